@@ -1,0 +1,4 @@
+"""The kernel: abstract values, primitives and the current trace, the IR with its printer and checker.
+
+It names no feature and no primitive. Start reading at `primitive.py`.
+"""

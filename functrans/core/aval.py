@@ -1,0 +1,87 @@
+"""Abstract values: what is known of an array while a function is traced.
+
+A `ShapedArray` has a shape, a dtype and `weak`, which marks a Python scalar, so that promotion under a trace follows
+NumPy's NEP 50 (a float32 array times a traced Python `2.0` stays float32). Imports only NumPy and `typing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from functrans.typing import DType, Shape
+
+__all__ = ["PYTHON_SCALARS", "ShapedArray", "concrete_aval", "is_inexact", "shaped", "short_dtype"]
+
+PYTHON_SCALARS = (int, float, complex)
+"""The Python types whose values are weak (`bool` is not: NEP 50 treats it as `np.bool`)."""
+
+_SHORT = {"b": "bool", "i": "i", "u": "u", "f": "f", "c": "c"}
+_FLOAT64, _COMPLEX128, _INT64, _BOOL = (np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_))
+
+
+@dataclass(frozen=True, slots=True)
+class ShapedArray:
+    """Shape, dtype and weakness of a value; make one with `shaped`, which returns shared instances."""
+
+    shape: Shape
+    dtype: DType
+    weak: bool = False
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def update(self, *, shape: Shape | None = None, dtype: DType | None = None, weak: bool | None = None) -> ShapedArray:
+        """The same with some parts replaced."""
+        return shaped(
+            self.shape if shape is None else shape,
+            self.dtype if dtype is None else dtype,
+            self.weak if weak is None else weak,
+        )
+
+    def __str__(self) -> str:
+        return f"{short_dtype(self.dtype)}{'*' if self.weak else ''}[{','.join(map(str, self.shape))}]"
+
+
+@lru_cache(maxsize=8192)
+def shaped(shape: Shape, dtype: DType, weak: bool = False) -> ShapedArray:
+    """The `ShapedArray` of these parts; equal parts give the same object while it is in the cache."""
+    return ShapedArray(shape, dtype, weak)
+
+
+def short_dtype(dtype: DType) -> str:
+    """`f32`, `i64`, `bool`, `c128`: a dtype as jaxprs print it."""
+    prefix = _SHORT.get(dtype.kind)
+    if prefix is None:
+        return str(dtype)
+    return prefix if prefix == "bool" else f"{prefix}{8 * dtype.itemsize}"
+
+
+def is_inexact(dtype: DType) -> bool:
+    """Whether values of this dtype can be differentiated: floating or complex."""
+    return dtype.kind in "fc"
+
+
+def concrete_aval(value: object) -> ShapedArray:
+    """The aval of a concrete value: an ndarray, a NumPy scalar, or a Python number (weak).
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        return shaped(value.shape, value.dtype)
+    if isinstance(value, bool):
+        return shaped((), _BOOL)
+    if isinstance(value, int):
+        return shaped((), _INT64, True)
+    if isinstance(value, float):
+        return shaped((), _FLOAT64, True)
+    if isinstance(value, complex):
+        return shaped((), _COMPLEX128, True)
+    raise TypeError(f"not an array or a number: {type(value).__name__}")

@@ -1,0 +1,177 @@
+"""Primitives, and the one current trace that decides what binding one means.
+
+`prim.bind(*values, **params)` asks the current `Trace`. At top level that is `EVAL`, which runs NumPy. A transform installs
+its own trace for the time it runs the user's function; the trace wraps values in its own tracers, and where none of a
+primitive's operands is its own it hands the primitive to its parent. There are no levels: `tracer.trace is self` tells mine
+from constants, and rules run with the parent as the current trace, so transforms nest to any depth.
+
+Start reading at `Primitive`, then `Trace`. Imports `aval`, `errors`, `typing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from functrans.core.aval import ShapedArray, concrete_aval
+from functrans.errors import LeakedTracerError
+from functrans.typing import Array
+
+__all__ = [
+    "EVAL", "AbstractEval", "BatchRule", "Impl", "JvpRule", "LocallyConstant", "NotDifferentiable", "Params", "Primitive",
+    "Pullback", "Trace", "Tracer", "VjpRule", "aval_of", "current_trace", "use_trace",
+]  # fmt: skip
+
+Params: TypeAlias = Mapping[str, Any]  # Any: each primitive has parameters of its own types
+Values: TypeAlias = tuple[Array, ...]
+Maybes: TypeAlias = tuple[Array | None, ...]
+"""Tangents or cotangents, one per operand or result: None stands for zero."""
+
+Impl: TypeAlias = Callable[..., Values]
+"""`(*arrays, **params) -> outs`: the primitive on concrete values, by NumPy."""
+
+AbstractEval: TypeAlias = Callable[..., tuple[ShapedArray, ...]]
+"""`(*avals, **params) -> out avals`; raises what NumPy would raise for operands that do not fit."""
+
+Pullback: TypeAlias = Callable[[Maybes], Maybes]
+"""`cotangents of the outs -> cotangents of the operands`; not called when all of them are None."""
+
+VjpRule: TypeAlias = Callable[[Values, tuple[bool, ...], Params], tuple[Values, Pullback]]
+"""`(primals, wanted, params) -> (outs, pullback)`; the pullback computes cotangents where `wanted` and keeps no residual
+that it does not need."""
+
+JvpRule: TypeAlias = Callable[[Values, Maybes, Params], tuple[Values, Maybes]]
+"""`(primals, tangents, params) -> (outs, tangents of the outs)`."""
+
+BatchRule: TypeAlias = Callable[[int, Values, tuple[bool, ...], Params], tuple[Values, tuple[bool, ...]]]
+"""`(size, args, batched, params) -> (outs, batched)`; a batched value carries the batch axis, of length `size`, first."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotDifferentiable:
+    """In place of a rule: differentiating raises an error that gives the reason."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocallyConstant:
+    """In place of a rule: the derivative is zero almost everywhere, or the results are not real numbers; and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Primitive:
+    """One operation that the transforms know. Family constructors (`functrans.ops.families`) derive most of the fields.
+
+    `vjp` and `jvp` are rules or the reason why there are none; every other field is required.
+    """
+
+    name: str
+    impl: Impl
+    abstract_eval: AbstractEval
+    vjp: VjpRule | NotDifferentiable | LocallyConstant
+    jvp: JvpRule | NotDifferentiable | LocallyConstant
+    batch: BatchRule
+
+    def bind(self, *args: Array, **params: Any) -> Values:  # Any: see Params
+        """Apply the primitive under the current trace; always a tuple of results."""
+        return _current.get().bind(self, args, params)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Trace:
+    """What binding a primitive means while this trace is current."""
+
+    __slots__ = ("alive", "parent")
+
+    def __init__(self, parent: Trace | None) -> None:
+        self.parent = parent
+        self.alive = True
+
+    def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
+        raise NotImplementedError(type(self).__name__)
+
+    def ancestors(self) -> Iterator[Trace]:
+        """This trace, its parent, and so on to the one that evaluates."""
+        trace: Trace | None = self
+        while trace is not None:
+            yield trace
+            trace = trace.parent
+
+
+class EvalTrace(Trace):
+    """Runs the primitive now, by its NumPy `impl`."""
+
+    __slots__ = ()
+
+    def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
+        for arg in args:
+            if isinstance(arg, Tracer):
+                raise LeakedTracerError(arg.describe(), prim.name, arg.trace.alive)
+        return prim.impl(*args, **params)
+
+
+class Tracer:
+    """Stands for an array while a trace is current. Subclasses say how; `functrans.numpy.array` gives the array methods."""
+
+    __slots__ = ("__weakref__", "trace")
+
+    trace: Trace
+
+    @property
+    def aval(self) -> ShapedArray:
+        raise NotImplementedError(type(self).__name__)
+
+    def describe(self) -> str:
+        """For messages: what this is, and which function and line made it where that is known."""
+        return f"a traced value of type {self.aval}"
+
+
+EVAL = EvalTrace(None)
+_current: ContextVar[Trace] = ContextVar("functrans_trace", default=EVAL)
+
+current_trace = _current.get
+"""`current_trace()` is the trace that `bind` asks; every thread and every asyncio task has its own."""
+
+
+@contextmanager
+def use_trace(trace: Trace) -> Iterator[None]:
+    """Make `trace` the current one inside the `with` block, and what it was before afterwards, whatever happens."""
+    token = _current.set(trace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+set_trace, reset_trace = _current.set, _current.reset
+"""The two halves of `use_trace`, for the hot paths: pair them in `try … finally`."""
+
+_CONCRETE = (np.ndarray, np.generic)
+
+
+def aval_of(value: object) -> ShapedArray:
+    """The abstract value of an array, a NumPy scalar, a Python number or a tracer."""
+    return value.aval if isinstance(value, Tracer) else concrete_aval(value)
+
+
+def is_concrete(value: object) -> bool:
+    """Whether the value is a real array or number, not a tracer."""
+    return not isinstance(value, Tracer)
+
+
+def as_array(tracer: Tracer) -> Array:
+    """A tracer, typed as the array that it stands for."""
+    return cast(Array, tracer)
+
+
+Array.register(Tracer)  # type: ignore[attr-defined]  # at run time Array is an ABC (see functrans.typing)

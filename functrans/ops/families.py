@@ -1,0 +1,198 @@
+"""Elementwise primitives: everything but the value and the local derivatives is derived here.
+
+`unary` and `elementwise` make a primitive, `apply` is what its public function calls; `multilinear` makes a primitive from a transpose per
+operand. Start reading at `elementwise`. Imports core, `rules` and `broadcast`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
+from functrans.core.primitive import (
+    AbstractEval,
+    BatchRule,
+    Impl,
+    JvpRule,
+    LocallyConstant,
+    Maybes,
+    NotDifferentiable,
+    Params,
+    Primitive,
+    Values,
+    VjpRule,
+    aval_of,
+    is_concrete,
+)
+from functrans.errors import OperandError
+from functrans.ops.broadcast import broadcast_batch
+from functrans.ops.rules import LocalRule, NotRule, by_argument
+from functrans.typing import Array, ArrayLike, DType, Shape
+
+__all__ = [
+    "ANY", "BOOL_INT", "FLOATING", "INEXACT", "INTEGER", "NUMERIC", "REAL", "add_any", "add_any_p", "apply", "elementwise",
+    "matched", "multilinear", "same_dtype", "same_shape", "to_bool", "unary",
+]  # fmt: skip
+
+# dtype kinds that a primitive accepts
+ANY = "biufc"
+NUMERIC = "iufc"
+REAL = "biuf"
+INTEGER = "iu"
+BOOL_INT = "biu"
+FLOATING = "f"
+INEXACT = "fc"
+
+ResultDtype: TypeAlias = Callable[..., DType] | None
+_BOOL = np.dtype(np.bool_)
+
+
+def _jvp_by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> JvpRule:
+    def jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
+        outs = prim().bind(*primals, **params)
+        total = None
+        for rule, tangent in zip(rules, tangents, strict=True):
+            if rule is not None and tangent is not None:
+                term = rule(tangent, *outs, *primals, **params)
+                total = term if total is None else add_any(total, term)
+        return outs, (total,)
+
+    return jvp
+
+
+# ---- elementwise primitives ----
+
+
+def elementwise(
+    name: str,
+    impl: Callable[..., Any],  # Any: a NumPy ufunc
+    accepts: str,
+    derivatives: Sequence[LocalRule | None] | NotRule,
+    result_dtype: ResultDtype = None,
+) -> Primitive:
+    """An elementwise primitive of operands that have one shape and one dtype; a constant operand may have rank 0.
+
+    `derivatives` holds a local rule per operand (see `LocalRule`), or the reason why there are none. `result_dtype` gives
+    the result's dtype where it is not the operands'.
+    """
+
+    def abstract_eval(*avals: ShapedArray, **params: Any) -> tuple[ShapedArray, ...]:
+        shape = same_shape(name, avals)
+        dtype = same_dtype(name, avals, accepts)
+        return (shaped(shape, dtype if result_dtype is None else result_dtype(dtype, **params)),)
+
+    if isinstance(derivatives, LocallyConstant | NotDifferentiable):
+        vjp: VjpRule | NotRule = derivatives
+        jvp: JvpRule | NotRule = derivatives
+    else:
+        vjp, jvp = by_argument(lambda: prim, *derivatives), _jvp_by_argument(lambda: prim, *derivatives)
+
+    prim = Primitive(
+        name,
+        lambda *args, **params: (impl(*args, **params),),
+        abstract_eval,
+        vjp,
+        jvp,
+        lambda size, args, batched, params: (prim.bind(*matched(size, args, batched), **params), (True,)),
+    )
+    return prim
+
+
+def same_shape(name: str, avals: Sequence[ShapedArray]) -> Shape:
+    """The common shape of the operands, of which constants may have rank 0; raises OperandError."""
+    shape: Shape = max((aval.shape for aval in avals), key=len)
+    if any(aval.shape not in (shape, ()) for aval in avals):
+        raise OperandError(name, [str(aval) for aval in avals], "operands of one shape (or rank-0 constants)")
+    return shape
+
+
+def same_dtype(name: str, avals: Sequence[ShapedArray], accepts: str) -> DType:
+    """The common dtype of the operands; raises OperandError where they differ or the primitive does not accept it."""
+    dtype = avals[0].dtype
+    if any(aval.dtype != dtype for aval in avals):
+        raise OperandError(name, [str(aval) for aval in avals], "operands of one dtype")
+    if dtype.kind not in accepts:
+        raise OperandError(name, [str(aval) for aval in avals], f"a dtype of kind {', '.join(_KIND[k] for k in accepts)}")
+    return dtype
+
+
+_KIND = {"b": "bool", "i": "signed integer", "u": "unsigned integer", "f": "floating", "c": "complex"}
+
+
+def matched(size: int, args: Values, batched: tuple[bool, ...]) -> list[Array]:
+    """Give every operand the batch axis, for an elementwise primitive; rank-0 constants stay as they are."""
+    return [
+        arg if is_batched or (is_concrete(arg) and np.ndim(arg) == 0) else broadcast_batch(size, arg)
+        for arg, is_batched in zip(args, batched, strict=True)
+    ]
+
+
+def apply(prim: Primitive, *operands: ArrayLike) -> Array:
+    """Bind an elementwise primitive; Python numbers among the operands take the dtype of the others."""
+    for operand in operands:
+        if type(operand) in PYTHON_SCALARS:
+            return prim.bind(*_scalars_cast(operands))[0]
+    return prim.bind(*cast(Values, operands))[0]
+
+
+def _scalars_cast(operands: Sequence[ArrayLike]) -> list[Array]:
+    strong = [aval_of(operand).dtype for operand in operands if type(operand) not in PYTHON_SCALARS]
+    if not strong:
+        return [np.asarray(operand)[()] for operand in operands]
+    return [
+        strong[0].type(operand) if type(operand) in PYTHON_SCALARS else operand  # type: ignore[misc]
+        for operand in operands
+    ]
+
+
+def unary(
+    name: str,
+    impl: Callable[..., Any],  # Any: a NumPy ufunc
+    accepts: str,
+    derivative: LocalRule | NotRule,
+    result_dtype: ResultDtype = None,
+) -> Primitive:
+    """An elementwise primitive of one operand; see `elementwise`."""
+    rules = derivative if isinstance(derivative, LocallyConstant | NotDifferentiable) else (derivative,)
+    return elementwise(name, impl, accepts, rules, result_dtype)
+
+
+def to_bool(_dtype: DType, **_params: Any) -> DType:
+    """The result dtype of comparisons and predicates."""
+    return _BOOL
+
+
+# ---- multilinear primitives ----
+
+
+def multilinear(
+    name: str, impl: Impl, abstract_eval: AbstractEval, batch: BatchRule, transposes: Sequence[LocalRule | None]
+) -> Primitive:
+    """A primitive with one result, linear in each operand that has a transpose `(g, _out, *primals, **params) -> cotangent`.
+
+    Its JVP is the sum of the primitive applied to each tangent in its operand's place.
+    """
+
+    def jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
+        total = None
+        for i, (transpose, tangent) in enumerate(zip(transposes, tangents, strict=True)):
+            if transpose is not None and tangent is not None:
+                (term,) = prim.bind(*primals[:i], tangent, *primals[i + 1 :], **params)
+                total = term if total is None else add_any(total, term)
+        return prim.bind(*primals, **params), (total,)
+
+    prim = Primitive(name, impl, abstract_eval, by_argument(lambda: prim, *transposes), jvp, batch)
+    return prim
+
+
+# ---- the sum of two tangents ----
+
+add_any_p = elementwise("add_any", np.add, INEXACT, (lambda g, *_: g, lambda g, *_: g))
+
+
+def add_any(x: Array, y: Array) -> Array:
+    """The sum of two tangents, or of two cotangents, of one shape and dtype: what accumulation uses."""
+    return add_any_p.bind(x, y)[0]
