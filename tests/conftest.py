@@ -1,4 +1,4 @@
-"""What every test shares: the Hypothesis profiles. With CI=true in the environment, every run tries the same examples."""
+"""What every test shares: the Hypothesis profiles. With CI=true in the environment all runs try the same examples."""
 
 import os
 
