@@ -1,0 +1,1 @@
+"""functrans.numpy: NumPy's functions, for arrays and for tracers."""
