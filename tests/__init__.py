@@ -1,1 +1,1 @@
-"""The tests of functrans; `cases.py` drives the properties that every primitive has."""
+"""The tests of functrans; `cases/` drives the properties that every primitive has."""
