@@ -62,8 +62,8 @@ __all__ = [
     "unflatten",
 ]
 
-# `flatten`, `leaves` and `structure` each call C with positional arguments: measured level with optree.tree_flatten, and
-# a third below functools.partial, whose keyword merge costs more than a frame.
+# `flatten`, `leaves` and `structure` each call C with positional arguments: measured level with optree.tree_flatten,
+# and below functools.partial, whose keyword merge costs more than a frame.
 
 
 def flatten(tree: T, is_leaf: IsLeaf | None = None) -> tuple[list[Any], TreeDef[T]]:
