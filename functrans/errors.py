@@ -137,7 +137,9 @@ class ConcretizationError(FunctransError, TypeError):
     """The value of a traced array was asked for where only its shape and dtype are known."""
 
     def __init__(self, tracer: str, wanted: str, where: str = "", fix: str = "") -> None:
-        super().__init__(f"The function being traced asked for {wanted} of {tracer}, which has no value yet.", where, fix)
+        super().__init__(
+            f"The function being traced asked for {wanted} of {tracer}, which has no value yet.", where, fix
+        )
 
 
 class NotDifferentiableError(FunctransError, TypeError):
@@ -149,4 +151,226 @@ class NotDifferentiableError(FunctransError, TypeError):
             where,
             "Keep the value out of the derivative with functrans.lax.stop_gradient, or give the function a rule of your own "
             "with functrans.custom_vjp.",
+        )
+
+
+class UnsupportedFunctionError(FunctransError, NotImplementedError):
+    """A NumPy function, or a method of one, that functrans does not trace."""
+
+    def __init__(self, function: str, where: str = "", fix: str = "") -> None:
+        super().__init__(
+            f"functrans does not trace {function} yet.",
+            where,
+            fix or "Write it with functions that functrans.numpy has, or call it outside the transformed function.",
+        )
+
+
+class UnsupportedArgumentError(FunctransError, NotImplementedError):
+    """An argument of a NumPy function that functrans does not take for traced values."""
+
+    def __init__(self, function: str, argument: str, takes: Sequence[str], where: str = "") -> None:
+        super().__init__(
+            f"functrans does not trace {function} with the argument `{argument}`.",
+            where,
+            f"Leave `{argument}` out; traced values may be given with {', '.join(f'`{name}`' for name in takes)}.",
+        )
+
+
+class OutArgumentError(FunctransError, TypeError):
+    """`out=`, or an in-place operator on a concrete array, for a traced value: an array cannot store one."""
+
+    def __init__(self, function: str, where: str = "", rewritten: str = "") -> None:
+        super().__init__(
+            f"{function} was asked to store a traced value into an array (`out=`, or an in-place operator such as `+=`); "
+            "traced values are not stored into arrays.",
+            where,
+            f"Write:  {rewritten}" if rewritten else f"Use the result of {function} instead.",
+        )
+
+
+class BroadcastError(FunctransError, ValueError):
+    """Operands whose shapes do not broadcast together."""
+
+    def __init__(self, function: str, operands: Sequence[tuple[tuple[int, ...], str]], where: str = "") -> None:
+        shapes = " and ".join(str(shape) for shape, _ in operands)
+        lines = [f"  {shape}: {origin}" for shape, origin in operands]
+        super().__init__(
+            "\n".join([f"`{function}`: operands could not be broadcast together with shapes {shapes}:", *lines]),
+            where,
+            "Shapes are aligned at their last axes; where two lengths differ one must be 1. Insert axes with x[:, None] or "
+            "reshape.",
+        )
+
+
+class ArrayTypeError(FunctransError, TypeError):
+    """A value, or a dtype, that cannot take part in traced computation: strings, objects, dates, long double, masked arrays."""
+
+    def __init__(self, function: str, got: str, where: str = "") -> None:
+        super().__init__(
+            f"`{function}` got {got} together with a traced value.",
+            where,
+            "Traced computation is with bool, integer, float16/32/64 and complex64/128 arrays and Python numbers.",
+        )
+
+
+class ArgnumsError(FunctransError, ValueError):
+    """`argnums` names positional arguments that the call does not have."""
+
+    def __init__(self, transform: str, function: str, argnums: object, count: int) -> None:
+        super().__init__(
+            f"{transform} of `{function}` with argnums={argnums!r} was called with {count} positional argument(s).",
+            fix="What is differentiated must be passed by position: call it as f(x, ...), not f(x=...), and count from 0.",
+        )
+
+
+class AuxError(FunctransError, TypeError):
+    """With `has_aux=True` the function must return a pair."""
+
+    def __init__(self, function: str, got: object) -> None:
+        shown = f"a tuple of length {len(got)}" if isinstance(got, tuple) else type(got).__name__
+        super().__init__(
+            f"has_aux=True, but `{function}` returned {shown} instead of a pair (value, aux).",
+            fix="Return `value, aux`, or leave out has_aux.",
+        )
+
+
+class ScalarOutputError(FunctransError, TypeError):
+    """A gradient was asked of a function whose value is not a scalar."""
+
+    def __init__(self, transform: str, function: str, got: str, size: int | None) -> None:
+        if size is None:
+            fix = "Return one number; what else is wanted from the computation goes into aux: return (value, aux) with has_aux=True."
+        elif size == 1:
+            fix = "Its only element is the scalar: return value.reshape(()) or value[0]."
+        else:
+            fix = (
+                "Reduce it to one number, np.sum(value) or np.mean(value); for all its derivatives use functrans.jacrev "
+                "or functrans.jacfwd, for one direction functrans.vjp, for one gradient per sample vmap(grad(f))."
+            )
+        super().__init__(f"{transform} needs a function with a scalar value, but `{function}` returned {got}.", fix=fix)
+
+
+class IntegerInputError(FunctransError, TypeError):
+    """A derivative was asked by an integer or bool argument."""
+
+    def __init__(self, transform: str, function: str, path: str, aval: str) -> None:
+        super().__init__(
+            f"{transform} of `{function}` cannot differentiate by {path}, which is of type {aval}: only floating and complex "
+            "values have derivatives.",
+            fix=f"Pass a float: {path} = np.asarray({path}, dtype=float). To get zeros of dtype float0 instead: allow_int=True.",
+        )
+
+
+class IntegerOutputError(FunctransError, TypeError):
+    """A gradient was asked of an integer- or bool-valued function."""
+
+    def __init__(self, transform: str, function: str, aval: str) -> None:
+        super().__init__(
+            f"{transform} needs a function with a real value, but `{function}` returned one of type {aval}, which has no "
+            "derivative.",
+            fix="Return a floating value; a comparison, argmax or astype(int) on the way cuts the derivative.",
+        )
+
+
+class ComplexOutputError(FunctransError, TypeError):
+    """A gradient was asked of a complex-valued function without `holomorphic=True`."""
+
+    def __init__(self, function: str, aval: str) -> None:
+        super().__init__(
+            f"`{function}` returned a complex value of type {aval}; the gradient is of real-valued functions.",
+            fix="Return its real part, imaginary part or absolute value (np.real, np.imag, np.abs), or, if the function is "
+            "holomorphic, say so: holomorphic=True.",
+        )
+
+
+class HolomorphicError(FunctransError, TypeError):
+    """`holomorphic=True` needs complex arguments and a complex value."""
+
+    def __init__(self, function: str, problem: str) -> None:
+        super().__init__(
+            f"holomorphic=True needs complex arguments and a complex value, but in `{function}` {problem}.",
+            fix="Convert the arguments with astype(complex), or leave out holomorphic.",
+        )
+
+
+class CotangentError(FunctransError, TypeError):
+    """A cotangent, or tangent, whose leaves do not have the shapes and dtypes of the values that it belongs to."""
+
+    def __init__(self, function: str, wrong: list[tuple[str, str, str]], what: str = "cotangent") -> None:
+        lines = "\n".join(f"  {path} has type {got}, expected {expected}" for path, expected, got in wrong)
+        super().__init__(
+            f"The {what} of `{function}` does not fit:\n{lines}",
+            fix=f"A {what} has the tree, the shapes and the dtypes of the value: start from np.ones_like or astype.",
+        )
+
+
+class TracerConversionError(FunctransError, TypeError):
+    """A traced value was to be turned into a concrete array or number, or to become an element of one."""
+
+    def __init__(self, tracer: str, wanted_by: str, where: str = "", rewritten: str = "") -> None:
+        super().__init__(
+            f"{tracer} was to become a concrete array, or part of one, in {wanted_by}: while a function is traced its values "
+            "are not known, so NumPy cannot store them.",
+            where,
+            f"Write:  {rewritten}"
+            if rewritten
+            else "Build arrays of traced values with np.stack, np.concatenate or np.where, and index with np.take.",
+        )
+
+
+class VmapAxisError(FunctransError, ValueError):
+    """`in_axes`, `out_axes`, `axis_size` or `chunk_size` of vmap do not fit the call."""
+
+    def __init__(self, function: str, problem: str) -> None:
+        super().__init__(
+            f"vmap of `{function}`: {problem}.",
+            fix="in_axes has one entry per positional argument: the axis to map over, or None to share it among all elements.",
+        )
+
+
+class VmapSizeError(FunctransError, ValueError):
+    """The arguments of a vmapped function have different lengths along their mapped axes."""
+
+    def __init__(
+        self,
+        function: str,
+        mapped: list[tuple[str, tuple[int, ...], int | None, int]],
+        axis_size: int | None,
+    ) -> None:
+        sizes = [size for *_, size in mapped]
+        usual = axis_size if axis_size is not None else max(sizes, key=sizes.count)
+        said = "axis_size" if axis_size is not None else ", ".join(path for path, *_, size in mapped if size == usual)
+        odd = "\n".join(
+            f"  {path} of shape {shape} has {size} along axis {axis}"
+            for path, shape, axis, size in mapped
+            if size != usual
+        )
+        super().__init__(
+            f"vmap of `{function}` got different lengths of the mapped axis: {usual} from {said}, but\n{odd}",
+            fix="Map over axes of one length; in_axes chooses the axis of each argument, None shares an argument.",
+        )
+
+
+class IndexOutOfBoundsError(FunctransError, IndexError):
+    """An index beyond the end of its axis."""
+
+    def __init__(self, index: int, axis: int, size: int, where: str = "") -> None:
+        super().__init__(f"index {index} is out of bounds for axis {axis} with size {size}", where)
+
+
+class IndexExpressionError(FunctransError, IndexError):
+    """A subscript that NumPy does not accept either: of the wrong kind, shape or number of dimensions."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what, fix=fix)
+
+
+class TracedMaskError(FunctransError, IndexError):
+    """An array indexed by a boolean array whose values are not known while the function is traced."""
+
+    def __init__(self, mask: str, update: bool) -> None:
+        write = "np.where(mask, values, x)" if update else "np.where(mask, x, 0)"
+        super().__init__(
+            f"Cannot index by a boolean array that is traced: the number of elements that {mask} selects is not known.",
+            fix=f"Write `{write}`, whose result has the shape of x, and reduce that.",
         )
