@@ -1,0 +1,163 @@
+"""From a NumPy function to the implementation that traces it.
+
+`TRACED` is the one table. `@implements(np.f)` puts an implementation in it and returns the public function of
+`functrans.numpy`, which is NumPy's own `f` unless a tracer is among its arguments. Plain NumPy reaches the same table
+through the tracers' `__array_function__` and `__array_ufunc__`, which call `traced`. Imports core and errors; start
+reading at `implements`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+
+from functrans.core.primitive import Tracer
+from functrans.core.source import user_source
+from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
+
+__all__ = ["TRACED", "has_tracer", "implements", "name_of", "traced", "where"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+NumpyFunction: TypeAlias = Callable[..., Any]  # Any: NumPy's functions have every signature
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_NESTED = (list, tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A traced implementation, and which of the arguments that NumPy's function takes it takes too.
+
+    positional: how many leading positional arguments mean the same to both.
+    """
+
+    implementation: Callable[..., Any]  # Any: as for NumpyFunction
+    positional: int
+    names: frozenset[str]
+
+
+TRACED: dict[NumpyFunction, Entry] = {}
+"""NumPy's function -> its traced implementation."""
+
+
+def implements(*functions: NumpyFunction) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make the decorated function the traced implementation of these functions of NumPy (all meaning the same).
+
+    The result is the public function: it calls the first of them, and nothing else, where no argument is or holds a
+    tracer. The decorated function has NumPy's parameter names. It may lack some of NumPy's parameters (`out`, say): to
+    give one raises UnsupportedArgumentError, unless it has NumPy's default value. It is called with tracers anywhere
+    among its arguments, and so has to accept arrays and Python numbers too.
+    """
+
+    def decorate(implementation: Callable[P, R]) -> Callable[P, R]:
+        for function in functions:
+            TRACED[function] = _entry(function, implementation)
+        return _public(functions[0], implementation)
+
+    return decorate
+
+
+def _public(function: NumpyFunction, implementation: Callable[P, R]) -> Callable[P, R]:
+    @wraps(implementation)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for arg in args:
+            if isinstance(arg, Tracer) or (isinstance(arg, _NESTED) and has_tracer(arg)):
+                return cast(R, traced(function, args, kwargs))
+        for arg in kwargs.values():
+            if isinstance(arg, Tracer) or (isinstance(arg, _NESTED) and has_tracer(arg)):
+                return cast(R, traced(function, args, kwargs))
+        return cast(R, function(*args, **kwargs))
+
+    return call
+
+
+def has_tracer(value: object) -> bool:
+    """Whether the value is a tracer, or a list or tuple with one inside at any depth."""
+    if isinstance(value, _NESTED):
+        return any(isinstance(item, Tracer) or (isinstance(item, _NESTED) and has_tracer(item)) for item in value)
+    return isinstance(value, Tracer)
+
+
+def traced(function: NumpyFunction, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:  # Any: as for NumpyFunction
+    """Call the traced implementation of NumPy's `function`.
+
+    Raises UnsupportedFunctionError where there is none, UnsupportedArgumentError for an argument that it does not take.
+    """
+    entry = TRACED.get(function)
+    if entry is None:
+        raise UnsupportedFunctionError(name_of(function), where())
+    if len(args) > entry.positional or not entry.names.issuperset(kwargs):
+        args, kwargs = _adapted(function, entry, args, kwargs)
+    return entry.implementation(*args, **kwargs)
+
+
+def name_of(function: NumpyFunction) -> str:
+    """`numpy.linalg.svd`: how a user writes NumPy's function."""
+    module = getattr(function, "__module__", None)
+    return f"{module or 'numpy'}.{function.__name__}"
+
+
+def where() -> str:
+    """The user's line, for the second paragraph of an error message."""
+    source = user_source()
+    return "" if source is None else f"at {source}: {source.text}"
+
+
+def _signature(function: NumpyFunction, implementation: Callable[..., Any]) -> inspect.Signature:
+    """NumPy's signature; the implementation's for a function in C that has none to show."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return inspect.signature(implementation)
+    kinds = [parameter.kind for parameter in signature.parameters.values()]
+    opaque = kinds == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]
+    return inspect.signature(implementation) if opaque else signature
+
+
+def _entry(function: NumpyFunction, implementation: Callable[..., Any]) -> Entry:
+    ours = list(inspect.signature(implementation).parameters.values())
+    names = frozenset(p.name for p in ours if p.kind is not p.VAR_POSITIONAL)
+    if any(p.kind is p.VAR_POSITIONAL for p in ours):
+        return Entry(implementation, sys.maxsize, names)
+    theirs = _signature(function, implementation).parameters.values()
+    count = 0
+    for mine, its in zip(ours, theirs, strict=False):
+        if mine.kind not in _POSITIONAL or (mine.name != its.name and mine.kind is not mine.POSITIONAL_ONLY):
+            break
+        count += 1
+    return Entry(implementation, count, names)
+
+
+def _adapted(
+    function: NumpyFunction, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments bound by NumPy's signature, without those left at its defaults; all but the first ones by name."""
+    signature = _signature(function, entry.implementation)
+    bound = signature.bind(*args, **kwargs)  # raises TypeError for a call that is wrong in NumPy too
+    positional: list[Any] = []
+    keywords: dict[str, Any] = dict(bound.arguments.pop("kwargs", {}))
+    for place, (name, value) in enumerate(bound.arguments.items()):
+        parameter = signature.parameters[name]
+        if place == len(positional) < entry.positional and parameter.kind in _POSITIONAL:
+            positional.append(value)
+        elif name in entry.names:
+            keywords[name] = value
+        elif not _is_default(value, parameter.default):
+            raise _unsupported(function, name, entry)
+    return positional, keywords
+
+
+def _is_default(value: object, default: object) -> bool:
+    return value is default or (isinstance(value, str | int) and type(value) is type(default) and value == default)
+
+
+def _unsupported(function: NumpyFunction, argument: str, entry: Entry) -> Exception:
+    if argument == "out":
+        return OutArgumentError(name_of(function), where())
+    takes = sorted(entry.names)
+    return UnsupportedArgumentError(name_of(function), argument, takes, where())

@@ -1,0 +1,166 @@
+"""NumPy's promotion (NEP 50) and broadcasting, made explicit: what primitives get has one dtype and one shape.
+
+A traced Python scalar (`aval.weak`) and a Python number promote as Python numbers do in NumPy. Constants are converted
+at once; only what is traced costs an equation. Imports core and ops; start reading at `promoted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from functrans.core.aval import PYTHON_SCALARS
+from functrans.core.primitive import Tracer, aval_of
+from functrans.errors import ArrayTypeError, BroadcastError, TracerConversionError
+from functrans.numpy.dispatch import has_tracer, where
+from functrans.ops.broadcast import broadcast_in_dim
+from functrans.ops.cast import convert_element_type
+from functrans.typing import Array, DType, DTypeLike, Shape
+
+__all__ = [
+    "PYTHON_TYPE", "Operand", "as_operand", "astype", "broadcast_operands", "broadcast_shape", "broadcast_to_shape",
+    "loop_dtypes", "promoted", "result_type", "to_common_dtype",
+]  # fmt: skip
+
+Scalar: TypeAlias = "np.generic[Any]"  # Any: as in functrans.typing.Array
+Operand: TypeAlias = Tracer | Array | Scalar | int | float | complex
+"""What `as_operand` makes of arguments. It says Array, as a type checker should see tracers."""
+
+PYTHON_TYPE: dict[str, type[complex]] = {"i": int, "f": float, "c": complex}
+"""The Python type of a weak value, by the kind of its dtype."""
+
+DTypeKey: TypeAlias = "DType | type[complex]"
+"""What promotion sees of an operand: its dtype, or a Python number's type."""
+
+
+# ---- operands ----
+
+
+def as_operand(value: object, name: str = "array") -> Array:
+    """An argument as a tracer, an ndarray, a NumPy scalar, or a Python int, float or complex.
+
+    Lists and tuples of numbers become arrays, as in NumPy. Raises TracerConversionError for a list that holds tracers,
+    ArrayTypeError for strings, objects, dates, long doubles and masked arrays; `name` names the function in messages.
+    """
+    if isinstance(value, Tracer) or type(value) in PYTHON_SCALARS:
+        return cast(Array, value)
+    if isinstance(value, np.ma.MaskedArray | np.matrix):  # the mask, or the meaning of *, would be lost
+        raise ArrayTypeError(name, f"a {type(value).__name__}", where())
+    if has_tracer(value):
+        raise TracerConversionError(f"a {type(value).__name__} with a traced value in it", f"`{name}`", where())
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufc" or array.dtype.char in "gG":
+        raise ArrayTypeError(name, f"a {type(value).__name__} (as an array: {array.dtype})", where())
+    return array if array.shape else array[()]
+
+
+def astype(x: Operand, dtype: DTypeLike) -> Array:
+    """The operand converted; a constant at once. What is already of the dtype, and no Python number, stays as it is.
+
+    Raises OverflowError for a Python int out of the dtype's range, as NumPy does.
+    """
+    dtype = np.dtype(dtype)
+    if isinstance(x, Tracer):
+        aval, array = x.aval, cast(Array, x)
+        return array if aval.dtype == dtype and not aval.weak else convert_element_type(array, dtype)
+    if isinstance(x, np.ndarray | np.generic):
+        return cast(Array, x if x.dtype == dtype and x.dtype.isnative else x.astype(dtype))
+    scalar: Callable[[object], Array] = dtype.type
+    return scalar(x)
+
+
+def _key(x: Operand) -> DTypeKey:
+    if isinstance(x, Tracer):
+        aval = x.aval
+        return PYTHON_TYPE[aval.dtype.kind] if aval.weak else aval.dtype
+    return x.dtype if isinstance(x, np.ndarray | np.generic) else type(x)
+
+
+# ---- dtypes ----
+
+
+@lru_cache(maxsize=4096)
+def _resolve(ufunc: np.ufunc, keys: tuple[DTypeKey, ...], dtype: DType | None) -> tuple[DType, ...]:
+    signature = None if dtype is None else (None,) * ufunc.nin + (dtype,) * ufunc.nout
+    return ufunc.resolve_dtypes((*keys, *(None,) * ufunc.nout), signature=signature)
+
+
+def loop_dtypes(ufunc: np.ufunc, operands: Sequence[Operand], dtype: DType | None = None) -> tuple[DType, ...]:
+    """The dtypes NumPy's ufunc computes in, one per operand and result; `dtype` is the ufunc's keyword.
+
+    Raises TypeError where the ufunc has no loop for the operands.
+    """
+    return _resolve(ufunc, tuple(map(_key, operands)), dtype)
+
+
+@lru_cache(maxsize=4096)
+def _common(keys: tuple[DTypeKey, ...]) -> DType:
+    return np.result_type(*(key(0) if isinstance(key, type) else key for key in keys))
+
+
+def result_type(*operands: Operand) -> DType:
+    """The dtype that NumPy's `result_type` gives for operands."""
+    return _common(tuple(map(_key, operands)))
+
+
+def to_common_dtype(*operands: Operand) -> list[Array]:
+    """The operands converted to the dtype that `result_type` gives for them."""
+    dtype = result_type(*operands)
+    return [astype(x, dtype) for x in operands]
+
+
+# ---- shapes ----
+
+
+def _shape(x: Operand) -> Shape:
+    if isinstance(x, Tracer):
+        return x.aval.shape
+    return x.shape if isinstance(x, np.ndarray) else ()
+
+
+def broadcast_shape(name: str, operands: Sequence[Operand]) -> Shape:
+    """The shape that the operands broadcast to; raises BroadcastError, in which `name` is the function called."""
+    shapes = [_shape(x) for x in operands]
+    longest = max(shapes, key=len, default=())
+    if all(shape in (longest, ()) for shape in shapes):
+        return longest
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        origins = [x.describe() if isinstance(x, Tracer) else f"a constant of type {aval_of(x)}" for x in operands]
+        raise BroadcastError(name, list(zip(shapes, origins, strict=True)), where()) from None
+
+
+def broadcast_to_shape(x: Operand, shape: Shape) -> Array:
+    """The operand in this shape, which its own must broadcast to."""
+    old = _shape(x)
+    if old == shape:
+        return cast(Array, x)
+    if isinstance(x, Tracer):
+        return broadcast_in_dim(cast(Array, x), shape, range(len(shape) - len(old), len(shape)))
+    return np.broadcast_to(cast(Array, x), shape)
+
+
+def broadcast_operands(name: str, operands: Sequence[Operand]) -> list[Array]:
+    """The operands in their common shape; constants of rank 0 stay NumPy scalars or Python numbers."""
+    shape = broadcast_shape(name, operands)
+    return [broadcast_to_shape(x, shape) if isinstance(x, Tracer) or _shape(x) else cast(Array, x) for x in operands]
+
+
+# ---- both ----
+
+
+def promoted(ufunc: np.ufunc, operands: Sequence[Operand], dtype: DType | None = None, name: str = "") -> list[Array]:
+    """The operands of NumPy's ufunc as its primitive takes them: in the ufunc's dtypes and one shape.
+
+    name: how the user called it (an operator, say), for messages.
+    """
+    dtypes = loop_dtypes(ufunc, operands, dtype)
+    converted = [
+        x if isinstance(x, Tracer) and x.aval.dtype == to else astype(x, to)
+        for x, to in zip(operands, dtypes, strict=False)
+    ]
+    return broadcast_operands(name or ufunc.__name__, converted)
