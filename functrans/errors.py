@@ -374,3 +374,13 @@ class TracedMaskError(FunctransError, IndexError):
             f"Cannot index by a boolean array that is traced: the number of elements that {mask} selects is not known.",
             fix=f"Write `{write}`, whose result has the shape of x, and reduce that.",
         )
+
+
+class CaseNumberError(FunctransError, IndexError):
+    """`select_n` was asked for a case that it does not have."""
+
+    def __init__(self, count: int, lowest: int, highest: int) -> None:
+        super().__init__(
+            f"`select_n` got numbers of cases from {lowest} to {highest}; it has {count} cases, 0 to {count - 1}.",
+            fix="Clip the numbers first: `clamp(0, which, len(cases) - 1)`.",
+        )

@@ -17,7 +17,7 @@ import pytest
 LAYERS: dict[str, tuple[str, str]] = {
     "typing": ("functrans.typing", ""),
     "errors": ("functrans.errors", "typing"),
-    "tree": ("functrans.tree functrans.treedef", "errors"),
+    "tree": ("functrans.tree functrans.treedef functrans.tree_registry", "errors"),
     "core": ("functrans.core", "tree"),
     "ops": ("functrans.ops", "core"),
     "numpy": ("functrans.numpy", "ops"),

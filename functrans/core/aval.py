@@ -13,10 +13,13 @@ import numpy as np
 
 from functrans.typing import DType, Shape
 
-__all__ = ["PYTHON_SCALARS", "ShapedArray", "concrete_aval", "is_inexact", "shaped", "short_dtype"]
+__all__ = ["FLOAT0", "PYTHON_SCALARS", "ShapedArray", "concrete_aval", "is_inexact", "shaped", "short_dtype"]
 
 PYTHON_SCALARS = (int, float, complex)
 """The Python types whose values are weak (`bool` is not: NEP 50 treats it as `np.bool`)."""
+
+FLOAT0 = np.dtype([("float0", np.void, 0)])
+"""The dtype of tangents and cotangents of what has none: integers and bools. It has no bytes, as in JAX."""
 
 _SHORT = {"b": "bool", "i": "i", "u": "u", "f": "f", "c": "c"}
 _FLOAT64, _COMPLEX128, _INT64, _BOOL = (np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_))
@@ -38,7 +41,9 @@ class ShapedArray:
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 
-    def update(self, *, shape: Shape | None = None, dtype: DType | None = None, weak: bool | None = None) -> ShapedArray:
+    def update(
+        self, *, shape: Shape | None = None, dtype: DType | None = None, weak: bool | None = None
+    ) -> ShapedArray:
         """The same with some parts replaced."""
         return shaped(
             self.shape if shape is None else shape,

@@ -1,0 +1,156 @@
+"""The IR: a `Jaxpr` is a list of equations over typed variables.
+
+It is frozen, always closed (`consts` are the captured values, one per constvar), and has any number of results. Start reading
+at `Jaxpr`. Imports `aval`, `primitive`, `source`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from functrans.core.aval import ShapedArray, concrete_aval
+from functrans.core.primitive import Params, Primitive, Values
+from functrans.core.source import Source, use_source
+from functrans.typing import Array
+
+__all__ = ["Atom", "Eqn", "Jaxpr", "Literal", "Var", "eval_jaxpr", "literal"]
+
+
+class Var:
+    """A variable: an identity and a type. The printer gives it a name."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Var({self.aval})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal:
+    """A rank-0 constant, written into the equation that uses it."""
+
+    value: Array
+    aval: ShapedArray
+
+    @property
+    def key(self) -> Hashable:
+        return (self.aval, np.asarray(self.value, self.aval.dtype).tobytes())
+
+
+Atom: TypeAlias = Var | Literal
+
+
+def literal(value: Array) -> Literal:
+    """The literal of a rank-0 concrete value."""
+    return Literal(value, concrete_aval(value))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eqn:
+    """`outvars = prim[params] invars`, and where in the user's code it comes from."""
+
+    prim: Primitive
+    invars: tuple[Atom, ...]
+    params: Params
+    outvars: tuple[Var, ...]
+    source: Source | None
+
+
+@dataclass(frozen=True, eq=False)
+class Jaxpr:
+    """`{ lambda consts ; invars. let eqns in outvars }`."""
+
+    invars: tuple[Var, ...]
+    outvars: tuple[Atom, ...]
+    eqns: tuple[Eqn, ...]
+    constvars: tuple[Var, ...] = ()
+    consts: tuple[Array, ...] = ()
+
+    @property
+    def in_avals(self) -> tuple[ShapedArray, ...]:
+        return tuple(var.aval for var in self.invars)
+
+    @property
+    def out_avals(self) -> tuple[ShapedArray, ...]:
+        return tuple(atom.aval for atom in self.outvars)
+
+    @cached_property
+    def dying(self) -> tuple[tuple[Var, ...], ...]:
+        """For each equation, the variables that nothing after it uses: an interpreter frees them there."""
+        alive = {atom for atom in self.outvars if isinstance(atom, Var)}
+        dying: list[tuple[Var, ...]] = []
+        for eqn in reversed(self.eqns):
+            variables = dict.fromkeys(atom for atom in (*eqn.invars, *eqn.outvars) if isinstance(atom, Var))
+            dying.append(tuple(var for var in variables if var not in alive))
+            alive.update(variables)
+        return tuple(reversed(dying))
+
+    @cached_property
+    def key(self) -> Hashable:
+        """The structure: equal for jaxprs that are the same up to the names of variables and the values of consts."""
+        number: dict[Var, int] = {}
+
+        def atom_key(atom: Atom) -> Hashable:
+            return number[atom] if isinstance(atom, Var) else atom.key
+
+        def define(variables: Sequence[Var]) -> Hashable:
+            for var in variables:
+                number[var] = len(number)
+            return tuple(var.aval for var in variables)
+
+        head = (define(self.constvars), define(self.invars))
+        body = []
+        for eqn in self.eqns:
+            operands = tuple(atom_key(atom) for atom in eqn.invars)
+            body.append((eqn.prim, operands, param_key(eqn.params), define(eqn.outvars)))
+        return (head, tuple(body), tuple(atom_key(atom) for atom in self.outvars))
+
+    def with_consts_as_inputs(self) -> Jaxpr:
+        """The same function with the captured values as leading arguments."""
+        return Jaxpr((*self.constvars, *self.invars), self.outvars, self.eqns)
+
+    def __str__(self) -> str:
+        return PRINT[0](self)
+
+    __repr__ = __str__
+
+
+PRINT: list[Callable[[Jaxpr], str]] = []  # filled by printer.py, which imports this module
+
+
+def param_key(param: Any) -> Hashable:  # Any: whatever a primitive has as a parameter
+    """A parameter as something hashable; functions and unknown objects stand for themselves, by identity."""
+    if isinstance(param, Jaxpr):
+        return param.key
+    if isinstance(param, Mapping):
+        return tuple((name, param_key(value)) for name, value in sorted(param.items()))
+    if isinstance(param, tuple | list):
+        return (type(param), *(param_key(item) for item in param))
+    if isinstance(param, np.ndarray):
+        return (param.shape, param.dtype, param.tobytes())
+    return (type(param), param)
+
+
+def eval_jaxpr(jaxpr: Jaxpr, *args: Array) -> Values:
+    """Run a jaxpr under the current trace; values are let go after their last use."""
+    env: dict[Var, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*jaxpr.consts, *args), strict=True))
+
+    def read(atom: Atom) -> Array:
+        return cast(Array, env[atom]) if isinstance(atom, Var) else atom.value
+
+    for eqn, dying in zip(jaxpr.eqns, jaxpr.dying, strict=True):
+        with use_source(eqn.source):
+            outs = eqn.prim.bind(*map(read, eqn.invars), **eqn.params)
+        env.update(zip(eqn.outvars, outs, strict=True))
+        del outs
+        for var in dying:
+            del env[var]
+    return tuple(read(atom) for atom in jaxpr.outvars)

@@ -1,0 +1,125 @@
+"""What may go into a transformed function, and what comes out: checks shared by all transforms.
+
+`check_leaves` turns away what is no array, with the key path of the offender; `owned` gives results that alias nothing.
+Imports core, errors, tree.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from functrans import tree
+from functrans.core.primitive import Tracer
+from functrans.errors import ArgnumsError, NonArrayInputError
+from functrans.typing import Array
+
+__all__ = ["argument_paths", "check_leaves", "function_name", "owned", "select_arguments"]
+
+_KINDS = "biufc"
+_SCALARS = frozenset({int, float, complex})
+_DTYPES = frozenset(np.dtype(code) for code in np.typecodes["All"] if np.dtype(code).kind in _KINDS)
+"""The dtypes of numbers, in the machine's byte order."""
+
+
+def check_leaves(leaves: list[Any], transform: str, paths: Callable[[], Sequence[str]]) -> list[Array]:
+    """The leaves, each an ndarray or NumPy scalar of native byte order, a Python number or a tracer.
+
+    Raises NonArrayInputError, which names the leaf by the path that `paths()` gives for it.
+    """
+    for i, leaf in enumerate(leaves):
+        kind = type(leaf)
+        if kind is np.ndarray and leaf.dtype in _DTYPES or kind in _SCALARS or isinstance(leaf, Tracer):
+            continue
+        leaves[i] = _checked(leaf, transform, paths, i)
+    return leaves
+
+
+def _checked(leaf: object, transform: str, paths: Callable[[], Sequence[str]], i: int) -> Array:
+    if isinstance(leaf, np.ma.MaskedArray | np.matrix):
+        raise NonArrayInputError(
+            transform, paths()[i], leaf, "subclasses of ndarray that change the meaning of operations"
+        )
+    if isinstance(leaf, bool):
+        return cast(Array, np.bool_(leaf))
+    if isinstance(leaf, np.ndarray | np.generic):
+        if leaf.dtype.kind not in _KINDS:
+            raise NonArrayInputError(transform, paths()[i], leaf, f"its dtype is {leaf.dtype}")
+        native = leaf.astype(leaf.dtype.newbyteorder("="), copy=False)
+        return cast(Array, native.view(np.ndarray) if isinstance(native, np.ndarray) else native)
+    raise NonArrayInputError(transform, paths()[i], leaf)
+
+
+def function_name(fun: Callable[..., Any]) -> str:
+    """The name of a function for messages, whatever kind of callable it is."""
+    inner = inspect.unwrap(getattr(fun, "func", fun))
+    return str(getattr(inner, "__qualname__", type(inner).__qualname__))
+
+
+def argument_paths(
+    fun: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    only: int | Sequence[int] | None = None,
+) -> list[str]:
+    """A pasteable path in the user's own names for every leaf of a call, or of the arguments `only`: `params[0]['w']`."""
+    names = _parameter_names(fun, len(args))
+    chosen = range(len(args)) if only is None else (only,) if isinstance(only, int) else only
+    roots = [(names[i], args[i]) for i in chosen]
+    paths: list[str] = []
+    for root, arg in (*roots, *(kwargs or {}).items()):
+        paths += tree.paths(tree.structure(arg), root)
+    return paths
+
+
+def select_arguments(
+    transform: str, fun: Callable[..., Any], args: tuple[Any, ...], argnums: int | Sequence[int]
+) -> tuple[Any, Callable[[Any], list[Any]]]:
+    """The arguments that `argnums` chooses (one tree, or a tuple), and how to put others in their place.
+
+    Raises ArgnumsError for numbers that the call has no positional argument for.
+    """
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not chosen or any(not -len(args) <= i < len(args) for i in chosen):
+        raise ArgnumsError(transform, function_name(fun), argnums, len(args))
+
+    def rebuild(replaced: Any) -> list[Any]:
+        replacements = (replaced,) if isinstance(argnums, int) else replaced
+        full = list(args)
+        for i, replacement in zip(chosen, replacements, strict=True):
+            full[i] = replacement
+        return full
+
+    return (args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in chosen)), rebuild
+
+
+def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
+    try:
+        parameters = list(inspect.signature(fun).parameters.values())
+    except (TypeError, ValueError):  # builtins without a signature
+        parameters = []
+    names: list[str] = []
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            names += [f"{parameter.name}[{i}]" for i in range(count - len(names))]
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            names.append(parameter.name)
+    names += [f"argument {i}" for i in range(len(names), count)]
+    return names[:count]
+
+
+def owned(values: Iterable[Array], foreign: Iterable[object] = ()) -> list[Array]:
+    """The values, copied where they are views, read-only, one and the same object, or one of the `foreign` objects."""
+    seen = set(map(id, foreign))
+    results: list[Array] = []
+    for value in values:
+        if isinstance(value, np.ndarray):
+            flags = value.flags
+            if not (flags.owndata and flags.writeable) or id(value) in seen:
+                value = np.array(value)
+            seen.add(id(value))
+        results.append(value)
+    return results

@@ -1,0 +1,157 @@
+"""Staging: run a function on abstract values and record what it does as a jaxpr.
+
+`stage` is what every other module calls; `make_jaxpr` and `eval_shape` are the public faces. Start reading at `StageTrace`.
+Imports core, ops, the tracer's array face, tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from functrans.core.aval import ShapedArray, concrete_aval
+from functrans.core.ir import Atom, Eqn, Jaxpr, Var, literal
+from functrans.core.primitive import Params, Primitive, Trace, Tracer, Values, current_trace, use_trace
+from functrans.core.source import Source, current_source
+from functrans.errors import ConcretizationError, LeakedTracerError
+from functrans.numpy.array import ArrayTracer
+from functrans.ops.broadcast import broadcast_in_dim_p
+from functrans.typing import Array, Shape
+
+__all__ = ["StageTrace", "StageTracer", "open_stage", "stage"]
+
+R = TypeVar("R")
+
+
+class StageTracer(ArrayTracer):
+    """Stands for a variable of the jaxpr that is being recorded."""
+
+    __slots__ = ("origin", "var")
+
+    def __init__(self, trace: StageTrace, var: Var, origin: Source | str | None) -> None:
+        self.trace = trace
+        self.var = var
+        self.origin = origin
+
+    @property
+    def aval(self) -> ShapedArray:
+        return self.var.aval
+
+    def describe(self) -> str:
+        made = f"made at {self.origin}" if isinstance(self.origin, Source) else self.origin
+        return f"a traced value of type {self.aval}" + (f" ({made})" if made else "")
+
+    def truth(self) -> bool:
+        raise ConcretizationError(self.describe(), "its truth value")
+
+    def __repr__(self) -> str:
+        return f"Traced<{self.aval}>"
+
+
+class StageTrace(Trace):
+    """Records every primitive as an equation.
+
+    Concrete arrays become captured constants, snapshotted; numbers become literals. With `fold`, primitives of concrete
+    operands are left to the parent, so that only what depends on the traced inputs is recorded.
+    """
+
+    __slots__ = ("captured", "consts", "constvars", "eqns", "fold")
+
+    def __init__(self, parent: Trace, *, fold: bool = False) -> None:
+        super().__init__(parent)
+        self.fold = fold
+        self.eqns: list[Eqn] = []
+        self.constvars: list[Var] = []
+        self.consts: list[Array] = []
+        self.captured: dict[int, tuple[Array, Var]] = {}
+        """By identity: the value (kept, so that its id stays its own) and the variable that stands for it."""
+
+    def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
+        if self.fold and not any(isinstance(arg, StageTracer) and arg.trace is self for arg in args):
+            assert self.parent is not None
+            with use_trace(self.parent):
+                return self.parent.bind(prim, args, params)
+        atoms = tuple(map(self.atom, args))
+        avals = prim.abstract_eval(*(atom.aval for atom in atoms), **params)
+        source = current_source()
+        outvars = tuple(map(Var, avals))
+        self.eqns.append(Eqn(prim, atoms, params, outvars, source))
+        return cast(Values, tuple(StageTracer(self, var, source) for var in outvars))
+
+    def argument(self, aval: ShapedArray, origin: str | None = None) -> StageTracer:
+        """A new input of the jaxpr."""
+        return StageTracer(self, Var(aval), origin)
+
+    def atom(self, value: Array) -> Atom:
+        """The variable or literal that stands for an operand."""
+        tracer = cast(object, value)  # an Array to the type checker only
+        if isinstance(tracer, StageTracer) and tracer.trace is self:
+            return tracer.var
+        if isinstance(tracer, Tracer):
+            if not any(trace is tracer.trace for trace in self.ancestors()):
+                raise LeakedTracerError(tracer.describe(), "a function that is being traced", tracer.trace.alive)
+            return self._capture(value, tracer.aval)
+        aval = concrete_aval(value)
+        return literal(value) if aval.shape == () else self._capture(value, aval)
+
+    def _capture(self, value: Array, aval: ShapedArray) -> Var:
+        found = self.captured.get(id(value))
+        if found is None:
+            found = self.captured[id(value)] = (value, self._constant(value, aval))
+        return found[1]
+
+    def _constant(self, value: Array, aval: ShapedArray) -> Var:
+        var = Var(aval)
+        uniform = None if isinstance(value, Tracer) else _uniform_value(value)
+        if uniform is not None:  # np.zeros(…) and the like: an equation instead of an array
+            params: Params = {"shape": aval.shape, "broadcast_dimensions": ()}
+            self.eqns.append(Eqn(broadcast_in_dim_p, (literal(uniform),), params, (var,), current_source()))
+            return var
+        self.constvars.append(var)
+        self.consts.append(value if self.fold or isinstance(value, Tracer) else np.array(value, order="K"))
+        return var
+
+    def finish(self, arguments: Sequence[StageTracer], outs: Sequence[Array]) -> Jaxpr:
+        """The jaxpr of what was recorded, from these inputs to these results."""
+        outvars = tuple(map(self.atom, outs))
+        return Jaxpr(
+            tuple(arg.var for arg in arguments), outvars, tuple(self.eqns), tuple(self.constvars), tuple(self.consts)
+        )
+
+
+def _uniform_value(value: Array) -> Array | None:
+    """The one value that all elements have, bit for bit; None where they differ or there are none."""
+    if value.size < 2:
+        return None
+    first = cast(Array, value[(0,) * value.ndim])
+    pattern = np.frombuffer(first.tobytes(), np.uint8)  # bytes, because -0.0 == 0.0 and nan != nan
+    if value[(-1,) * value.ndim].tobytes() != first.tobytes():  # most arrays that vary are told here
+        return None
+    same = np.ascontiguousarray(value).reshape(-1, 1).view(np.uint8) == pattern
+    return first if bool(same.all()) else None
+
+
+@contextmanager
+def open_stage(parent: Trace | None = None, *, fold: bool = False) -> Iterator[StageTrace]:
+    """A new stage trace, current inside the `with` block and dead after it."""
+    trace = StageTrace(current_trace() if parent is None else parent, fold=fold)
+    try:
+        with use_trace(trace):
+            yield trace
+    finally:
+        trace.alive = False
+
+
+def stage(
+    fun: Callable[..., Sequence[Array]], avals: Sequence[ShapedArray], origins: Sequence[str | None] | None = None
+) -> Jaxpr:
+    """The jaxpr of a function from flat values to a flat sequence of values; `origins` describe the inputs in messages."""
+    with open_stage() as trace:
+        arguments = [
+            trace.argument(aval, origin) for aval, origin in zip(avals, origins or [None] * len(avals), strict=True)
+        ]
+        return trace.finish(arguments, fun(*cast(list[Array], arguments)))

@@ -1,0 +1,394 @@
+"""Reverse mode: a tape of pullbacks, and a walk back along it.
+
+While `VjpTrace` is current, every primitive that touches one of its tracers computes its result under the parent trace and
+leaves its pullback on the tape. `grad`, `value_and_grad` and `vjp` are the public functions. Start reading at `VjpTrace`, then
+`backward`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from functrans import tree
+from functrans.core.aval import FLOAT0, ShapedArray, is_inexact
+from functrans.core.primitive import (
+    EVAL,
+    LocallyConstant,
+    Maybes,
+    NotDifferentiable,
+    Params,
+    Primitive,
+    Pullback,
+    Trace,
+    Values,
+    aval_of,
+    current_trace,
+    reset_trace,
+    set_trace,
+    use_trace,
+)
+from functrans.core.source import Source, current_source, use_source
+from functrans.errors import (
+    AuxError,
+    ComplexOutputError,
+    CotangentError,
+    HolomorphicError,
+    IntegerInputError,
+    IntegerOutputError,
+    NotDifferentiableError,
+    ScalarOutputError,
+)
+from functrans.numpy.array import ArrayTracer
+from functrans.ops.broadcast import broadcast_in_dim
+from functrans.ops.families import add_any
+from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, select_arguments
+from functrans.tree import TreeDef
+from functrans.typing import Array
+
+__all__ = ["VjpTrace", "VjpTracer", "backward", "grad", "instantiate", "value_and_grad", "vjp", "zeros"]
+
+
+class VjpTracer(ArrayTracer):
+    """A value of the parent trace, and its number on the tape."""
+
+    __slots__ = ("number", "value")
+
+    def __init__(self, trace: VjpTrace, value: Array, number: int) -> None:
+        self.trace = trace
+        self.value = value
+        self.number = number
+
+    @property
+    def aval(self) -> ShapedArray:
+        return aval_of(self.value)
+
+    def describe(self) -> str:
+        return f"a traced value of type {self.aval} (made while a gradient was computed)"
+
+    def truth(self) -> bool:
+        return bool(self.value)
+
+    def __repr__(self) -> str:
+        return f"Grad<{self.value!r}>"
+
+
+Step = tuple[tuple[int, ...], tuple[int, ...], Pullback, "Source | None"]
+"""Numbers of the operands (-1: not mine), numbers of the results, pullback, source."""
+
+
+class VjpTrace(Trace):
+    """Computes under the parent and remembers how to go back."""
+
+    __slots__ = ("count", "tape")
+
+    def __init__(self, parent: Trace) -> None:
+        super().__init__(parent)
+        self.tape: list[Step] = []
+        self.count = 0
+
+    def track(self, value: Array) -> VjpTracer:
+        """A new tracer of a value of the parent trace."""
+        self.count += 1
+        return VjpTracer(self, value, self.count - 1)
+
+    def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
+        parent = cast(Trace, self.parent)
+        primals, numbers = [], []
+        for arg in cast(Sequence[object], args):
+            if type(arg) is VjpTracer and arg.trace is self:
+                primals.append(arg.value)
+                numbers.append(arg.number)
+            else:
+                primals.append(cast(Array, arg))
+                numbers.append(-1)
+        token = set_trace(parent)
+        try:
+            rule = prim.vjp
+            if isinstance(rule, LocallyConstant) or max(numbers, default=-1) < 0:
+                return parent.bind(prim, primals, params)
+            if isinstance(rule, NotDifferentiable):
+                outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule)
+            else:
+                outs, pullback = rule(tuple(primals), tuple(number >= 0 for number in numbers), params)
+            return self._record(numbers, outs, pullback, None if parent is EVAL else current_source())
+        finally:
+            reset_trace(token)
+
+    def _record(self, numbers: list[int], outs: Values, pullback: Pullback, source: Source | None) -> Values:
+        results = tuple(self.track(out) if is_inexact(aval_of(out).dtype) else out for out in outs)
+        outputs = tuple(result.number if type(result) is VjpTracer else -1 for result in results)
+        if max(outputs) >= 0:
+            self.tape.append((tuple(numbers), outputs, pullback, source))
+        return cast(Values, results)
+
+
+def _refuse(prim: Primitive, reason: NotDifferentiable) -> Pullback:
+    def pullback(_cts: Maybes) -> Maybes:
+        raise NotDifferentiableError(prim.name, reason.why)
+
+    return pullback
+
+
+def backward(tape: list[Step], cotangents: dict[int, Array], *, consume: bool) -> dict[int, Array]:
+    """Walk the tape back from the results' cotangents (by number); those of the inputs are left in the dict.
+
+    With `consume`, every step, and with it its residuals, is let go as soon as it is done.
+    """
+    remaining = tape if consume else tape.copy()
+    while remaining:
+        operands, outputs, pullback, source = remaining.pop()
+        cts = tuple(cotangents.pop(number, None) for number in outputs)
+        if all(ct is None for ct in cts):
+            continue
+        if source is None:
+            contributions = pullback(cts)
+        else:
+            with use_source(source):
+                contributions = pullback(cts)
+        del cts
+        for number, contribution in zip(operands, contributions, strict=True):
+            if number >= 0 and contribution is not None:
+                known = cotangents.get(number)
+                cotangents[number] = contribution if known is None else add_any(known, contribution)
+    return cotangents
+
+
+def zeros(aval: ShapedArray) -> Array:
+    """A zero of this type, under the current trace."""
+    zero = cast(Array, aval.dtype.type(0))
+    return zero if aval.shape == () else broadcast_in_dim(zero, aval.shape, ())
+
+
+def instantiate(ct: Array | None, aval: ShapedArray) -> Array:
+    """The cotangent or tangent itself, or a zero in place of None."""
+    return zeros(aval) if ct is None else ct
+
+
+# ---- running a function under the trace ----
+
+
+class Recorded(NamedTuple):
+    """What `record` leaves: the value of the function, flat, and how to go back."""
+
+    values: list[Array]
+    numbers: list[int]
+    """The number on the tape of each value, -1 for one that does not depend on the inputs."""
+    out_tree: TreeDef[Any]
+    aux: Any  # Any: the user's tree
+    trace: VjpTrace
+
+
+def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, name: str) -> Recorded:
+    """Run `call(*tracers)`, which returns a tree (with `has_aux`: a pair of one and something), on tracers of `leaves`."""
+    trace = VjpTrace(current_trace())
+    try:
+        with use_trace(trace):
+            out = call(*map(trace.track, leaves))
+    finally:
+        trace.alive = False
+    aux: Any = None
+    if has_aux:
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise AuxError(name, out)
+        out, aux = out
+        aux = tree.map(lambda leaf: _own(trace, leaf)[0], aux)
+    outs, out_tree = tree.flatten(out)
+    pairs = [_own(trace, leaf) for leaf in outs]
+    return Recorded([pair[0] for pair in pairs], [pair[1] for pair in pairs], out_tree, aux, trace)
+
+
+def _own(trace: VjpTrace, leaf: Any) -> tuple[Array, int]:
+    """A result as a value of the parent trace, and its number on the tape."""
+    if type(leaf) is VjpTracer and leaf.trace is trace:
+        return leaf.value, leaf.number
+    return leaf, -1
+
+
+def pull_back(recorded: Recorded, cts: Sequence[Array], count: int, *, consume: bool) -> list[Array | None]:
+    """The cotangents of the first `count` numbers on the tape, which are the inputs, from those of the values."""
+    found: dict[int, Array] = {}
+    for number, ct in zip(recorded.numbers, cts, strict=True):
+        if number >= 0:
+            found[number] = add_any(found[number], ct) if number in found else ct
+    backward(recorded.trace.tape, found, consume=consume)
+    return [found.get(number) for number in range(count)]
+
+
+# ---- the public functions ----
+
+
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """The value of `fun(*primals)`, and the function that pulls a cotangent of it back to cotangents of the primals.
+
+    primals: trees of arrays; has_aux: `fun` returns `(out, aux)`, and aux is returned third. Returns `(out, pull)` or
+    `(out, pull, aux)`; `pull(ct)` takes a tree like `out` and returns a tuple of trees like `primals`. Leaves of integer or
+    bool dtype have no cotangent: in their place stand arrays of dtype `float0`, as in JAX.
+
+    >>> import numpy as np
+    >>> out, pull = vjp(lambda x: np.sin(x), np.array([0.0, np.pi]))
+    >>> pull(np.ones(2))
+    (array([ 1., -1.]),)
+    """
+    name = function_name(fun)
+    flat, in_tree = tree.flatten(primals)
+    leaves = check_leaves(flat, "vjp", lambda: argument_paths(fun, primals))
+    recorded = record(lambda *tracers: fun(*tree.unflatten(in_tree, tracers)), leaves, has_aux, name)
+    in_avals = [aval_of(leaf) for leaf in leaves]
+    values = check_leaves(recorded.values, f"the result of {name}", lambda: tree.paths(recorded.out_tree, name))
+    out_avals = [aval_of(value) for value in values]
+
+    def pull(ct: Any) -> Any:
+        cts = check_cotangents(name, ct, recorded.out_tree, out_avals)
+        found = pull_back(recorded, cts, len(leaves), consume=False)
+        grads = [cotangent(ct, aval) for ct, aval in zip(found, in_avals, strict=True)]
+        return tree.unflatten(in_tree, owned(grads, cts))
+
+    out = tree.unflatten(recorded.out_tree, values)
+    return (out, pull, recorded.aux) if has_aux else (out, pull)
+
+
+def cotangent(ct: Array | None, aval: ShapedArray) -> Array:
+    """A cotangent for the user: zeros in place of None; dtype `float0` where the input has no derivative."""
+    if not is_inexact(aval.dtype):
+        return cast(Array, np.zeros(aval.shape, FLOAT0))
+    return zeros(aval) if ct is None else ct
+
+
+def check_cotangents(name: str, ct: Any, out_tree: TreeDef[Any], avals: Sequence[ShapedArray]) -> list[Array]:
+    """The leaves of a cotangent, which must have the tree, the shapes and the dtypes of the function's value."""
+    flat, ct_tree = tree.flatten(ct)
+    if ct_tree != out_tree:
+        tree.check_same_structure(out_tree, ct_tree, f"the result of {name}", "the cotangent")
+    cts = check_leaves(flat, "a pulled-back function", lambda: tree.paths(out_tree, "ct"))
+    wrong = [
+        (path, str(aval), str(aval_of(leaf)))
+        for path, aval, leaf in zip(tree.paths(out_tree, "ct"), avals, cts, strict=True)
+        if not _fits(aval_of(leaf), aval)
+    ]
+    if wrong:
+        raise CotangentError(name, wrong)
+    return [
+        leaf if aval_of(leaf).dtype == aval.dtype else cast(Array, aval.dtype.type(leaf))
+        for leaf, aval in zip(cts, avals, strict=True)
+    ]
+
+
+def _fits(got: ShapedArray, aval: ShapedArray) -> bool:
+    if not is_inexact(aval.dtype):
+        return got.shape == aval.shape
+    return got.shape == aval.shape and (got.dtype == aval.dtype or got.weak)
+
+
+def grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """The function that computes the gradient of a scalar-valued function.
+
+    argnums: which positional arguments to differentiate by, an int or a tuple of ints; the gradient is a tree like that
+    argument, or a tuple of them. has_aux: `fun` returns `(value, aux)` and the result is `(gradient, aux)`. holomorphic:
+    arguments and value are complex. allow_int: integer arguments are let pass and get zeros of dtype `float0`.
+
+    >>> import numpy as np
+    >>> grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
+    transformed = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "grad")
+
+    @wraps(fun)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, grads = transformed(args, kwargs)
+        return (grads, value[1]) if has_aux else grads
+
+    return gradient
+
+
+def value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """The function that computes the value and the gradient; parameters as for `grad`.
+
+    With `has_aux` the result is `((value, aux), gradient)`.
+
+    >>> import numpy as np
+    >>> value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    transformed = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad")
+
+    @wraps(fun)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        return transformed(args, kwargs)
+
+    return value_and_gradient
+
+
+def _value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
+    allow_int: bool,
+    transform: str,
+) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Any]]:
+    name = function_name(fun)
+    check = partial(_check_input, transform, name, holomorphic, allow_int)
+
+    def transformed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        wrt, rebuild = select_arguments(transform, fun, args, argnums)
+        flat, in_tree = tree.flatten(wrt)
+        paths = partial(argument_paths, fun, args, only=argnums)
+        leaves = check_leaves(flat, f"{transform}({name})", paths)
+        check(leaves, paths)
+        call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)  # noqa: E731
+        recorded = record(call, leaves, has_aux, name)
+        value = _check_scalar(transform, name, recorded, holomorphic)
+        one = cast(Array, aval_of(value).dtype.type(1))
+        found = pull_back(recorded, [one], len(leaves), consume=True)
+        grads = owned([cotangent(ct, aval_of(leaf)) for ct, leaf in zip(found, leaves, strict=True)], leaves)
+        return ((value, recorded.aux) if has_aux else value), tree.unflatten(in_tree, grads)
+
+    return transformed
+
+
+def _check_input(
+    transform: str,
+    name: str,
+    holomorphic: bool,
+    allow_int: bool,
+    leaves: Sequence[Array],
+    paths: Callable[[], Sequence[str]],
+) -> None:
+    for i, leaf in enumerate(leaves):
+        kind = aval_of(leaf).dtype.kind
+        if kind not in "fc" and not allow_int:
+            raise IntegerInputError(transform, name, paths()[i], str(aval_of(leaf)))
+        if holomorphic and kind != "c":
+            raise HolomorphicError(name, f"its argument {paths()[i]} has type {aval_of(leaf)}")
+
+
+def _check_scalar(transform: str, name: str, recorded: Recorded, holomorphic: bool) -> Array:
+    if len(recorded.values) != 1:
+        raise ScalarOutputError(transform, name, f"a tree of {len(recorded.values)} leaves", None)
+    (value,) = check_leaves(recorded.values, f"the result of {name}", lambda: [name])
+    aval = aval_of(value)
+    if aval.shape != ():
+        raise ScalarOutputError(transform, name, f"an array of type {aval}", aval.size)
+    if holomorphic != (aval.dtype.kind == "c"):
+        raise (
+            HolomorphicError(name, f"its value has type {aval}") if holomorphic else ComplexOutputError(name, str(aval))
+        )
+    if not is_inexact(aval.dtype):
+        raise IntegerOutputError(transform, name, str(aval))
+    return value
