@@ -384,3 +384,13 @@ class CaseNumberError(FunctransError, IndexError):
             f"`select_n` got numbers of cases from {lowest} to {highest}; it has {count} cases, 0 to {count - 1}.",
             fix="Clip the numbers first: `clamp(0, which, len(cases) - 1)`.",
         )
+
+
+class EmptyReductionError(FunctransError, ValueError):
+    """A maximum or minimum, or its position, of no elements: there is no such value."""
+
+    def __init__(self, primitive: str, operand: str) -> None:
+        super().__init__(
+            f"`{primitive}` got a zero-size operand of type {operand}: a reduction which has no identity needs elements.",
+            fix="Reduce over an axis that has elements, or give `initial=`, which is the result of no elements.",
+        )
