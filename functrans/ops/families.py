@@ -1,7 +1,7 @@
 """Elementwise primitives: everything but the value and the local derivatives is derived here.
 
-`unary` and `elementwise` make a primitive, `apply` is what its public function calls; `multilinear` makes a primitive from a transpose per
-operand. Start reading at `elementwise`. Imports core, `rules` and `broadcast`.
+`unary` and `elementwise` make a primitive, `apply` is what its public function calls; `multilinear` makes a primitive
+from a transpose per operand. Start reading at `elementwise`. Imports core, `rules` and `broadcast`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from functrans.ops.rules import LocalRule, NotRule, by_argument
 from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
-    "ANY", "BOOL_INT", "FLOATING", "INEXACT", "INTEGER", "NUMERIC", "REAL", "add_any", "add_any_p", "apply", "elementwise",
-    "matched", "multilinear", "same_dtype", "same_shape", "to_bool", "unary",
+    "ANY", "BOOL_INT", "FLOATING", "INEXACT", "INTEGER", "NUMERIC", "REAL", "add_any", "add_any_p", "apply",
+    "cast_scalars", "elementwise", "matched", "multilinear", "same_dtype", "same_shape", "to_bool", "unary",
 ]  # fmt: skip
 
 # dtype kinds that a primitive accepts
@@ -47,6 +47,11 @@ FLOATING = "f"
 INEXACT = "fc"
 
 ResultDtype: TypeAlias = Callable[..., DType] | None
+"""`(dtype, **params) -> the result's dtype`; raises for parameters that do not fit."""
+
+OperandDtype: TypeAlias = Callable[[str, Sequence[ShapedArray], str], DType]
+"""`(name, avals, accepts) -> dtype`; raises OperandError for dtypes that do not fit. See `same_dtype`."""
+
 _BOOL = np.dtype(np.bool_)
 
 
@@ -57,7 +62,7 @@ def _jvp_by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) ->
         for rule, tangent in zip(rules, tangents, strict=True):
             if rule is not None and tangent is not None:
                 term = rule(tangent, *outs, *primals, **params)
-                total = term if total is None else add_any(total, term)
+                total = term if total is None else total if term is None else add_any(total, term)
         return outs, (total,)
 
     return jvp
@@ -72,23 +77,30 @@ def elementwise(
     accepts: str,
     derivatives: Sequence[LocalRule | None] | NotRule,
     result_dtype: ResultDtype = None,
+    *,
+    tangents: Sequence[LocalRule | None] | None = None,
+    operand_dtype: OperandDtype | None = None,
 ) -> Primitive:
     """An elementwise primitive of operands that have one shape and one dtype; a constant operand may have rank 0.
 
-    `derivatives` holds a local rule per operand (see `LocalRule`), or the reason why there are none. `result_dtype` gives
-    the result's dtype where it is not the operands'.
+    `derivatives` holds a local rule per operand (see `LocalRule`), or the reason why there are none. `result_dtype`
+    gives the result's dtype where it is not the operands'. `tangents` holds the JVP's rules where they are not
+    `derivatives`: for a function that is not complex differentiable. `operand_dtype` checks dtypes that may differ, and
+    picks one.
     """
+    check = same_dtype if operand_dtype is None else operand_dtype
 
     def abstract_eval(*avals: ShapedArray, **params: Any) -> tuple[ShapedArray, ...]:
         shape = same_shape(name, avals)
-        dtype = same_dtype(name, avals, accepts)
+        dtype = check(name, avals, accepts)
         return (shaped(shape, dtype if result_dtype is None else result_dtype(dtype, **params)),)
 
     if isinstance(derivatives, LocallyConstant | NotDifferentiable):
         vjp: VjpRule | NotRule = derivatives
         jvp: JvpRule | NotRule = derivatives
     else:
-        vjp, jvp = by_argument(lambda: prim, *derivatives), _jvp_by_argument(lambda: prim, *derivatives)
+        vjp = by_argument(lambda: prim, *derivatives)
+        jvp = _jvp_by_argument(lambda: prim, *(derivatives if tangents is None else tangents))
 
     prim = Primitive(
         name,
@@ -115,7 +127,8 @@ def same_dtype(name: str, avals: Sequence[ShapedArray], accepts: str) -> DType:
     if any(aval.dtype != dtype for aval in avals):
         raise OperandError(name, [str(aval) for aval in avals], "operands of one dtype")
     if dtype.kind not in accepts:
-        raise OperandError(name, [str(aval) for aval in avals], f"a dtype of kind {', '.join(_KIND[k] for k in accepts)}")
+        kinds = ", ".join(_KIND[kind] for kind in accepts)
+        raise OperandError(name, [str(aval) for aval in avals], f"a dtype of kind {kinds}")
     return dtype
 
 
@@ -134,18 +147,28 @@ def apply(prim: Primitive, *operands: ArrayLike) -> Array:
     """Bind an elementwise primitive; Python numbers among the operands take the dtype of the others."""
     for operand in operands:
         if type(operand) in PYTHON_SCALARS:
-            return prim.bind(*_scalars_cast(operands))[0]
+            return prim.bind(*cast_scalars(prim.name, operands))[0]
     return prim.bind(*cast(Values, operands))[0]
 
 
-def _scalars_cast(operands: Sequence[ArrayLike]) -> list[Array]:
-    strong = [aval_of(operand).dtype for operand in operands if type(operand) not in PYTHON_SCALARS]
-    if not strong:
-        return [np.asarray(operand)[()] for operand in operands]
-    return [
-        strong[0].type(operand) if type(operand) in PYTHON_SCALARS else operand  # type: ignore[misc]
-        for operand in operands
-    ]
+def cast_scalars(name: str, operands: Sequence[ArrayLike]) -> list[Array]:
+    """Python numbers among the operands take the dtype of the others, or their own if there are no others.
+
+    Raises OperandError for a number that this dtype's kind has no place for: 0.5 next to integers.
+    """
+    dtype = next((aval_of(operand).dtype for operand in operands if type(operand) not in PYTHON_SCALARS), None)
+    if dtype is None:
+        dtype = np.result_type(*(aval_of(operand).dtype for operand in operands))
+    return [_as_dtype(name, operand, dtype) if type(operand) in PYTHON_SCALARS else operand for operand in operands]  # type: ignore[misc]
+
+
+def _as_dtype(name: str, number: ArrayLike, dtype: DType) -> Array:
+    if dtype.kind not in _ROOM[type(number)]:
+        raise OperandError(name, [repr(number), str(dtype)], f"a number that {dtype} has a place for")
+    return cast(Array, dtype.type(number))
+
+
+_ROOM: dict[type, str] = {int: "iufc", float: "fc", complex: "c"}
 
 
 def unary(
@@ -154,10 +177,12 @@ def unary(
     accepts: str,
     derivative: LocalRule | NotRule,
     result_dtype: ResultDtype = None,
+    *,
+    tangent: LocalRule | None = None,
 ) -> Primitive:
     """An elementwise primitive of one operand; see `elementwise`."""
     rules = derivative if isinstance(derivative, LocallyConstant | NotDifferentiable) else (derivative,)
-    return elementwise(name, impl, accepts, rules, result_dtype)
+    return elementwise(name, impl, accepts, rules, result_dtype, tangents=None if tangent is None else (tangent,))
 
 
 def to_bool(_dtype: DType, **_params: Any) -> DType:
@@ -171,7 +196,7 @@ def to_bool(_dtype: DType, **_params: Any) -> DType:
 def multilinear(
     name: str, impl: Impl, abstract_eval: AbstractEval, batch: BatchRule, transposes: Sequence[LocalRule | None]
 ) -> Primitive:
-    """A primitive with one result, linear in each operand that has a transpose `(g, _out, *primals, **params) -> cotangent`.
+    """A primitive with one result, linear in each operand that has a transpose `(g, _out, *primals, **params) -> ct`.
 
     Its JVP is the sum of the primitive applied to each tangent in its operand's place.
     """

@@ -3,15 +3,15 @@
 `by_argument` makes a VJP rule from one rule per operand and decides which values it has to keep; `linear` makes a whole
 primitive, linear in its only operand, from its transpose. Imports core only; start reading at `by_argument`.
 
-**Rule parameters that start with an underscore are not saved.** A rule `lambda g, out, x: …` is called with the values of the
-result and of the operands. Where a name starts with an underscore the backward pass keeps no such value: `_x` is bound to its
-`ShapedArray` (shape and dtype), a name of underscores only (`_`, `__`, `*_`) to None.
+**Rule parameters that start with an underscore are not saved.** A rule `lambda g, out, x: …` is called with the values
+of the result and of the operands. Where a name starts with an underscore the backward pass keeps no such value: `_x` is
+bound to its `ShapedArray` (shape and dtype), a name of underscores only (`_`, `__`, `*_`) to None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeAlias, cast
 
 from functrans.core.aval import ShapedArray
@@ -30,13 +30,14 @@ from functrans.typing import Array
 
 __all__ = ["LocalRule", "NotRule", "by_argument", "linear"]
 
-LocalRule: TypeAlias = Callable[..., Array]
-"""`(g, out, *primals, **params) -> g × ∂out/∂x`: serves as JVP (g a tangent) and, being diagonal, as VJP (g a cotangent)."""
+LocalRule: TypeAlias = Callable[..., Array | None]
+"""`(g, out, *primals, **params) -> g × ∂out/∂x`, or None for zero: serves as JVP (g a tangent) and, being diagonal, as
+VJP (g a cotangent)."""
 
 NotRule: TypeAlias = LocallyConstant | NotDifferentiable
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kept(rule: LocalRule, count: int) -> tuple[str, ...]:
     """How the rule wants (out, *primals): each "value", "aval" or "nothing", by the names of its parameters."""
     code = rule.__code__
@@ -46,7 +47,7 @@ def _kept(rule: LocalRule, count: int) -> tuple[str, ...]:
     return tuple("value" if name[0] != "_" else "aval" if name.strip("_") else "nothing" for name in names[:count])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _union_kept(rules: tuple[LocalRule | None, ...], count: int) -> tuple[str, ...]:
     kept = [_kept(rule, count) for rule in rules if rule is not None]
     return tuple(max(wants, key=("nothing", "aval", "value").index) for wants in zip(*kept, strict=True))
@@ -62,8 +63,7 @@ def _keep(values: Sequence[Array], kept: tuple[str, ...]) -> list[Any]:  # Any: 
 def by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> VjpRule:
     """The VJP rule of a primitive with one result, from a rule `(g, out, *primals, **params) -> cotangent` per operand.
 
-    None in place of a rule marks an operand that has no cotangent (an index, a predicate). One rule serves all operands of
-    a primitive with any number of them if it is the only one and takes `i=`, the operand's number.
+    None in place of a rule marks an operand that has no cotangent (an index, a predicate).
     """
 
     def vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
@@ -91,8 +91,8 @@ def linear(
     """A primitive that is linear in its only operand, whose derivative is therefore itself.
 
     impl: `(x, **params) -> out`. shape: `(aval, **params) -> out aval`, which also raises for operands that do not fit.
-    transpose: `(g, aval of x, **params) -> cotangent of x`. batch: `(size, x, **params) -> out`, both with the batch axis
-    first.
+    transpose: `(g, aval of x, **params) -> cotangent of x`. batch: `(size, x, **params) -> out`, both with the batch
+    axis first.
     """
 
     def vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:

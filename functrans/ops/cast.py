@@ -1,0 +1,101 @@
+"""Changes of dtype: `convert_element_type`, `bitcast_convert_type`. Imports core, `complex` and `families`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from functrans.core.aval import PYTHON_SCALARS, ShapedArray, is_inexact, shaped
+from functrans.core.primitive import LocallyConstant, Maybes, Params, Primitive, Pullback, Values, aval_of
+from functrans.errors import OperandError, ParameterError
+from functrans.ops.complex import real
+from functrans.ops.families import ANY, unary
+from functrans.typing import Array, ArrayLike, DType, DTypeLike
+
+_WEAK_DTYPES = frozenset(np.dtype(t) for t in (np.int64, np.float64, np.complex128))
+
+
+def _impl(x: Array, *, dtype: DType, weak: bool) -> Values:
+    out = np.asarray(x).astype(dtype, copy=False)
+    return (out.item() if weak else out if out.ndim else out[()],)
+
+
+def _abstract_eval(x: ShapedArray, *, dtype: DType, weak: bool) -> tuple[ShapedArray, ...]:
+    if dtype.kind not in ANY or x.dtype.kind not in ANY:
+        raise OperandError("convert_element_type", [str(x), str(dtype)], "dtypes of numbers or bool")
+    if weak and (x.shape or dtype not in _WEAK_DTYPES):
+        raise ParameterError(
+            "convert_element_type", f"weak=True for {x} as {dtype}", "rank 0 and a Python number's dtype"
+        )
+    return (shaped(x.shape, dtype, weak),)
+
+
+def _convert_linear(g: Array, dtype: DType) -> Array:
+    """A tangent or cotangent in another inexact dtype; complex to real takes the real part, and nothing warns."""
+    if aval_of(g).dtype.kind == "c" and dtype.kind != "c":
+        g = real(g)
+    return convert_element_type(g, dtype)
+
+
+def _vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
+    source = aval_of(primals[0]).dtype
+    outs = convert_element_type_p.bind(*primals, **params)
+
+    def pullback(cts: Maybes) -> Maybes:
+        (g,) = cts
+        return (None if g is None or not is_inexact(source) else _convert_linear(g, source),)
+
+    return outs, pullback
+
+
+def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
+    outs = convert_element_type_p.bind(*primals, **params)
+    (t,) = tangents
+    if t is None or not is_inexact(params["dtype"]) or not is_inexact(aval_of(t).dtype):
+        return outs, (None,)
+    return outs, (_convert_linear(t, params["dtype"]),)
+
+
+def _batch(_size: int, args: Values, _batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
+    return (convert_element_type(args[0], params["dtype"]),), (True,)
+
+
+convert_element_type_p = Primitive("convert_element_type", _impl, _abstract_eval, _vjp, _jvp, _batch)
+
+
+def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike, weak: bool = False) -> Array:
+    """The operand in another dtype, as by `astype`: to integers towards zero, complex to real by the real part.
+
+    With `weak`, an operand of rank 0 becomes a Python number (int64, float64 or complex128). An operand that has the
+    dtype already is returned as it is.
+    """
+    dtype = np.dtype(new_dtype)
+    if type(operand) in PYTHON_SCALARS:
+        is_same = weak and aval_of(operand).dtype == dtype
+    else:
+        aval = aval_of(operand)
+        is_same = aval.dtype == dtype and aval.weak == weak
+    if is_same:
+        return operand  # type: ignore[return-value]  # a Python number is a weak value
+    return convert_element_type_p.bind(operand, dtype=dtype, weak=weak)[0]  # type: ignore[arg-type]
+
+
+def _bitcast_dtype(dtype: DType, *, dtype_to: DType) -> DType:
+    if dtype.itemsize != dtype_to.itemsize or "b" in (dtype.kind, dtype_to.kind):
+        raise ParameterError(
+            "bitcast_convert_type", f"new_dtype={dtype_to} for an operand of {dtype}", "the same width"
+        )
+    return dtype_to
+
+
+bitcast_convert_type_p = unary(
+    "bitcast_convert_type",
+    lambda x, *, dtype_to: np.asarray(x).view(dtype_to)[()],
+    "iufc",
+    LocallyConstant("bits are not real numbers"),
+    _bitcast_dtype,
+)
+
+
+def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
+    """The operand's bits read as another dtype of the same width (not bool)."""
+    return bitcast_convert_type_p.bind(operand, dtype_to=np.dtype(new_dtype))[0]  # type: ignore[arg-type]

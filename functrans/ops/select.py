@@ -1,0 +1,94 @@
+"""Choice between arrays, element by element: `select_n`, `select`. Imports core, `comparison` and `families`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functrans.core.aval import ShapedArray, shaped
+from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Tracer, Values, aval_of
+from functrans.errors import CaseNumberError, OperandError
+from functrans.ops.broadcast import broadcast_in_dim
+from functrans.ops.comparison import eq
+from functrans.ops.families import add_any, cast_scalars, matched, same_dtype, same_shape
+from functrans.typing import Array, ArrayLike
+
+_BOOL = np.dtype(np.bool_)
+_INT32 = np.dtype(np.int32)
+
+
+def _impl(which: Array, *cases: Array) -> Values:
+    if len(cases) == 2 and np.result_type(which) == _BOOL:
+        out = np.where(which, cases[1], cases[0])
+    else:
+        lowest, highest = (int(np.min(which)), int(np.max(which))) if np.size(which) else (0, 0)
+        if lowest < 0 or highest >= len(cases):
+            raise CaseNumberError(len(cases), lowest, highest)
+        out = np.asarray(cases[0])
+        for i, case in enumerate(cases[1:], 1):
+            out = np.where(np.equal(which, i), case, out)
+    return (out if out.ndim else out[()],)
+
+
+def _abstract_eval(which: ShapedArray, *cases: ShapedArray) -> tuple[ShapedArray, ...]:
+    if which.dtype not in (_BOOL, _INT32) or (which.dtype == _BOOL and len(cases) > 2) or not cases:
+        raise OperandError("select_n", [str(a) for a in (which, *cases)], "`which` of bool (for two cases) or int32")
+    return (shaped(same_shape("select_n", (which, *cases)), same_dtype("select_n", cases, "biufc")),)
+
+
+def _share(g: Array, which: Array, number: int, count: int) -> Array:
+    """`g` where case `number` was chosen, else 0: both a tangent's share and a cotangent's."""
+    zero = aval_of(g).dtype.type(0)
+    if count == 2 and aval_of(which).dtype == _BOOL:
+        return select_n_p.bind(which, *((g, zero) if number == 0 else (zero, g)))[0]
+    return select_n_p.bind(eq(which, _INT32.type(number)), zero, g)[0]
+
+
+def _vjp(primals: Values, wanted: tuple[bool, ...], _params: Params) -> tuple[Values, Pullback]:
+    which, count, cases_wanted = primals[0], len(primals) - 1, wanted[1:]
+
+    def pullback(cts: Maybes) -> Maybes:
+        g: Any = cts[0]  # Any: not None, or the pullback would not have been called
+        return (None, *(_share(g, which, i, count) if want else None for i, want in enumerate(cases_wanted)))
+
+    return select_n_p.bind(*primals), pullback
+
+
+def _jvp(primals: Values, tangents: Maybes, _params: Params) -> tuple[Values, Maybes]:
+    which, count = primals[0], len(primals) - 1
+    outs = select_n_p.bind(*primals)
+    if all(tangent is not None for tangent in tangents[1:]):
+        zero_or_tangent = [t for t in tangents[1:] if t is not None]
+        return outs, select_n_p.bind(which, *zero_or_tangent)
+    total = None
+    for i, tangent in enumerate(tangents[1:]):
+        if tangent is not None:
+            term = _share(tangent, which, i, count)
+            total = term if total is None else add_any(total, term)
+    return outs, (total,)
+
+
+def _batch(size: int, args: Values, batched: tuple[bool, ...], _params: Params) -> tuple[Values, tuple[bool, ...]]:
+    return select_n_p.bind(*matched(size, args, batched)), (True,)
+
+
+select_n_p = Primitive("select_n", _impl, _abstract_eval, _vjp, _jvp, _batch)
+
+
+def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
+    """Elementwise `cases[which]`: `which` is bool, for two cases, or int32, and has the cases' shape or rank 0.
+
+    Raises IndexError where `which` is not the number of a case.
+    """
+    values = cast_scalars("select_n", cases)
+    chooser = np.int32(which) if type(which) is int else which
+    if isinstance(chooser, Tracer) and not chooser.aval.shape:
+        shape = max((aval_of(value).shape for value in values), key=len)
+        chooser = broadcast_in_dim(chooser, shape, ()) if shape else chooser
+    return select_n_p.bind(chooser, *values)[0]  # type: ignore[arg-type]
+
+
+def select(pred: ArrayLike, on_true: ArrayLike, on_false: ArrayLike) -> Array:
+    """Elementwise `on_true` where `pred`, else `on_false`; `pred` is bool and has their shape or rank 0."""
+    return select_n(pred, on_false, on_true)
