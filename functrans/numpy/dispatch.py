@@ -19,7 +19,7 @@ from functrans.core.primitive import Tracer
 from functrans.core.source import user_source
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
 
-__all__ = ["TRACED", "has_tracer", "implements", "name_of", "traced", "where"]
+__all__ = ["TRACED", "NumpyFunction", "has_tracer", "implements", "name_of", "traced", "where"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -25,8 +25,7 @@ __all__ = [
     "loop_dtypes", "promoted", "result_type", "to_common_dtype",
 ]  # fmt: skip
 
-Scalar: TypeAlias = "np.generic[Any]"  # Any: as in functrans.typing.Array
-Operand: TypeAlias = Tracer | Array | Scalar | int | float | complex
+Operand: TypeAlias = "Tracer | Array | np.generic[Any] | int | float | complex"  # Any: as in functrans.typing.Array
 """What `as_operand` makes of arguments. It says Array, as a type checker should see tracers."""
 
 PYTHON_TYPE: dict[str, type[complex]] = {"i": int, "f": float, "c": complex}
@@ -68,8 +67,7 @@ def astype(x: Operand, dtype: DTypeLike) -> Array:
         return array if aval.dtype == dtype and not aval.weak else convert_element_type(array, dtype)
     if isinstance(x, np.ndarray | np.generic):
         return cast(Array, x if x.dtype == dtype and x.dtype.isnative else x.astype(dtype))
-    scalar: Callable[[object], Array] = dtype.type
-    return scalar(x)
+    return cast("Callable[[object], Array]", dtype.type)(x)
 
 
 def _key(x: Operand) -> DTypeKey:
