@@ -26,7 +26,7 @@ from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
     "Padding", "concatenate", "concatenate_p", "expand_dims", "ints", "pad", "pad_p", "reshape", "reshape_p", "rev",
-    "rev_p", "slice", "slice_p", "squeeze", "transpose", "transpose_p", "zeros",
+    "rev_p", "slice", "slice_in_dim", "slice_p", "squeeze", "transpose", "transpose_p", "zeros",
 ]  # fmt: skip
 
 Padding: TypeAlias = tuple[tuple[int, int, int], ...]
@@ -213,6 +213,18 @@ def slice(
     """
     steps = None if strides is None or all(step == 1 for step in strides) else ints(strides)
     return slice_p.bind(operand, start_indices=ints(start_indices), limit_indices=ints(limit_indices), strides=steps)[0]
+
+
+def slice_in_dim(
+    operand: Array, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0
+) -> Array:
+    """The elements from start to before limit along one axis, every stride-th; negative numbers count from the end."""
+    shape = aval_of(operand).shape
+    (axis,) = _axes("slice_in_dim", (axis,), len(shape))
+    start, limit, _ = _py_slice(start_index, limit_index).indices(shape[axis])
+    starts, limits, strides = [0] * len(shape), list(shape), [1] * len(shape)
+    starts[axis], limits[axis], strides[axis] = start, max(start, limit), stride
+    return slice(operand, starts, limits, strides)
 
 
 # ---- pad ----

@@ -10,16 +10,13 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import partial, wraps
 from typing import Any, cast
 
-import numpy as np
-
 from functrans import tree
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.primitive import Params, Primitive, Trace, Values, aval_of, current_trace, use_trace
 from functrans.errors import ConcretizationError, VmapAxisError, VmapSizeError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_batch
-from functrans.ops.shape import concatenate, reshape, transpose
-from functrans.ops.slicing import slice_in_dim
+from functrans.ops.shape import concatenate, slice_in_dim, transpose
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
 from functrans.tree import TreeDef
 from functrans.typing import Array
