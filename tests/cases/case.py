@@ -17,7 +17,7 @@ INTS = ("int8", "int32", "int64", "uint8", "uint64")
 BOOL = ("bool",)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operand:
     """How to make an operand: its shape, the range its values are drawn from, and its dtype where it is not the case's.
 
@@ -54,7 +54,7 @@ class Operand:
         return values.astype(kind)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One primitive with one choice of parameters and operands.
 
