@@ -394,3 +394,19 @@ class EmptyReductionError(FunctransError, ValueError):
             f"`{primitive}` got a zero-size operand of type {operand}: a reduction which has no identity needs elements.",
             fix="Reduce over an axis that has elements, or give `initial=`, which is the result of no elements.",
         )
+
+
+class ValueDependentShapeError(FunctransError, TypeError):
+    """A NumPy function whose result's shape depends on values that are not known while a function is traced."""
+
+    def __init__(self, function: str, argument: str, fix: str, where: str = "") -> None:
+        super().__init__(
+            f"`{function}` cannot be traced: the shape of its result depends on the values of `{argument}`.", where, fix
+        )
+
+
+class TracedParameterError(FunctransError, TypeError):
+    """A traced value where a function needs a number that it knows: an axis, a shape, a shift."""
+
+    def __init__(self, function: str, argument: str, fix: str, where: str = "") -> None:
+        super().__init__(f"`{argument}` of `{function}` must be known while tracing; it is a traced value.", where, fix)
