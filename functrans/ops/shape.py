@@ -7,11 +7,11 @@ Start reading at `reshape`, the simplest. Imports core, `rules` and `broadcast`.
 from __future__ import annotations
 
 import builtins
+import operator
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 from math import prod
-from operator import index
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -25,8 +25,9 @@ from functrans.ops.rules import by_argument, linear
 from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
-    "Padding", "concatenate", "concatenate_p", "expand_dims", "ints", "pad", "pad_p", "reshape", "reshape_p", "rev",
-    "rev_p", "slice", "slice_in_dim", "slice_p", "squeeze", "transpose", "transpose_p", "zeros",
+    "Padding", "concatenate", "concatenate_p", "expand_dims", "ints", "pad", "pad_p", "repeat", "reshape", "reshape_p",
+    "rev", "rev_p", "slice", "slice_in_dim", "slice_p", "split", "split_p", "squeeze", "tile", "transpose",
+    "transpose_p", "zeros",
 ]  # fmt: skip
 
 Padding: TypeAlias = tuple[tuple[int, int, int], ...]
@@ -35,7 +36,7 @@ _py_slice = builtins.slice
 
 def ints(values: Sequence[int]) -> tuple[int, ...]:
     """A parameter as a tuple of Python ints; TypeError for anything that is no integer, as in NumPy."""
-    return tuple(map(index, values))
+    return tuple(map(operator.index, values))
 
 
 def zeros(shape: Shape, dtype: DType) -> Array:
@@ -343,7 +344,7 @@ def pad(operand: Array, padding_value: ArrayLike, padding_config: Sequence[tuple
     Negative lo and hi remove elements. The padding value is a scalar of the operand's dtype.
     """
     value = aval_of(operand).dtype.type(padding_value) if type(padding_value) in PYTHON_SCALARS else padding_value
-    config = tuple((index(lo), index(hi), index(inner)) for lo, hi, inner in padding_config)
+    config = tuple((operator.index(lo), operator.index(hi), operator.index(inner)) for lo, hi, inner in padding_config)
     return pad_p.bind(operand, cast(Array, value), padding_config=config)[0]
 
 
@@ -408,3 +409,79 @@ def concatenate(operands: Sequence[Array], dimension: int) -> Array:
         raise ParameterError("concatenate", "no operands", "at least one")
     (axis,) = _axes("concatenate", (dimension,), aval_of(operands[0]).ndim)
     return concatenate_p.bind(*operands, dimension=axis)[0]
+
+
+# ---- split ----
+
+
+def _split_aval(aval: ShapedArray, *, sizes: tuple[int, ...], axis: int) -> tuple[ShapedArray, ...]:
+    _check_split(aval.shape, sizes, axis)
+    return tuple(shaped((*aval.shape[:axis], size, *aval.shape[axis + 1 :]), aval.dtype) for size in sizes)
+
+
+def _check_split(shape: Shape, sizes: tuple[int, ...], axis: int) -> None:
+    if not 0 <= axis < len(shape) or sum(sizes) != shape[axis] or any(size < 0 for size in sizes):
+        raise ParameterError("split", f"sizes={sizes}, axis={axis} for shape {shape}", "sizes that sum to the axis's")
+
+
+def _split_impl(x: Array, *, sizes: tuple[int, ...], axis: int) -> Values:
+    _check_split(np.shape(x), sizes, axis)
+    return tuple(np.split(x, list(accumulate(sizes))[:-1], axis)) if sizes else ()
+
+
+def _split_vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
+    outs = split_p.bind(*primals, **params)
+    avals = [aval_of(out) for out in outs]
+
+    def pullback(cts: Maybes) -> Maybes:
+        parts = [zeros(aval.shape, aval.dtype) if ct is None else ct for ct, aval in zip(cts, avals, strict=True)]
+        return (concatenate(parts, params["axis"]),)
+
+    return outs, pullback
+
+
+def _split_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
+    return split_p.bind(*primals, **params), split_p.bind(*cast(Values, tangents), **params)
+
+
+def _split_batch(
+    _size: int, args: Values, _batched: tuple[bool, ...], params: Params
+) -> tuple[Values, tuple[bool, ...]]:
+    sizes: tuple[int, ...] = params["sizes"]
+    return split_p.bind(*args, sizes=sizes, axis=params["axis"] + 1), (True,) * len(sizes)
+
+
+split_p: Primitive = Primitive("split", _split_impl, _split_aval, _split_vjp, _split_jvp, _split_batch)
+
+
+def split(operand: Array, sizes: Sequence[int], axis: int = 0) -> tuple[Array, ...]:
+    """The operand cut along `axis` into parts of these sizes, which add up to its length."""
+    (axis,) = _axes("split", (axis,), len(aval_of(operand).shape))
+    return split_p.bind(operand, sizes=ints(sizes), axis=axis)
+
+
+# ---- compositions ----
+
+
+def tile(operand: Array, reps: Sequence[int]) -> Array:
+    """The operand repeated reps[i] times along axis i; more reps than axes add axes in front."""
+    counts, shape = ints(reps), aval_of(operand).shape
+    shape = (1,) * (len(counts) - len(shape)) + shape
+    counts = (1,) * (len(shape) - len(counts)) + counts
+    if all(count == 1 for count in counts):
+        return reshape(operand, shape)
+    axes = range(len(shape))
+    spread = tuple(size for axis in axes for size in (counts[axis], shape[axis]))
+    tiled = broadcast_in_dim(reshape(operand, shape), spread, [2 * axis + 1 for axis in axes])
+    return reshape(tiled, [counts[axis] * shape[axis] for axis in axes])
+
+
+def repeat(operand: Array, repeats: int, axis: int) -> Array:
+    """Each element repeated `repeats` times along `axis`."""
+    shape = aval_of(operand).shape
+    (axis,) = _axes("repeat", (axis,), len(shape))
+    if repeats == 1:
+        return operand
+    spread = (*shape[: axis + 1], repeats, *shape[axis + 1 :])
+    repeated = broadcast_in_dim(operand, spread, [a if a <= axis else a + 1 for a in range(len(shape))])
+    return reshape(repeated, (*shape[:axis], shape[axis] * repeats, *shape[axis + 1 :]))
