@@ -410,3 +410,14 @@ class TracedParameterError(FunctransError, TypeError):
 
     def __init__(self, function: str, argument: str, fix: str, where: str = "") -> None:
         super().__init__(f"`{argument}` of `{function}` must be known while tracing; it is a traced value.", where, fix)
+
+
+class StaticArgumentError(FunctransError, ValueError):
+    """Static arguments of jit that the function does not have, or whose values cannot be used as keys."""
+
+    def __init__(self, function: str, what: str, problem: str) -> None:
+        super().__init__(
+            f"jit of `{function}`: {what}: {problem}.",
+            fix="Static arguments are compared and hashed to find the compiled function: pass numbers, strings, None, enums, "
+            "tuples or frozen dataclasses; arrays, lists and dicts are traced, so leave them out of static_argnums.",
+        )

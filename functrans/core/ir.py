@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeAlias, cast
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -18,7 +18,11 @@ from functrans.core.primitive import Params, Primitive, Values
 from functrans.core.source import Source, use_source
 from functrans.typing import Array
 
-__all__ = ["Atom", "Eqn", "Jaxpr", "Literal", "Var", "eval_jaxpr", "literal"]
+__all__ = ["Atom", "Eqn", "Jaxpr", "Literal", "Var", "eval_jaxpr", "literal", "memoized"]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Var:
@@ -113,6 +117,11 @@ class Jaxpr:
             body.append((eqn.prim, operands, param_key(eqn.params), define(eqn.outvars)))
         return (head, tuple(body), tuple(atom_key(atom) for atom in self.outvars))
 
+    @cached_property
+    def memo(self) -> dict[Hashable, Any]:  # Any: each function keeps results of its own type here
+        """What `memoized` functions have made of this jaxpr; goes when it goes."""
+        return {}
+
     def with_consts_as_inputs(self) -> Jaxpr:
         """The same function with the captured values as leading arguments."""
         return Jaxpr((*self.constvars, *self.invars), self.outvars, self.eqns)
@@ -124,6 +133,19 @@ class Jaxpr:
 
 
 PRINT: list[Callable[[Jaxpr], str]] = []  # filled by printer.py, which imports this module
+
+
+def memoized(function: Callable[Concatenate[Jaxpr, P], R]) -> Callable[Concatenate[Jaxpr, P], R]:
+    """Let a function of a jaxpr (and hashable arguments) be computed once per jaxpr and arguments."""
+
+    @wraps(function)
+    def remembering(jaxpr: Jaxpr, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        key = (function, args, tuple(kwargs.items()))
+        if key not in jaxpr.memo:
+            jaxpr.memo[key] = function(jaxpr, *args, **kwargs)
+        return cast(R, jaxpr.memo[key])
+
+    return remembering
 
 
 def param_key(param: Any) -> Hashable:  # Any: whatever a primitive has as a parameter

@@ -10,11 +10,11 @@ Start reading at `Primitive`, then `Trace`. Imports `aval`, `errors`, `typing`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from functrans.errors import LeakedTracerError
 from functrans.typing import Array
 
 __all__ = [
-    "EVAL", "AbstractEval", "BatchRule", "Impl", "JvpRule", "LocallyConstant", "NotDifferentiable", "Params", "Primitive",
-    "Pullback", "Trace", "Tracer", "VjpRule", "aval_of", "current_trace", "use_trace",
+    "EVAL", "AbstractEval", "BatchRule", "Impl", "JvpRule", "LocallyConstant", "NamedAxis", "NamedBatchRule",
+    "NotDifferentiable", "Params", "Primitive", "Pullback", "Trace", "Tracer", "VjpRule", "aval_of", "current_trace", "use_trace",
 ]  # fmt: skip
 
 Params: TypeAlias = Mapping[str, Any]  # Any: each primitive has parameters of its own types
@@ -50,6 +50,17 @@ JvpRule: TypeAlias = Callable[[Values, Maybes, Params], tuple[Values, Maybes]]
 
 BatchRule: TypeAlias = Callable[[int, Values, tuple[bool, ...], Params], tuple[Values, tuple[bool, ...]]]
 """`(size, args, batched, params) -> (outs, batched)`; a batched value carries the batch axis, of length `size`, first."""
+
+
+class NamedAxis(NamedTuple):
+    """A batch axis that collectives may refer to."""
+
+    name: Hashable
+    size: int
+
+
+NamedBatchRule: TypeAlias = Callable[[NamedAxis, Values, tuple[bool, ...], Params], tuple[Values, tuple[bool, ...]]]
+"""As a BatchRule, for an axis with a name; also called where no operand is batched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,11 @@ class Primitive:
     vjp: VjpRule | NotDifferentiable | LocallyConstant
     jvp: JvpRule | NotDifferentiable | LocallyConstant
     batch: BatchRule
+    batch_named: NamedBatchRule | None = None
+    """In place of `batch` where the axis has a name, for primitives that may refer to it: collectives, and those that carry
+    jaxprs."""
+    cheap: bool = False
+    """Whether its result is better computed again than kept for the backward pass: views, and arrays made from nothing."""
 
     def bind(self, *args: Array, **params: Any) -> Values:  # Any: see Params
         """Apply the primitive under the current trace; always a tuple of results."""

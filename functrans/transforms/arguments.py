@@ -32,7 +32,7 @@ def check_leaves(leaves: list[Any], transform: str, paths: Callable[[], Sequence
     """
     for i, leaf in enumerate(leaves):
         kind = type(leaf)
-        if kind is np.ndarray and leaf.dtype in _DTYPES or kind in _SCALARS or isinstance(leaf, Tracer):
+        if (kind is np.ndarray and leaf.dtype in _DTYPES) or kind in _SCALARS or isinstance(leaf, Tracer):
             continue
         leaves[i] = _checked(leaf, transform, paths, i)
     return leaves

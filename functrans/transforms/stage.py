@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from functrans.core.aval import ShapedArray, concrete_aval
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var, literal
-from functrans.core.primitive import Params, Primitive, Trace, Tracer, Values, current_trace, use_trace
+from functrans.core.primitive import Params, Primitive, Trace, Tracer, Values, current_trace, is_concrete, use_trace
 from functrans.core.source import Source, current_source
 from functrans.errors import ConcretizationError, LeakedTracerError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim_p
-from functrans.typing import Array, Shape
+from functrans.typing import Array
 
 __all__ = ["StageTrace", "StageTracer", "open_stage", "stage"]
 
@@ -71,7 +70,7 @@ class StageTrace(Trace):
         """By identity: the value (kept, so that its id stays its own) and the variable that stands for it."""
 
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
-        if self.fold and not any(isinstance(arg, StageTracer) and arg.trace is self for arg in args):
+        if self.fold and all(is_concrete(arg) or arg.trace is not self for arg in cast(Sequence[Any], args)):
             assert self.parent is not None
             with use_trace(self.parent):
                 return self.parent.bind(prim, args, params)
@@ -112,7 +111,7 @@ class StageTrace(Trace):
             self.eqns.append(Eqn(broadcast_in_dim_p, (literal(uniform),), params, (var,), current_source()))
             return var
         self.constvars.append(var)
-        self.consts.append(value if self.fold or isinstance(value, Tracer) else np.array(value, order="K"))
+        self.consts.append(value if self.fold or isinstance(value, Tracer) else _snapshot(value))
         return var
 
     def finish(self, arguments: Sequence[StageTracer], outs: Sequence[Array]) -> Jaxpr:
@@ -121,6 +120,15 @@ class StageTrace(Trace):
         return Jaxpr(
             tuple(arg.var for arg in arguments), outvars, tuple(self.eqns), tuple(self.constvars), tuple(self.consts)
         )
+
+
+def _snapshot(value: Array) -> Array:
+    """A read-only copy; what is one already is not copied again."""
+    if value.flags.owndata and not value.flags.writeable:
+        return value
+    copy = np.array(value, order="K")
+    copy.flags.writeable = False
+    return copy
 
 
 def _uniform_value(value: Array) -> Array | None:

@@ -208,11 +208,11 @@ def _own(trace: VjpTrace, leaf: Any) -> tuple[Array, int]:
     return leaf, -1
 
 
-def pull_back(recorded: Recorded, cts: Sequence[Array], count: int, *, consume: bool) -> list[Array | None]:
+def pull_back(recorded: Recorded, cts: Sequence[Array | None], count: int, *, consume: bool) -> list[Array | None]:
     """The cotangents of the first `count` numbers on the tape, which are the inputs, from those of the values."""
     found: dict[int, Array] = {}
     for number, ct in zip(recorded.numbers, cts, strict=True):
-        if number >= 0:
+        if number >= 0 and ct is not None:
             found[number] = add_any(found[number], ct) if number in found else ct
     backward(recorded.trace.tape, found, consume=consume)
     return [found.get(number) for number in range(count)]
@@ -351,7 +351,7 @@ def _value_and_grad(
         paths = partial(argument_paths, fun, args, only=argnums)
         leaves = check_leaves(flat, f"{transform}({name})", paths)
         check(leaves, paths)
-        call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)  # noqa: E731
+        call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)
         recorded = record(call, leaves, has_aux, name)
         value = _check_scalar(transform, name, recorded, holomorphic)
         one = cast(Array, aval_of(value).dtype.type(1))

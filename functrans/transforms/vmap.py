@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from functrans import tree
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.primitive import Params, Primitive, Trace, Values, aval_of, current_trace, use_trace
+from functrans.core.primitive import NamedAxis, Params, Primitive, Trace, Values, aval_of, current_trace, use_trace
 from functrans.errors import ConcretizationError, VmapAxisError, VmapSizeError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_batch
@@ -63,11 +63,14 @@ class BatchTrace(Trace):
         pairs = [self.split(arg) for arg in args]
         values = tuple(value for value, _ in pairs)
         batched = tuple(is_batched for _, is_batched in pairs)
-        mine = self.axis_name is not None and params.get("axis_name") == self.axis_name
         with use_trace(parent):
-            if not (mine or any(batched)):
+            if self.axis_name is not None and prim.batch_named is not None:
+                axis = NamedAxis(self.axis_name, self.axis_size)
+                outs, outs_batched = prim.batch_named(axis, values, batched, params)
+            elif any(batched):
+                outs, outs_batched = prim.batch(self.axis_size, values, batched, params)
+            else:
                 return parent.bind(prim, values, params)
-            outs, outs_batched = prim.batch(self.axis_size, values, batched, params)
             return tuple(self.join(out, is_batched) for out, is_batched in zip(outs, outs_batched, strict=True))
 
     def split(self, value: Array) -> tuple[Array, bool]:

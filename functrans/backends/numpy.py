@@ -1,0 +1,65 @@
+"""The reference backend: a jaxpr run equation by equation with each primitive's NumPy implementation.
+
+It runs everywhere and is the oracle of the tests. Imports core only; start reading at `Program`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from functrans.core.ir import Atom, Jaxpr, Var
+from functrans.core.primitive import EVAL, Values, reset_trace, set_trace
+from functrans.typing import Array
+
+__all__ = ["Program"]
+
+
+class Program:
+    """A jaxpr as a list of steps over numbered slots, each slot emptied after its last use."""
+
+    def __init__(self, jaxpr: Jaxpr) -> None:
+        slots: dict[Var, int] = {}
+        initial: list[Any] = [None] * len(jaxpr.invars)  # Any: arrays, or None for an empty slot
+        for var in jaxpr.invars:
+            slots[var] = len(slots)
+
+        def slot(atom: Atom) -> int:
+            if isinstance(atom, Var):
+                return slots[atom]
+            initial.append(atom.value)
+            slots[Var(atom.aval)] = number = len(slots)
+            return number
+
+        self._eqns = jaxpr.eqns
+        self._steps: list[tuple[Callable[..., Values], tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = []
+        for eqn, dying in zip(jaxpr.eqns, jaxpr.dying, strict=True):
+            operands = tuple(map(slot, eqn.invars))
+            for var in eqn.outvars:
+                slots[var] = len(slots)
+                initial.append(None)
+            outputs = tuple(slots[var] for var in eqn.outvars)
+            run = partial(eqn.prim.impl, **eqn.params) if eqn.params else eqn.prim.impl
+            self._steps.append((run, operands, outputs, tuple(slots[var] for var in dying)))
+        self._results = tuple(map(slot, jaxpr.outvars))
+        self._rest = initial[len(jaxpr.invars) :]
+
+    def __call__(self, *args: Array) -> Values:
+        """The results for concrete arguments."""
+        slots = [*args, *self._rest]
+        token = set_trace(EVAL)
+        number = 0
+        try:
+            for number, (run, operands, outputs, dying) in enumerate(self._steps):
+                values = run(*[slots[i] for i in operands])
+                for i, value in zip(outputs, values, strict=True):
+                    slots[i] = value
+                for i in dying:
+                    slots[i] = None
+        except Exception as error:
+            error.add_note(f"in `{self._eqns[number].prim}`, called at {self._eqns[number].source}")
+            raise
+        finally:
+            reset_trace(token)
+        return tuple(slots[i] for i in self._results)

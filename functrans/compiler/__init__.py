@@ -1,0 +1,1 @@
+"""From a jaxpr to something that runs. Knows no primitive by name; start reading at `pipeline.py`."""

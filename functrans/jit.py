@@ -1,0 +1,306 @@
+"""`jit`: trace a function once per kind of argument, compile the jaxpr, call the compiled program afterwards.
+
+`jit_p` is the primitive that a jitted function becomes inside other transforms; its rules are the transforms from jaxpr to
+jaxpr. `Jitted` is the callable that `jit` returns; what its static arguments are is in `static.py`, what it notices of the
+world outside its arguments in `guards.py`. Start reading at `Jitted.__call__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial, update_wrapper
+from types import MethodType
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
+from weakref import finalize, ref
+
+from functrans import tree
+from functrans.compiler.pipeline import compile_jaxpr
+from functrans.core.ir import Jaxpr, eval_jaxpr
+from functrans.core.primitive import (
+    EVAL,
+    Maybes,
+    Params,
+    Primitive,
+    Pullback,
+    Trace,
+    Values,
+    aval_of,
+    current_trace,
+    is_concrete,
+)
+from functrans.guards import Guards
+from functrans.static import Call, StaticArguments
+from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
+from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, vjp_jaxpr
+from functrans.transforms.stage import open_stage
+from functrans.transforms.vmap import BatchTrace
+from functrans.tree import TreeDef
+from functrans.typing import Array
+
+__all__ = ["Jitted", "disable_jit", "jit", "jit_p"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+# ---- the primitive ----
+
+
+def _impl(*args: Array, jaxpr: Jaxpr, name: str) -> Values:
+    return compile_jaxpr(jaxpr)(*args)
+
+
+def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
+    jaxpr, name = params["jaxpr"], params["name"]
+    split = vjp_jaxpr(jaxpr, wanted)
+    results = jit_p.bind(*primals, jaxpr=split.forward, name=name)
+    outs = results[: len(jaxpr.outvars)]
+    available = (*primals, *results)
+    residuals = [available[i] for i in split.residuals]
+
+    def pullback(cts: Maybes) -> Maybes:
+        live = split.is_tracked([ct is not None for ct in cts])
+        backward = split.backward(live)
+        given = [ct for ct, is_live in zip(cts, live, strict=True) if is_live]
+        found = iter(jit_p.bind(*residuals, *cast(Values, given), jaxpr=backward.jaxpr, name=f"{name} backward"))
+        return tuple(next(found) if has else None for has in backward.nonzero)
+
+    return outs, pullback
+
+
+def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
+    jaxpr, name = params["jaxpr"], params["name"]
+    pushed = jvp_jaxpr(jaxpr, tuple(tangent is not None for tangent in tangents))
+    given = [tangent for tangent in tangents if tangent is not None]
+    results = jit_p.bind(*primals, *given, jaxpr=pushed.jaxpr, name=f"{name} forward derivative")
+    rest = iter(results[len(jaxpr.outvars) :])
+    return results[: len(jaxpr.outvars)], tuple(next(rest) if has else None for has in pushed.nonzero)
+
+
+def _batch(size: int, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
+    whole = batch_jaxpr(params["jaxpr"], size, batched)
+    return jit_p.bind(*args, jaxpr=whole.jaxpr, name=params["name"]), whole.batched
+
+
+jit_p = Primitive("jit", _impl, lambda *_avals, jaxpr, name: jaxpr.out_avals, _vjp, _jvp, _batch)
+
+
+# ---- the function ----
+
+
+class _Entry(NamedTuple):
+    """What one tracing gave."""
+
+    jaxpr: Jaxpr
+    out_tree: TreeDef[Any]
+    guards: Guards
+    outer: Values
+    """Tracers of outer transforms that the function closes over: leading arguments of the jaxpr."""
+
+
+class Jitted(Generic[P, R]):
+    """A function that is traced and compiled on its first call with arguments of a kind; made by `jit`."""
+
+    def __init__(self, fun: Callable[P, R], static: StaticArguments, donated: tuple[int, ...]) -> None:
+        self._fun = fun
+        self._name = function_name(fun)
+        self._static = static
+        self._donated = donated
+        self._entries: dict[Hashable, _Entry] = {}
+        self._methods = _Methods(fun, lambda method: Jitted(method, static.method(), tuple(i - 1 for i in donated)))
+        update_wrapper(self, fun)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if _disabled.get():
+            return self._fun(*args, **kwargs)
+        dynamic, fixed = self._static.split(args, kwargs)
+        flat, in_tree = tree.flatten(dynamic)
+        leaves = check_leaves(flat, f"jit({self._name})", lambda: self._paths(dynamic, fixed))
+        trace = current_trace()
+        key = (in_tree, tuple(map(aval_of, leaves)), fixed, _named_axes(trace))
+        entry = self._entries.get(key)
+        if entry is None or not entry.guards.hold():
+            entry = self._trace(leaves, in_tree, fixed)
+            if not entry.outer:  # tracers of an outer transform are others at the next call
+                self._entries[key] = entry
+        return cast(R, tree.unflatten(entry.out_tree, _run(entry, self._name, leaves, trace)))
+
+    def _trace(self, leaves: Sequence[Array], in_tree: TreeDef[Any], fixed: Hashable) -> _Entry:
+        guards = Guards(self._fun)
+        with open_stage() as trace:
+            names = self._paths(tree.unflatten(in_tree, leaves), fixed)
+            arguments = [
+                trace.argument(aval_of(leaf), f"argument `{name}` of `{self._name}`")
+                for leaf, name in zip(leaves, names, strict=True)
+            ]
+            args, kwargs = self._static.join(tree.unflatten(in_tree, arguments), fixed)
+            outs, out_tree = tree.flatten(self._fun(*args, **kwargs))
+            outs = check_leaves(outs, f"the result of {self._name}", lambda: tree.paths(out_tree, "result"))
+            jaxpr, outer = _hoist_tracers(trace.finish(arguments, outs))
+        return _Entry(jaxpr, out_tree, guards, outer)
+
+    def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
+        """The user's name for every traced leaf."""
+        args, kwargs = self._static.join(dynamic, fixed)
+        traced = [i for i in range(len(args)) if i not in self._static.nums]
+        return argument_paths(self._fun, args, dynamic[1], only=traced)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """A jitted method: an instance that is a pytree is traced, any other is held fixed and watched for changes."""
+        if instance is None:
+            return self
+        if not tree.structure(instance).is_leaf():
+            return MethodType(self, instance)
+        return partial(_call_method, instance, self._methods.of(instance))
+
+    def __repr__(self) -> str:
+        return f"<jitted {self._name}>"
+
+
+def _call_method(_instance: object, method: Jitted[Any, Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a jitted method, which holds its instance weakly, while something holds it strongly."""
+    return method(*args, **kwargs)
+
+
+class _WeakMethod:
+    """A bound method that does not keep its instance alive."""
+
+    def __init__(self, function: Callable[..., Any], instance: object) -> None:
+        self.__func__ = function
+        self._instance = ref(instance)
+        update_wrapper(self, function)
+
+    @property
+    def __self__(self) -> object:
+        return self._instance()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self._instance(), *args, **kwargs)
+
+
+class _Methods:
+    """The jitted methods of the living instances of a class, by identity."""
+
+    def __init__(self, function: Callable[..., Any], make: Callable[[Callable[..., Any]], Jitted[Any, Any]]) -> None:
+        self._function = function
+        self._make = make
+        self._known: dict[int, Jitted[Any, Any]] = {}
+
+    def of(self, instance: object) -> Jitted[Any, Any]:
+        method = self._known.get(id(instance))
+        if method is None:
+            try:
+                method = self._make(_WeakMethod(self._function, instance))
+                finalize(instance, self._known.pop, id(instance), None)
+            except TypeError:  # no weak references to it: nothing can be remembered
+                return self._make(MethodType(self._function, instance))
+            self._known[id(instance)] = method
+        return method
+
+
+def _run(entry: _Entry, name: str, leaves: Sequence[Array], trace: Trace) -> Sequence[Array]:
+    args = (*entry.outer, *leaves)
+    if trace is EVAL:
+        results = compile_jaxpr(entry.jaxpr)(*args)
+        return owned(results, (*leaves, *entry.jaxpr.consts))
+    if _uses_axis(entry.jaxpr, _named_axes(trace)):  # the collective is for a trace that runs it now
+        return eval_jaxpr(entry.jaxpr, *args)
+    return jit_p.bind(*args, jaxpr=entry.jaxpr, name=name)
+
+
+def _hoist_tracers(jaxpr: Jaxpr) -> tuple[Jaxpr, Values]:
+    """The jaxpr with captured tracers as leading arguments, and those tracers."""
+    pairs = list(zip(jaxpr.constvars, jaxpr.consts, strict=True))
+    outer = [(var, value) for var, value in pairs if not is_concrete(value)]
+    if not outer:
+        return jaxpr, ()
+    inner = [(var, value) for var, value in pairs if is_concrete(value)]
+    constvars, consts = zip(*inner, strict=True) if inner else ((), ())
+    variables, tracers = zip(*outer, strict=True)
+    return Jaxpr((*variables, *jaxpr.invars), jaxpr.outvars, jaxpr.eqns, constvars, consts), tracers
+
+
+def _named_axes(trace: Trace) -> tuple[tuple[Hashable, int], ...]:
+    if trace is EVAL:
+        return ()
+    return tuple(
+        (outer.axis_name, outer.axis_size)
+        for outer in trace.ancestors()
+        if isinstance(outer, BatchTrace) and outer.axis_name is not None
+    )
+
+
+def _uses_axis(jaxpr: Jaxpr, axes: tuple[tuple[Hashable, int], ...]) -> bool:
+    names = [name for name, _ in axes]
+    return bool(names) and any(eqn.params.get("axis_name") in names for eqn in jaxpr.eqns)
+
+
+_disabled: ContextVar[bool] = ContextVar("functrans_disable_jit", default=False)
+
+
+@contextmanager
+def disable_jit(disable: bool = True) -> Iterator[None]:
+    """Inside the `with` block jitted functions run as plain Python, so that prints and debuggers see values.
+
+    >>> import numpy as np
+    >>> with disable_jit():
+    ...     jit(lambda x: print("x is", x))(np.float64(1.0))
+    x is 1.0
+    """
+    token = _disabled.set(disable)
+    try:
+        yield
+    finally:
+        _disabled.reset(token)
+
+
+@overload
+def jit(
+    fun: Callable[P, R],
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+) -> Jitted[P, R]: ...
+@overload
+def jit(
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
+def jit(
+    fun: Callable[P, R] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+) -> Jitted[P, R] | Callable[[Callable[P, R]], Jitted[P, R]]:
+    """Compile a function; it runs as Python only once for each new kind of arguments.
+
+    The kind of a call is the tree of its arguments, the shape and dtype of every leaf, and the values of static arguments
+    (`static_argnums`, `static_argnames`: anything hashable). The function must be pure: what it reads from outside is baked
+    in. Globals, closure variables and attributes of `self` that are replaced by others are noticed and lead to a new
+    tracing; an array that is changed in place is not. `donate_argnums` says that the caller gives these arguments' memory
+    up; the NumPy backend does not reuse it yet. Results are new arrays that alias no argument.
+
+    Raises ConcretizationError where Python needs the value of a traced array, NonArrayInputError for leaves that are no
+    arrays, StaticArgumentError for unhashable static arguments.
+
+    >>> import numpy as np
+    >>> @jit
+    ... def f(x):
+    ...     print("tracing")
+    ...     return np.sin(x) ** 2
+    >>> f(np.array([0.0, 1.0])), f(np.array([1.0, 0.0]))
+    tracing
+    (array([0.        , 0.70807342]), array([0.70807342, 0.        ]))
+    """
+    if fun is None:
+        return lambda fun: jit(
+            fun, static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums
+        )
+    static = StaticArguments.of(fun, static_argnums, static_argnames)
+    return Jitted(fun, static, static.check_donated(donate_argnums))
