@@ -421,3 +421,13 @@ class StaticArgumentError(FunctransError, ValueError):
             fix="Static arguments are compared and hashed to find the compiled function: pass numbers, strings, None, enums, "
             "tuples or frozen dataclasses; arrays, lists and dicts are traced, so leave them out of static_argnums.",
         )
+
+
+class EinsumError(FunctransError, ValueError):
+    """Subscripts of einsum that are wrong, or that do not fit the operands."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"einsum got {what}.",
+            fix="Write a letter for each axis of each operand, those of one length and meaning alike: 'ij,jk->ik'.",
+        )
