@@ -2,7 +2,7 @@
 
 All but the sum are differentiated by one primitive more, `linear_recurrence`, hᵢ = aᵢ·hᵢ₋₁ + bᵢ: the derivative of each
 is diag(d)·R(a)·diag(w), where R(a) maps b to h, with a, w and d that the primitive gives (`_Factors`). So no rule
-divides by an element, and products with zeros have exact derivatives of any order. Start reading at `linear_recurrence`,
+divides by an element, and products with zeros have exact derivatives of any order. Start at `linear_recurrence`,
 then `_cumulative`. Imports core, `broadcast`, `families`, `shape`, `select` and elementwise families.
 """
 

@@ -21,7 +21,7 @@ from functrans.ops.broadcast import shift_axes
 from functrans.ops.cast import convert_element_type
 from functrans.ops.families import ANY, multilinear, same_dtype
 from functrans.ops.shape import ints, transpose
-from functrans.typing import Array, DType, DTypeLike, Shape
+from functrans.typing import Array, DTypeLike, Shape
 
 __all__ = ["DotDimensionNumbers", "batch_matmul", "dot", "dot_general", "dot_general_p"]
 
@@ -98,13 +98,10 @@ def _check_axes(lhs: Shape, rhs: Shape, dims: DotDimensionNumbers) -> None:
                                  f"lengths {sizes[1]}", "equal lengths")  # fmt: skip
 
 
-def _dot_impl(
-    lhs: Array, rhs: Array, *, dimension_numbers: DotDimensionNumbers, preferred_element_type: DType | None
-) -> tuple[Array]:
+def _dot_impl(lhs: Array, rhs: Array, *, dimension_numbers: DotDimensionNumbers) -> tuple[Array]:
     if lhs.dtype != rhs.dtype:
         raise OperandError("dot_general", [str(aval_of(lhs)), str(aval_of(rhs))], "operands of one dtype")
-    plain = dimension_numbers == _MATMUL and lhs.ndim == 2 and rhs.ndim == 2 and lhs.shape[1] == rhs.shape[0]
-    if plain and preferred_element_type is None:
+    if dimension_numbers == _MATMUL and lhs.ndim == 2 and rhs.ndim == 2 and lhs.shape[1] == rhs.shape[0]:
         return (np.matmul(lhs, rhs),)
     plan = _plan(lhs.shape, rhs.shape, dimension_numbers)
     left = lhs if plan.lhs_order is None else lhs.transpose(plan.lhs_order)
@@ -113,23 +110,13 @@ def _dot_impl(
     out: Array = product(
         left if plan.lhs_shape is None else left.reshape(plan.lhs_shape),
         right if plan.rhs_shape is None else right.reshape(plan.rhs_shape),
-        dtype=preferred_element_type,
     )
     return (out if out.shape == plan.out_shape else out.reshape(plan.out_shape),)
 
 
-def _dot_aval(
-    lhs: ShapedArray,
-    rhs: ShapedArray,
-    *,
-    dimension_numbers: DotDimensionNumbers,
-    preferred_element_type: DType | None,
-) -> tuple[ShapedArray]:
+def _dot_aval(lhs: ShapedArray, rhs: ShapedArray, *, dimension_numbers: DotDimensionNumbers) -> tuple[ShapedArray]:
     dtype = same_dtype("dot_general", (lhs, rhs), ANY)
-    if preferred_element_type is not None and not np.can_cast(dtype, preferred_element_type, "same_kind"):
-        raise ParameterError("dot_general", f"preferred_element_type={preferred_element_type} for {dtype} operands",
-                             "a type of the same kind or a wider one")  # fmt: skip
-    return (shaped(_plan(lhs.shape, rhs.shape, dimension_numbers).out_shape, preferred_element_type or dtype),)
+    return (shaped(_plan(lhs.shape, rhs.shape, dimension_numbers).out_shape, dtype),)
 
 
 # ---- derivatives ----
@@ -161,19 +148,11 @@ def _ct_plan(
     return g_first, ((left[0], right[0]), (left[1], right[1])), order
 
 
-def _operand_ct(
-    g: Array, operand: ShapedArray, other: Array, of: int, dims: DotDimensionNumbers, preferred: DType | None
-) -> Array:
+def _operand_ct(g: Array, operand: ShapedArray, other: Array, of: int, dims: DotDimensionNumbers) -> Array:
     ndim, other_ndim = operand.ndim, aval_of(other).ndim
-    ndims = (ndim, other_ndim) if of == 0 else (other_ndim, ndim)
-    g_first, ct_dims, order = _ct_plan(*ndims, dims, of)
-    if preferred is not None and preferred != operand.dtype:
-        wide = np.promote_types(preferred, operand.dtype)
-        g, other = convert_element_type(g, wide), convert_element_type(other, wide)
-    ct = dot_general(g, other, ct_dims) if g_first else dot_general(other, g, ct_dims)
-    if order is not None:
-        ct = transpose(ct, order)
-    return ct if aval_of(ct).dtype == operand.dtype else convert_element_type(ct, operand.dtype)
+    g_first, ct_dims, order = _ct_plan(*((ndim, other_ndim) if of == 0 else (other_ndim, ndim)), dims, of)
+    ct = _bind(g, other, ct_dims) if g_first else _bind(other, g, ct_dims)
+    return ct if order is None else transpose(ct, order)
 
 
 # ---- batching ----
@@ -182,19 +161,18 @@ def _operand_ct(
 def _dot_batch(size: int, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
     """Both batched: one more batch axis. One batched: its first free axis, brought to the front of the result."""
     dims: DotDimensionNumbers = params["dimension_numbers"]
-    preferred: DType | None = params["preferred_element_type"]
     (lc, rc), (lb, rb) = (
         tuple(shift_axes(axes) if is_batched else axes for axes, is_batched in zip(pair, batched, strict=True))
         for pair in dims
     )
     lhs, rhs = args
     if all(batched):
-        return (_bind(lhs, rhs, ((lc, rc), ((0, *lb), (0, *rb))), preferred),), (True,)
+        return (_bind(lhs, rhs, ((lc, rc), ((0, *lb), (0, *rb)))),), (True,)
     rhs_ndim, lhs_ndim = aval_of(rhs).ndim, aval_of(lhs).ndim
     if batched[1] and rhs_ndim == len(rb) + len(rc) + 1:  # its only free axis: exchanged, the result begins with it
-        out, position = _bind(rhs, lhs, ((rc, lc), (rb, lb)), preferred), len(lb)
+        out, position = _bind(rhs, lhs, ((rc, lc), (rb, lb))), len(lb)
     else:
-        out = _bind(lhs, rhs, ((lc, rc), (lb, rb)), preferred)
+        out = _bind(lhs, rhs, ((lc, rc), (lb, rb)))
         position = len(lb) if batched[0] else lhs_ndim - len(lc)
     rest = (axis for axis in range(aval_of(out).ndim) if axis != position)
     return (out if position == 0 else transpose(out, (position, *rest)),), (True,)
@@ -206,12 +184,8 @@ dot_general_p = multilinear(
     _dot_aval,
     _dot_batch,
     (
-        lambda g, _, _lhs, rhs, *, dimension_numbers, preferred_element_type: _operand_ct(
-            g, _lhs, rhs, 0, dimension_numbers, preferred_element_type
-        ),
-        lambda g, _, lhs, _rhs, *, dimension_numbers, preferred_element_type: _operand_ct(
-            g, _rhs, lhs, 1, dimension_numbers, preferred_element_type
-        ),
+        lambda g, _, _lhs, rhs, *, dimension_numbers: _operand_ct(g, _lhs, rhs, 0, dimension_numbers),
+        lambda g, _, lhs, _rhs, *, dimension_numbers: _operand_ct(g, _rhs, lhs, 1, dimension_numbers),
     ),
 )
 
@@ -219,8 +193,19 @@ dot_general_p = multilinear(
 # ---- public functions ----
 
 
-def _bind(lhs: Array, rhs: Array, dims: DotDimensionNumbers, preferred: DType | None) -> Array:
-    return dot_general_p.bind(lhs, rhs, dimension_numbers=dims, preferred_element_type=preferred)[0]
+def _bind(lhs: Array, rhs: Array, dims: DotDimensionNumbers) -> Array:
+    return dot_general_p.bind(lhs, rhs, dimension_numbers=dims)[0]
+
+
+def _bind_preferring(lhs: Array, rhs: Array, dims: DotDimensionNumbers, preferred: DTypeLike) -> Array:
+    """Computed in the wider of the operands' dtype and the preferred one, which the result has."""
+    dtype, wanted = aval_of(lhs).dtype, np.dtype(preferred)
+    if not np.can_cast(dtype, wanted, "same_kind"):
+        raise ParameterError("dot_general", f"preferred_element_type={wanted} for operands of {dtype}",
+                             "a dtype of the same kind or of one that holds it")  # fmt: skip
+    if np.can_cast(dtype, wanted):
+        lhs, rhs = convert_element_type(lhs, wanted), convert_element_type(rhs, wanted)
+    return convert_element_type(_bind(lhs, rhs, dims), wanted)
 
 
 def dot_general(
@@ -233,18 +218,25 @@ def dot_general(
     """The product of two arrays of one dtype, summed over the contracted axes, element by element along the batch axes.
 
     `dimension_numbers` is `((lhs_contract, rhs_contract), (lhs_batch, rhs_batch))`. The result's axes are the batch
-    axes, the other axes of lhs, those of rhs. `preferred_element_type` is the dtype to compute and to return in.
+    axes, the other axes of lhs, those of rhs. `preferred_element_type` is the dtype of the result, and the one to
+    compute in if it is the wider one.
     """
     (lc, rc), (lb, rb) = dimension_numbers
-    preferred = None if preferred_element_type is None else np.dtype(preferred_element_type)
-    return _bind(lhs, rhs, ((ints(lc), ints(rc)), (ints(lb), ints(rb))), preferred)
+    dims = (ints(lc), ints(rc)), (ints(lb), ints(rb))
+    if preferred_element_type is not None:
+        return _bind_preferring(lhs, rhs, dims, preferred_element_type)
+    return _bind(lhs, rhs, dims)
+
+
+def _ndim(x: Array) -> int:
+    return x.ndim if type(x) is np.ndarray else aval_of(x).ndim  # an aval takes longer to make than a product
 
 
 def dot(lhs: Array, rhs: Array, *, preferred_element_type: DTypeLike | None = None) -> Array:
     """The product of vectors and matrices: the last axis of lhs with the first of rhs."""
-    ndims = aval_of(lhs).ndim, aval_of(rhs).ndim
+    ndims = _ndim(lhs), _ndim(rhs)
     if ndims == (2, 2) and preferred_element_type is None:
-        return _bind(lhs, rhs, _MATMUL, None)
+        return _bind(lhs, rhs, _MATMUL)
     if not set(ndims) <= {1, 2}:
         raise OperandError("dot", [str(aval_of(lhs)), str(aval_of(rhs))], "vectors or matrices")
     return dot_general(lhs, rhs, (((ndims[0] - 1,), (0,)), ((), ())), preferred_element_type=preferred_element_type)
@@ -256,4 +248,4 @@ def batch_matmul(lhs: Array, rhs: Array) -> Array:
     if n < 0 or aval_of(rhs).ndim != n + 2:
         raise OperandError("batch_matmul", [str(aval_of(lhs)), str(aval_of(rhs))], "operands of one rank, at least 2")
     batch = tuple(range(n))
-    return _bind(lhs, rhs, (((n + 1,), (n,)), (batch, batch)), None)
+    return _bind(lhs, rhs, (((n + 1,), (n,)), (batch, batch)))
