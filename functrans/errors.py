@@ -134,12 +134,12 @@ class NonArrayInputError(FunctransError, TypeError):
 
 
 class ConcretizationError(FunctransError, TypeError):
-    """The value of a traced array was asked for where only its shape and dtype are known."""
+    """The value of a traced array was asked for, where only its type is known or where its derivative would be lost."""
 
-    def __init__(self, tracer: str, wanted: str, where: str = "", fix: str = "") -> None:
-        super().__init__(
-            f"The function being traced asked for {wanted} of {tracer}, which has no value yet.", where, fix
-        )
+    def __init__(
+        self, tracer: str, wanted: str, where: str = "", fix: str = "", why: str = "which has no value yet"
+    ) -> None:
+        super().__init__(f"The function being traced asked for {wanted} of {tracer}, {why}.", where, fix)
 
 
 class NotDifferentiableError(FunctransError, TypeError):
@@ -302,6 +302,22 @@ class CotangentError(FunctransError, TypeError):
             f"The {what} of `{function}` does not fit:\n{lines}",
             fix=f"A {what} has the tree, the shapes and the dtypes of the value: start from np.ones_like or astype.",
         )
+
+
+class InPlaceError(FunctransError, TypeError):
+    """A traced array was to be changed in place."""
+
+    def __init__(self, tracer: str, what: str, where: str = "", rewritten: str = "") -> None:
+        super().__init__(
+            f"Traced arrays cannot be changed in place: {what} on {tracer}.", where, f"Write:  {rewritten}"
+        )
+
+
+class ItemAssignmentError(InPlaceError):
+    """`x[i] = v` for a traced array x."""
+
+    def __init__(self, tracer: str, where: str = "", rewritten: str = "") -> None:
+        super().__init__(tracer, "item assignment", where, rewritten)
 
 
 class TracerConversionError(FunctransError, TypeError):

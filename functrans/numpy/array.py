@@ -1,18 +1,46 @@
-"""What makes a tracer behave as an array: attributes, operators, methods, and NumPy's dispatch protocols.
+"""What makes a tracer behave as an array: attributes, methods, conversions, and NumPy's dispatch protocols.
 
-Every tracer class of the transforms derives from `ArrayTracer`. Start reading there.
+Every tracer class of the transforms derives from `ArrayTracer`. Start reading there; the operators are in `operators`.
 """
 
 from __future__ import annotations
 
-from functrans.core.primitive import Tracer
-from functrans.typing import DType, Shape
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NoReturn, SupportsIndex, TypeAlias, cast
+
+import numpy as np
+
+from functrans.errors import (
+    ConcretizationError,
+    FunctransError,
+    InPlaceError,
+    ItemAssignmentError,
+    OutArgumentError,
+    TracerConversionError,
+)
+from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
+from functrans.numpy.operators import Operators
+from functrans.numpy.promotion import astype
+from functrans.numpy.rewrite import rewritten
+from functrans.numpy.ufuncs import array_ufunc
+from functrans.ops import complex as complex_
+from functrans.ops.shape import transpose, zeros
+from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
+
+__all__ = ["ArrayTracer"]
+
+Axis: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
 
 
-class ArrayTracer(Tracer):
+class ArrayTracer(Operators):
     """A tracer with the attributes, operators and methods of `numpy.ndarray`."""
 
     __slots__ = ()
+
+    why_not_concrete: ClassVar[str] = "which has no value yet"
+    """Why a trace does not give a Python number for its tracers; for messages."""
+
+    # ---- attributes ----
 
     @property
     def shape(self) -> Shape:
@@ -30,6 +58,294 @@ class ArrayTracer(Tracer):
     def size(self) -> int:
         return self.aval.size
 
+    @property
+    def itemsize(self) -> int:
+        return self.aval.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.aval.size * self.aval.dtype.itemsize
+
+    @property
+    def T(self) -> Array:
+        return transpose(self._array, range(self.ndim)[::-1])
+
+    @property
+    def mT(self) -> Array:
+        if self.ndim < 2:
+            raise ValueError("matrix transpose with ndim < 2 is undefined")
+        return transpose(self._array, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+
+    @property
+    def real(self) -> Array:
+        return complex_.real(self._array) if self.dtype.kind == "c" else self._array
+
+    @property
+    def imag(self) -> Array:
+        return complex_.imag(self._array) if self.dtype.kind == "c" else zeros(self.shape, self.dtype)
+
+    @property
+    def _array(self) -> Array:
+        """The tracer as an operand: typed as an array, and with NumPy's dtype if it is a Python number."""
+        return astype(self, self.aval.dtype) if self.aval.weak else cast(Array, self)
+
+    # ---- NumPy's protocols ----
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: Any) -> Any:  # Any: any ufunc's
+        if any(out is not None for out in kwargs.get("out", ())):
+            raise OutArgumentError(name_of(ufunc), where(), rewritten())
+        return array_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(
+        self, function: NumpyFunction, types: object, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:  # Any: NumPy's functions have every signature
+        return traced(function, args, kwargs)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NoReturn:
+        raise TracerConversionError(self.describe(), "NumPy", where(), rewritten(self))
+
+    # ---- as a sequence ----
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Array]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self._array[i] for i in range(len(self)))
+
+    def __contains__(self, value: ArrayLike) -> bool:
+        return bool(np.any(self == value))
+
+    # ---- as a Python number: not while its value is unknown, or would lose its derivative ----
+
     def truth(self) -> bool:
         """The truth value, where the trace knows it (grad and jvp outside jit do); raises ConcretizationError."""
-        raise NotImplementedError(type(self).__name__)
+        raise self.refusal(
+            "its truth value",
+            "Write  np.where(condition, a, b)  for a choice between values, functrans.lax.cond or while_loop for a branch "
+            "or a loop, and `&`, `|`, `~` for `and`, `or`, `not`.",
+        )
+
+    def refusal(self, wanted: str, fix: str = "") -> FunctransError:
+        """The error for something that needs the value."""
+        line = rewritten(self)
+        if line and "=" in line.split("(")[0]:  # an assignment into a concrete array
+            return TracerConversionError(self.describe(), "an assignment", where(), line)
+        hint = f"Write:  {line}" if line else fix or "Keep it an array, or make the argument static_argnames of jit."
+        return ConcretizationError(self.describe(), wanted, where(), hint, self.why_not_concrete)
+
+    def __bool__(self) -> bool:
+        return self.truth()
+
+    def __float__(self) -> float:
+        raise self.refusal("a Python float")
+
+    def __int__(self) -> int:
+        raise self.refusal("a Python int")
+
+    def __complex__(self) -> complex:
+        raise self.refusal("a Python complex")
+
+    def __index__(self) -> int:
+        raise self.refusal(
+            "a Python int (as an index or a length)",
+            "Lengths and Python loops need ints known before tracing: take them from shapes, or make the argument "
+            "static (static_argnames of jit). A traced index into an array is np.take(array, index, axis=0).",
+        )
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise self.refusal("its value as text", "Print it outside, or with functrans.debug.print.")
+        return repr(self)
+
+    def item(self, *args: int) -> NoReturn:
+        raise self.refusal("a Python number")
+
+    def tolist(self) -> NoReturn:
+        raise self.refusal("a list of Python numbers")
+
+    def nonzero(self) -> NoReturn:
+        raise self.refusal(
+            "the positions of its nonzero elements",
+            "Their number is not known while tracing. Use  np.where(mask, x, 0)  or np.argmax(mask) instead.",
+        )
+
+    # ---- what would change it in place ----
+
+    def __setitem__(self, index: object, value: object) -> NoReturn:
+        raise ItemAssignmentError(self.describe(), where(), rewritten(self) or "x = x.at[i].set(v)")
+
+    def __delitem__(self, index: object) -> None:
+        raise ValueError("cannot delete array elements")
+
+    def sort(self, axis: int = -1, **kwargs: object) -> NoReturn:
+        self._in_place("sort()", "x = np.sort(x)")
+
+    def partition(self, *args: object, **kwargs: object) -> NoReturn:
+        self._in_place("partition()", "x = np.partition(x, kth)")
+
+    def fill(self, value: object) -> NoReturn:
+        self._in_place("fill()", "x = np.full_like(x, value)")
+
+    def put(self, *args: object, **kwargs: object) -> NoReturn:
+        self._in_place("put()", "x = x.ravel().at[indices].set(values).reshape(x.shape)")
+
+    def resize(self, *args: object, **kwargs: object) -> NoReturn:
+        self._in_place("resize()", "x = np.resize(x, shape)")
+
+    def _in_place(self, what: str, pattern: str) -> NoReturn:
+        raise InPlaceError(self.describe(), what, where(), rewritten(self) or pattern)
+
+    def __copy__(self) -> ArrayTracer:
+        return self
+
+    def __deepcopy__(self, memo: object) -> ArrayTracer:
+        return self
+
+    # ---- methods of shape and dtype ----
+
+    def astype(
+        self, dtype: DTypeLike, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Array:  # casting: NumPy's own type for it is not public
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise TypeError(
+                f"Cannot cast array data from {self.dtype} to {np.dtype(dtype)} according to the rule {casting!r}"
+            )
+        return astype(self, dtype)
+
+    def copy(self, order: str = "C") -> Array:
+        return self._array
+
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:  # Any: ints, or one tuple
+        return self._call(np.reshape, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Array:  # Any: ints, or one tuple or None
+        return self._call(np.transpose, (axes[0] if len(axes) == 1 else axes) or None)
+
+    def swapaxes(self, axis1: SupportsIndex, axis2: SupportsIndex) -> Array:
+        return self._call(np.swapaxes, axis1, axis2)
+
+    def squeeze(self, axis: Axis = None) -> Array:
+        return self._call(np.squeeze, axis=axis)
+
+    def ravel(self, order: str = "C") -> Array:
+        return self._call(np.ravel, order=order)
+
+    def flatten(self, order: str = "C") -> Array:
+        return self._call(np.ravel, order=order)
+
+    def repeat(self, repeats: ArrayLike | Sequence[int], axis: SupportsIndex | None = None) -> Array:
+        return self._call(np.repeat, repeats, axis=axis)
+
+    def diagonal(self, offset: SupportsIndex = 0, axis1: SupportsIndex = 0, axis2: SupportsIndex = 1) -> Array:
+        return self._call(np.diagonal, offset, axis1, axis2)
+
+    # ---- methods that compute ----
+
+    def _call(
+        self, function: NumpyFunction, *args: Any, out: object = None, **kwargs: Any
+    ) -> Array:  # Any: any function's
+        if out is not None:
+            raise OutArgumentError(name_of(function), where(), rewritten())
+        return cast(Array, traced(function, (self, *args), kwargs))
+
+    def sum(
+        self, axis: Axis = None, dtype: DTypeLike | None = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:  # kwargs: initial, where
+        return self._call(np.sum, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+
+    def prod(
+        self, axis: Axis = None, dtype: DTypeLike | None = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:  # kwargs: initial, where
+        return self._call(np.prod, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+
+    def mean(
+        self, axis: Axis = None, dtype: DTypeLike | None = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:  # kwargs: where
+        return self._call(np.mean, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+
+    def var(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        **kwargs: Any,
+    ) -> Array:  # kwargs: where, mean, correction
+        return self._call(np.var, axis=axis, dtype=dtype, out=out, ddof=ddof, keepdims=keepdims, **kwargs)
+
+    def std(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        **kwargs: Any,
+    ) -> Array:  # kwargs: where, mean, correction
+        return self._call(np.std, axis=axis, dtype=dtype, out=out, ddof=ddof, keepdims=keepdims, **kwargs)
+
+    def max(
+        self, axis: Axis = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:  # initial, where
+        return self._call(np.max, axis=axis, out=out, keepdims=keepdims, **kwargs)
+
+    def min(
+        self, axis: Axis = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:  # initial, where
+        return self._call(np.min, axis=axis, out=out, keepdims=keepdims, **kwargs)
+
+    def all(self, axis: Axis = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:  # where
+        return self._call(np.all, axis=axis, out=out, keepdims=keepdims, **kwargs)
+
+    def any(self, axis: Axis = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:  # where
+        return self._call(np.any, axis=axis, out=out, keepdims=keepdims, **kwargs)
+
+    def argmax(self, axis: SupportsIndex | None = None, out: None = None, *, keepdims: bool = False) -> Array:
+        return self._call(np.argmax, axis=axis, out=out, keepdims=keepdims)
+
+    def argmin(self, axis: SupportsIndex | None = None, out: None = None, *, keepdims: bool = False) -> Array:
+        return self._call(np.argmin, axis=axis, out=out, keepdims=keepdims)
+
+    def cumsum(self, axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: None = None) -> Array:
+        return self._call(np.cumsum, axis=axis, dtype=dtype, out=out)
+
+    def cumprod(self, axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: None = None) -> Array:
+        return self._call(np.cumprod, axis=axis, dtype=dtype, out=out)
+
+    def argsort(self, axis: SupportsIndex | None = -1, kind: Any = None, *, stable: bool | None = None) -> Array:
+        return self._call(np.argsort, axis=axis, kind=kind, stable=stable)  # kind: NumPy's own type is not public
+
+    def searchsorted(self, v: ArrayLike, side: str = "left", sorter: ArrayLike | None = None) -> Array:
+        return self._call(np.searchsorted, v, side=side, sorter=sorter)
+
+    def take(
+        self, indices: ArrayLike, axis: SupportsIndex | None = None, out: None = None, mode: str = "raise"
+    ) -> Array:
+        return self._call(np.take, indices, axis=axis, out=out, mode=mode)
+
+    def compress(self, condition: ArrayLike, axis: SupportsIndex | None = None, out: None = None) -> Array:
+        if out is not None:
+            raise OutArgumentError("numpy.compress", where(), rewritten())
+        return cast(Array, traced(np.compress, (condition, self), {"axis": axis}))
+
+    def dot(self, b: ArrayLike, out: None = None) -> Array:
+        return self._call(np.dot, b, out=out)
+
+    def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None, out: None = None) -> Array:
+        return self._call(np.clip, min, max, out=out)
+
+    def round(self, decimals: SupportsIndex = 0, out: None = None) -> Array:
+        return self._call(np.round, decimals, out=out)
+
+    def __round__(self, ndigits: SupportsIndex = 0) -> Array:
+        return self._call(np.round, ndigits)
+
+    def conjugate(self) -> Array:
+        return cast(Array, array_ufunc(np.conjugate, "__call__", (self,), {}))
+
+    conj = conjugate

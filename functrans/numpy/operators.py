@@ -1,0 +1,106 @@
+"""The operators of a tracer, which are NumPy's ufuncs.
+
+Operators between Python numbers, traced or not, give traced Python numbers (weak values), as Python's do; in all else
+they promote as arrays' do. Imports `ufuncs`; start reading at `operate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from functrans.core.aval import PYTHON_SCALARS
+from functrans.core.primitive import Tracer, aval_of
+from functrans.numpy.promotion import as_operand, astype
+from functrans.numpy.ufuncs import call
+from functrans.ops.arithmetic import integer_pow, square
+from functrans.ops.cast import convert_element_type
+from functrans.ops.power import sqrt
+from functrans.typing import Array, ArrayLike
+
+Method: TypeAlias = Callable[[Any, Any], Any]  # Any: operands of every kind; a pair, or NotImplemented, besides arrays
+
+__all__ = ["Operators", "operate", "power"]
+
+_OPERANDS = (Tracer, np.ndarray, np.generic, int, float, complex, list, tuple)
+
+
+def _is_weak(x: object) -> bool:
+    return x.aval.weak if isinstance(x, Tracer) else isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic)
+
+
+def weaken(x: Array) -> Array:
+    """The result of an operator between Python numbers, as a Python number; truth values stay."""
+    dtype = aval_of(x).dtype
+    return x if dtype.kind == "b" else convert_element_type(x, dtype, weak=True)
+
+
+def operate(ufunc: np.ufunc, symbol: str, *operands: Any) -> Any:  # Any: what an operator meets; a pair for divmod
+    """The operator that NumPy computes by `ufunc`; NotImplemented for operands that are no arrays."""
+    for x in operands:
+        if not isinstance(x, _OPERANDS):
+            return NotImplemented
+    out = call(ufunc, operands, name=symbol)
+    if not all(map(_is_weak, operands)):
+        return out
+    return tuple(map(weaken, out)) if isinstance(out, tuple) else weaken(out)
+
+
+def power(x: Tracer, exponent: Any) -> Any:  # Any: as for operate
+    """`x ** exponent` with the short cuts that `ndarray.__pow__` takes, which round differently from np.power."""
+    aval = x.aval
+    if type(exponent) is int and aval.dtype.kind != "b":
+        if aval.weak and aval.dtype.kind == "i" and exponent < 0:  # Python's 2 ** -1 is 0.5
+            return operate(np.power, "**", x, float(exponent))
+        base = astype(x, aval.dtype)
+        out = square(base) if exponent == 2 and aval.shape else integer_pow(base, exponent)
+        return weaken(out) if aval.weak else out
+    if type(exponent) is float and exponent == 0.5 and aval.shape and aval.dtype.kind in "fc":
+        return sqrt(as_operand(x))
+    if type(exponent) is int and exponent == 2:
+        return call(np.square, (x,))
+    return operate(np.power, "**", x, exponent)
+
+
+def _unary(ufunc: np.ufunc, symbol: str) -> Callable[[Tracer], Array]:
+    return lambda self: cast(Array, operate(ufunc, symbol, self))
+
+
+def _binary(ufunc: np.ufunc, symbol: str) -> Method:
+    return lambda self, other: operate(ufunc, symbol, self, other)
+
+
+def _reflected(ufunc: np.ufunc, symbol: str) -> Method:
+    return lambda self, other: operate(ufunc, symbol, other, self)
+
+
+class Operators(Tracer):
+    """The operators. There are no in-place ones: `x += y` then rebinds x, as `x = x + y` does."""
+
+    __slots__ = ()
+    __array_priority__ = 1000.0
+
+    __add__, __radd__ = _binary(np.add, "+"), _reflected(np.add, "+")
+    __sub__, __rsub__ = _binary(np.subtract, "-"), _reflected(np.subtract, "-")
+    __mul__, __rmul__ = _binary(np.multiply, "*"), _reflected(np.multiply, "*")
+    __truediv__, __rtruediv__ = _binary(np.true_divide, "/"), _reflected(np.true_divide, "/")
+    __floordiv__, __rfloordiv__ = _binary(np.floor_divide, "//"), _reflected(np.floor_divide, "//")
+    __mod__, __rmod__ = _binary(np.remainder, "%"), _reflected(np.remainder, "%")
+    __divmod__, __rdivmod__ = _binary(np.divmod, "divmod"), _reflected(np.divmod, "divmod")
+    __pow__, __rpow__ = power, _reflected(np.power, "**")
+    __matmul__, __rmatmul__ = _binary(np.matmul, "@"), _reflected(np.matmul, "@")
+    __and__, __rand__ = _binary(np.bitwise_and, "&"), _reflected(np.bitwise_and, "&")
+    __or__, __ror__ = _binary(np.bitwise_or, "|"), _reflected(np.bitwise_or, "|")
+    __xor__, __rxor__ = _binary(np.bitwise_xor, "^"), _reflected(np.bitwise_xor, "^")
+    __lshift__, __rlshift__ = _binary(np.left_shift, "<<"), _reflected(np.left_shift, "<<")
+    __rshift__, __rrshift__ = _binary(np.right_shift, ">>"), _reflected(np.right_shift, ">>")
+    __neg__, __pos__ = _unary(np.negative, "-"), _unary(np.positive, "+")
+    __abs__, __invert__ = _unary(np.absolute, "abs"), _unary(np.invert, "~")
+    __lt__, __le__ = _binary(np.less, "<"), _binary(np.less_equal, "<=")
+    __gt__, __ge__ = _binary(np.greater, ">"), _binary(np.greater_equal, ">=")
+    __eq__, __ne__ = _binary(np.equal, "=="), _binary(np.not_equal, "!=")
+
+    def __hash__(self) -> int:
+        return id(self)

@@ -1,0 +1,240 @@
+"""For error messages: the user's line, rewritten so that it works with traced values.
+
+`rewritten` finds the expression that is running by the positions in the code object, and puts another in its place in
+the text of the line; it gives "" where that cannot be done. Imports `core.source`; start reading at `rewritten`.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from types import FrameType
+
+import numpy as np
+
+from functrans.core.primitive import Tracer
+from functrans.core.source import Source, user_source
+
+__all__ = ["Site", "rewritten", "site"]
+
+_ARRAY_MAKERS = {"array", "asarray", "asanyarray", "ascontiguousarray"}
+_UPDATES = {
+    ast.Add: ("+", "add"), ast.Sub: ("-", "subtract"), ast.Mult: ("*", "multiply"), ast.Div: ("/", "divide"),
+    ast.Pow: ("**", "power"), ast.MatMult: ("@", ""), ast.FloorDiv: ("//", ""), ast.Mod: ("%", ""),
+    ast.BitAnd: ("&", ""), ast.BitOr: ("|", ""), ast.BitXor: ("^", ""),
+    ast.LShift: ("<<", ""), ast.RShift: (">>", ""),
+}  # fmt: skip
+_MATH_NAMES = {"pow": "power", "fabs": "abs", "dist": "", "fsum": "", "prod": "prod"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The expression (or the target of an assignment) that is running, the statement it is in, and their text."""
+
+    source: Source
+    text: str
+    node: ast.AST
+    statement: ast.stmt
+
+    def of(self, node: ast.AST) -> str:
+        """The text of a part."""
+        return ast.get_source_segment(self.text, node) or ast.unparse(node)
+
+    def with_replaced(self, node: ast.AST, new: str) -> str:
+        """The lines of `node` with it replaced by `new`, on one line where it was one expression."""
+        lines = self.text.splitlines()
+        start = lines[_at(node, "lineno") - 1].encode()[: _at(node, "col_offset")].decode()
+        end = lines[_at(node, "end_lineno") - 1].encode()[_at(node, "end_col_offset") :].decode()
+        return (start + new + end).strip()
+
+    def value_of(self, node: ast.AST) -> object:
+        """What a name stands for in the running frame; None for other expressions."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code is not self.source.code:
+            frame = frame.f_back
+        if frame is None or not isinstance(node, ast.Name):
+            return None
+        return frame.f_locals.get(node.id, frame.f_globals.get(node.id))
+
+
+def _at(node: ast.AST, position: str) -> int:
+    return int(getattr(node, position, 0) or 0)
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except SyntaxError:
+        return None
+
+
+def _with_statements(node: ast.AST, statement: ast.stmt | None) -> Iterator[tuple[ast.AST, ast.stmt | None]]:
+    for child in ast.iter_child_nodes(node):
+        inner = child if isinstance(child, ast.stmt) else statement
+        yield child, inner
+        yield from _with_statements(child, inner)
+
+
+def site() -> Site | None:
+    """The place in the user's code that is running now; None where its text is not to be had."""
+    source = user_source()
+    if source is None:
+        return None
+    text = "".join(linecache.getlines(source.file))
+    tree = _parsed(text)
+    span = next(islice(source.code.co_positions(), source.instruction // 2, None), None)
+    if tree is None or span is None or None in span:
+        return None
+    line, end_line, column, end_column = span
+    found = [
+        Site(source, text, node, statement)
+        for node, statement in _with_statements(tree, None)
+        if statement is not None
+        and isinstance(node, ast.Call | ast.Subscript | ast.AugAssign)
+        and (_at(node, "end_lineno"), _at(node, "end_col_offset")) == (end_line, end_column)
+    ]
+    exact = [place for place in found if (_at(place.node, "lineno"), _at(place.node, "col_offset")) == (line, column)]
+    return exact[0] if exact else found[-1] if found else None
+
+
+def rewritten(tracer: Tracer | None = None) -> str:
+    """The user's line, rewritten, for the conversion of `tracer` (or the `out=`) that is running; "" if none is known."""
+    found = site()
+    if found is None:
+        return ""
+    if isinstance(found.statement, ast.AugAssign) and found.node in (found.statement, found.statement.target):
+        return _without_in_place(found, found.statement)
+    match found.node:
+        case ast.Subscript(ctx=ast.Store()):
+            return _without_assignment(found, tracer)
+        case ast.Subscript():
+            new = _subscript(found, found.node, tracer)
+        case ast.Call():
+            new = _call(found, found.node)
+            if new.startswith("out="):
+                return new.removeprefix("out=")
+        case _:
+            new = ""
+    return found.with_replaced(found.node, new) if new else ""
+
+
+# ---- assignments ----
+
+
+def _updated(place: Site, target: ast.Subscript, tracer: Tracer | None, update: str) -> str:
+    base = place.of(target.value)
+    is_traced = tracer is not None and place.value_of(target.value) is tracer
+    return f"{base} = {f'{base}.at' if is_traced else f'fnp.at({base})'}[{place.of(target.slice)}].{update}"
+
+
+def _without_assignment(place: Site, tracer: Tracer | None) -> str:
+    target, statement = place.node, place.statement
+    if not isinstance(target, ast.Subscript) or not isinstance(statement, ast.Assign):
+        return ""
+    return _updated(place, target, tracer, f"set({place.of(statement.value)})")
+
+
+def _without_in_place(place: Site, statement: ast.AugAssign) -> str:
+    symbol, method = _UPDATES[type(statement.op)]
+    target, value = place.of(statement.target), place.of(statement.value)
+    tracer = None
+    if isinstance(statement.target, ast.Subscript):
+        base = place.value_of(statement.target.value)
+        tracer = base if isinstance(base, Tracer) else None
+        update = f"{method}({value})" if method else f"set({target} {symbol} {value})"
+        return _updated(place, statement.target, tracer, update)
+    grouped = value if isinstance(statement.value, ast.Name | ast.Call | ast.Constant | ast.Subscript) else f"({value})"
+    return f"{target} = {target} {symbol} {grouped}"
+
+
+# ---- subscripts ----
+
+
+def _subscript(place: Site, node: ast.Subscript, tracer: Tracer | None) -> str:
+    base, index = place.of(node.value), place.of(node.slice)
+    if isinstance(node.value, ast.Attribute) and node.value.attr in ("r_", "c_"):
+        module = place.of(node.value.value)
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if any(isinstance(part, ast.Slice | ast.Constant) for part in parts):
+            return ""
+        rank = 0 if tracer is None else tracer.aval.ndim
+        joined = "column_stack" if node.value.attr == "c_" else "concatenate" if rank else "hstack"
+        return f"{module}.{joined}([{index}])"
+    if tracer is not None and tracer.aval.dtype.kind == "b":
+        return f"np.where({index}, {base}, 0)"
+    if isinstance(node.slice, ast.Tuple | ast.Slice):
+        return f"fnp.at({base})[{index}].get()"
+    return f"np.take({base}, {index}, axis=0)"
+
+
+# ---- calls ----
+
+
+def _call(place: Site, node: ast.Call) -> str:
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    module = place.of(function.value) if isinstance(function, ast.Attribute) else ""
+    keywords = {keyword.arg: place.of(keyword.value) for keyword in node.keywords if keyword.arg}
+    if "out" in keywords:
+        return _without_out(place, node, keywords["out"])
+    if module in ("math", "cmath"):
+        name = _MATH_NAMES.get(name, name)
+        return f"np.{name}({', '.join(map(place.of, node.args))})" if name and hasattr(np, name) else ""
+    maker = _MAKERS.get(name)
+    return maker(place, node, module or "np", keywords) if maker is not None and node.args else ""
+
+
+def _without_out(place: Site, node: ast.Call, out: str) -> str:
+    others = [place.of(arg) for arg in node.args] + [
+        f"{keyword.arg}={place.of(keyword.value)}" if keyword.arg else f"**{place.of(keyword.value)}"
+        for keyword in node.keywords
+        if keyword.arg != "out"
+    ]
+    called = f"{place.of(node.func)}({', '.join(others)})"
+    return f"out={out} = {called}" if isinstance(place.statement, ast.Expr) else called
+
+
+def _array_maker(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
+    argument = node.args[0]
+    dtype = keywords.get("dtype", place.of(node.args[1]) if len(node.args) > 1 else "")
+    converted = f".astype({dtype})" if dtype else ""
+    if isinstance(argument, ast.List | ast.Tuple):
+        return _stacked(place, argument, module) + converted
+    if isinstance(argument, ast.ListComp) or isinstance(place.value_of(argument), list | tuple):
+        return f"{module}.stack({place.of(argument)}){converted}"
+    return place.of(argument) + converted
+
+
+def _stacked(place: Site, node: ast.List | ast.Tuple, module: str) -> str:
+    parts = [_stacked(place, e, module) if isinstance(e, ast.List | ast.Tuple) else place.of(e) for e in node.elts]
+    return f"{module}.stack([{', '.join(parts)}])"
+
+
+def _full(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
+    fill = place.of(node.args[1]) if len(node.args) > 1 else keywords.get("fill_value", "")
+    return f"{module}.broadcast_to({fill}, {place.of(node.args[0])})"
+
+
+def _full_like(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
+    fill = place.of(node.args[1]) if len(node.args) > 1 else keywords.get("fill_value", "")
+    return f"{module}.broadcast_to({fill}, {module}.shape({place.of(node.args[0])}))"
+
+
+def _as_type(name: str) -> Callable[[Site, ast.Call, str, dict[str, str]], str]:
+    return lambda place, node, _module, _keywords: f"{place.of(node.args[0])}.astype({name})"
+
+
+_MAKERS: dict[str, Callable[[Site, ast.Call, str, dict[str, str]], str]] = {
+    **dict.fromkeys(_ARRAY_MAKERS, _array_maker),
+    "full": _full,
+    "full_like": _full_like,
+    "float": lambda place, node, _module, _keywords: place.of(node.args[0]),
+    "int": _as_type("int"),
+    "complex": _as_type("complex"),
+}
