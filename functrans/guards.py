@@ -106,8 +106,8 @@ def _slots(fun: Any) -> Iterator[Slot]:
     elif hasattr(fun, "__func__"):  # a bound method
         yield from _slots(fun.__func__)
         yield from ((vars(fun.__self__), name) for name in getattr(fun.__self__, "__dict__", ()))
-    elif hasattr(type(fun), "__call__") and isinstance(type(fun).__call__, FunctionType):
-        yield from _slots(type(fun).__call__)
+    elif isinstance(call := getattr(type(fun), "__call__", None), FunctionType):
+        yield from _slots(call)
         yield from ((vars(fun), name) for name in getattr(fun, "__dict__", ()))
 
 

@@ -110,7 +110,7 @@ class Jitted(Generic[P, R]):
         self._donated = donated
         self._entries: dict[Hashable, _Entry] = {}
         self._methods = _Methods(fun, lambda method: Jitted(method, static.method(), tuple(i - 1 for i in donated)))
-        update_wrapper(self, fun)
+        update_wrapper(self, fun, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if _disabled.get():
@@ -143,7 +143,7 @@ class Jitted(Generic[P, R]):
 
     def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
         """The user's name for every traced leaf."""
-        args, kwargs = self._static.join(dynamic, fixed)
+        args, _ = self._static.join(dynamic, fixed)
         traced = [i for i in range(len(args)) if i not in self._static.nums]
         return argument_paths(self._fun, args, dynamic[1], only=traced)
 
@@ -170,7 +170,7 @@ class _WeakMethod:
     def __init__(self, function: Callable[..., Any], instance: object) -> None:
         self.__func__ = function
         self._instance = ref(instance)
-        update_wrapper(self, function)
+        update_wrapper(self, function, updated=())
 
     @property
     def __self__(self) -> object:

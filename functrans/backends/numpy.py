@@ -49,9 +49,10 @@ class Program:
         """The results for concrete arguments."""
         slots = [*args, *self._rest]
         token = set_trace(EVAL)
-        number = 0
+        number = -1
         try:
-            for number, (run, operands, outputs, dying) in enumerate(self._steps):
+            for run, operands, outputs, dying in self._steps:
+                number += 1
                 values = run(*[slots[i] for i in operands])
                 for i, value in zip(outputs, values, strict=True):
                     slots[i] = value

@@ -302,7 +302,7 @@ def grad(
     """
     transformed = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "grad")
 
-    @wraps(fun)
+    @wraps(fun, updated=())
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, grads = transformed(args, kwargs)
         return (grads, value[1]) if has_aux else grads
@@ -327,7 +327,7 @@ def value_and_grad(
     """
     transformed = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad")
 
-    @wraps(fun)
+    @wraps(fun, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         return transformed(args, kwargs)
 

@@ -137,7 +137,7 @@ def vmap(
     """
     name = function_name(fun)
 
-    @wraps(fun)
+    @wraps(fun, updated=())
     def batched_function(*args: Any, **kwargs: Any) -> Any:
         flat, in_tree = tree.flatten((args, kwargs))
         paths = partial(argument_paths, fun, args, kwargs)
