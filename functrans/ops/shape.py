@@ -310,16 +310,15 @@ def _pad_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values,
 
 
 def _pad_batch(size: int, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
-    x, value = args
-    config: Padding = ((0, 0, 0), *params["padding_config"])
+    (x, value), config = args, params["padding_config"]
     if batched[1]:
         return (_pad_with_values(x if batched[0] else broadcast_batch(size, x), value, config),), (True,)
-    return pad_p.bind(x, value, padding_config=config), (True,)
+    return pad_p.bind(x, value, padding_config=((0, 0, 0), *config)), (True,)
 
 
 def _pad_with_values(x: Array, values: Array, config: Padding) -> Array:
-    """Pad with a padding value per index of the first axis, by concatenation, an axis at a time."""
-    for axis, (lo, hi, inner) in enumerate(config):
+    """Pad the axes after the first with a padding value per index of the first: by concatenation, an axis at a time."""
+    for axis, (lo, hi, inner) in enumerate(config, 1):
         shape = aval_of(x).shape
         before, count, after = shape[:axis], shape[axis], shape[axis + 1 :]
         if inner and count:
