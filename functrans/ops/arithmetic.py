@@ -6,13 +6,13 @@ documentation. Imports core, `families` and `rounding`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from functrans.core.primitive import LocallyConstant
 from functrans.errors import ParameterError
-from functrans.ops.families import ANY, INEXACT, INTEGER, NUMERIC, apply, elementwise, unary
+from functrans.ops.families import ANY, INEXACT, INTEGER, NUMERIC, apply1, apply2, elementwise, evaluate_or_bind, unary
 from functrans.ops.rounding import trunc
 from functrans.typing import Array, ArrayLike, DType
 
@@ -23,7 +23,7 @@ neg_p = unary("neg", np.negative, NUMERIC, lambda g, *_: neg(g))
 
 def neg(x: ArrayLike) -> Array:
     """Elementwise negative, -x."""
-    return apply(neg_p, x)
+    return apply1(neg_p, x)
 
 
 add_p = elementwise("add", np.add, ANY, (lambda g, *_: g, lambda g, *_: g))
@@ -31,7 +31,7 @@ add_p = elementwise("add", np.add, ANY, (lambda g, *_: g, lambda g, *_: g))
 
 def add(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise sum, x + y; of bool, `or`."""
-    return apply(add_p, x, y)
+    return apply2(add_p, x, y)
 
 
 sub_p = elementwise("sub", np.subtract, NUMERIC, (lambda g, *_: g, lambda g, *_: neg(g)))
@@ -39,7 +39,7 @@ sub_p = elementwise("sub", np.subtract, NUMERIC, (lambda g, *_: g, lambda g, *_:
 
 def sub(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise difference, x - y."""
-    return apply(sub_p, x, y)
+    return apply2(sub_p, x, y)
 
 
 mul_p = elementwise("mul", np.multiply, ANY, (lambda g, _, __, y: mul(g, y), lambda g, _, x, __: mul(g, x)))
@@ -47,7 +47,7 @@ mul_p = elementwise("mul", np.multiply, ANY, (lambda g, _, __, y: mul(g, y), lam
 
 def mul(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise product, x · y; of bool, `and`."""
-    return apply(mul_p, x, y)
+    return apply2(mul_p, x, y)
 
 
 square_p = unary("square", np.square, NUMERIC, lambda g, _, x: mul(g, add(x, x)))
@@ -55,7 +55,7 @@ square_p = unary("square", np.square, NUMERIC, lambda g, _, x: mul(g, add(x, x))
 
 def square(x: ArrayLike) -> Array:
     """Elementwise square, x · x (complex numbers without conjugation)."""
-    return apply(square_p, x)
+    return apply1(square_p, x)
 
 
 # ---- quotients and remainders ----
@@ -70,7 +70,7 @@ div_p = elementwise(
 
 def div(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise true quotient of floating or complex operands, x / y."""
-    return apply(div_p, x, y)
+    return apply2(div_p, x, y)
 
 
 def _div_no_nan(x: Array, y: Array) -> Array:
@@ -88,7 +88,7 @@ div_no_nan_p = elementwise(
 
 def div_no_nan(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x / y, and 0 where y is 0: what derivatives at the tip of a cone are made of."""
-    return apply(div_no_nan_p, x, y)
+    return apply2(div_no_nan_p, x, y)
 
 
 reciprocal_p = unary("reciprocal", np.reciprocal, NUMERIC, lambda g, out, _: neg(mul(g, square(out))))
@@ -96,7 +96,7 @@ reciprocal_p = unary("reciprocal", np.reciprocal, NUMERIC, lambda g, out, _: neg
 
 def reciprocal(x: ArrayLike) -> Array:
     """Elementwise 1 / x; of integers, the integer quotient."""
-    return apply(reciprocal_p, x)
+    return apply1(reciprocal_p, x)
 
 
 floor_divide_p = elementwise("floor_divide", np.floor_divide, "iuf", _WHOLE)
@@ -104,7 +104,7 @@ floor_divide_p = elementwise("floor_divide", np.floor_divide, "iuf", _WHOLE)
 
 def floor_divide(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise floor of x / y, as Python's `//`."""
-    return apply(floor_divide_p, x, y)
+    return apply2(floor_divide_p, x, y)
 
 
 rem_p = elementwise("rem", np.fmod, "iuf", (lambda g, *_: g, lambda g, _, x, y: neg(mul(g, trunc(div(x, y))))))
@@ -112,7 +112,7 @@ rem_p = elementwise("rem", np.fmod, "iuf", (lambda g, *_: g, lambda g, _, x, y: 
 
 def rem(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise remainder with the sign of x, as C's `fmod`."""
-    return apply(rem_p, x, y)
+    return apply2(rem_p, x, y)
 
 
 remainder_p = elementwise(
@@ -122,7 +122,7 @@ remainder_p = elementwise(
 
 def remainder(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise remainder with the sign of y, as Python's `%`."""
-    return apply(remainder_p, x, y)
+    return apply2(remainder_p, x, y)
 
 
 def divmod(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
@@ -135,7 +135,7 @@ gcd_p = elementwise("gcd", np.gcd, INTEGER, _WHOLE)
 
 def gcd(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise greatest common divisor of integers."""
-    return apply(gcd_p, x, y)
+    return apply2(gcd_p, x, y)
 
 
 lcm_p = elementwise("lcm", np.lcm, INTEGER, _WHOLE)
@@ -143,7 +143,7 @@ lcm_p = elementwise("lcm", np.lcm, INTEGER, _WHOLE)
 
 def lcm(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise least common multiple of integers."""
-    return apply(lcm_p, x, y)
+    return apply2(lcm_p, x, y)
 
 
 # ---- integer powers ----
@@ -182,4 +182,4 @@ integer_pow_p = unary("integer_pow", _integer_pow_impl, NUMERIC, _integer_pow_ru
 
 def integer_pow(x: ArrayLike, y: int) -> Array:
     """Elementwise x to the power of one Python integer, which next to integers is in their range and not negative."""
-    return integer_pow_p.bind(x, y=y)[0]  # type: ignore[arg-type]  # Python numbers are values too
+    return evaluate_or_bind(integer_pow_p, cast(Array, x), y=y)

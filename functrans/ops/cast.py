@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, ShapedArray, is_inexact, shaped
 from functrans.core.primitive import LocallyConstant, Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.complex import real
-from functrans.ops.families import ANY, unary
+from functrans.ops.families import ANY, dtype_of, evaluate_or_bind, unary
 from functrans.typing import Array, ArrayLike, DType, DTypeLike
 
 _WEAK_DTYPES = frozenset(np.dtype(t) for t in (np.int64, np.float64, np.complex128))
 
 
 def _impl(x: Array, *, dtype: DType, weak: bool) -> Values:
-    out = np.asarray(x).astype(dtype, copy=False)
+    array = np.asarray(x)
+    out = (array.real if array.dtype.kind == "c" and dtype.kind != "c" else array).astype(dtype, copy=False)
     return (out.item() if weak else out if out.ndim else out[()],)
 
 
@@ -31,13 +34,13 @@ def _abstract_eval(x: ShapedArray, *, dtype: DType, weak: bool) -> tuple[ShapedA
 
 def _convert_linear(g: Array, dtype: DType) -> Array:
     """A tangent or cotangent in another inexact dtype; complex to real takes the real part, and nothing warns."""
-    if aval_of(g).dtype.kind == "c" and dtype.kind != "c":
+    if dtype_of(g).kind == "c" and dtype.kind != "c":
         g = real(g)
     return convert_element_type(g, dtype)
 
 
 def _vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-    source = aval_of(primals[0]).dtype
+    source = dtype_of(primals[0])
     outs = convert_element_type_p.bind(*primals, **params)
 
     def pullback(cts: Maybes) -> Maybes:
@@ -50,7 +53,7 @@ def _vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Va
 def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
     outs = convert_element_type_p.bind(*primals, **params)
     (t,) = tangents
-    if t is None or not is_inexact(params["dtype"]) or not is_inexact(aval_of(t).dtype):
+    if t is None or not is_inexact(params["dtype"]) or not is_inexact(dtype_of(t)):
         return outs, (None,)
     return outs, (_convert_linear(t, params["dtype"]),)
 
@@ -63,7 +66,8 @@ convert_element_type_p = Primitive("convert_element_type", _impl, _abstract_eval
 
 
 def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike, weak: bool = False) -> Array:
-    """The operand in another dtype, as by `astype`: to integers towards zero, complex to real by the real part.
+    """The operand in another dtype, as by `astype`: to integers towards zero, complex to real (with no warning) by the real
+    part.
 
     With `weak`, an operand of rank 0 becomes a Python number (int64, float64 or complex128). An operand that has the
     dtype already is returned as it is.
@@ -74,9 +78,12 @@ def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike, weak: bool = 
     else:
         aval = aval_of(operand)
         is_same = aval.dtype == dtype and aval.weak == weak
+    value = cast(Array, operand)  # a Python number is a weak value
     if is_same:
-        return operand  # type: ignore[return-value]  # a Python number is a weak value
-    return convert_element_type_p.bind(operand, dtype=dtype, weak=weak)[0]  # type: ignore[arg-type]
+        return value
+    if type(operand) in PYTHON_SCALARS:
+        return _impl(value, dtype=dtype, weak=weak)[0]
+    return evaluate_or_bind(convert_element_type_p, value, dtype=dtype, weak=weak)
 
 
 def _bitcast_dtype(dtype: DType, *, dtype_to: DType) -> DType:
@@ -98,4 +105,4 @@ bitcast_convert_type_p = unary(
 
 def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
     """The operand's bits read as another dtype of the same width (not bool)."""
-    return bitcast_convert_type_p.bind(operand, dtype_to=np.dtype(new_dtype))[0]  # type: ignore[arg-type]
+    return evaluate_or_bind(bitcast_convert_type_p, cast(Array, operand), dtype_to=np.dtype(new_dtype))

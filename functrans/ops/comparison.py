@@ -9,7 +9,7 @@ import numpy as np
 
 from functrans.core.aval import ShapedArray
 from functrans.core.primitive import LocallyConstant, Primitive
-from functrans.ops.families import ANY, FLOATING, apply, elementwise, same_dtype, to_bool, unary
+from functrans.ops.families import ANY, FLOATING, apply1, apply2, elementwise, same_dtype, to_bool, unary
 from functrans.typing import Array, ArrayLike, DType
 
 _BOOLEAN = LocallyConstant("the result is a truth value")
@@ -32,7 +32,7 @@ eq_p = _comparison("eq", np.equal)
 
 def eq(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x == y, as bool."""
-    return apply(eq_p, x, y)
+    return apply2(eq_p, x, y)
 
 
 ne_p = _comparison("ne", np.not_equal)
@@ -40,7 +40,7 @@ ne_p = _comparison("ne", np.not_equal)
 
 def ne(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x != y, as bool."""
-    return apply(ne_p, x, y)
+    return apply2(ne_p, x, y)
 
 
 lt_p = _comparison("lt", np.less)
@@ -48,7 +48,7 @@ lt_p = _comparison("lt", np.less)
 
 def lt(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x < y, as bool; complex numbers by real part, then by imaginary part."""
-    return apply(lt_p, x, y)
+    return apply2(lt_p, x, y)
 
 
 le_p = _comparison("le", np.less_equal)
@@ -56,7 +56,7 @@ le_p = _comparison("le", np.less_equal)
 
 def le(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x <= y, as bool; complex numbers by real part, then by imaginary part."""
-    return apply(le_p, x, y)
+    return apply2(le_p, x, y)
 
 
 gt_p = _comparison("gt", np.greater)
@@ -64,7 +64,7 @@ gt_p = _comparison("gt", np.greater)
 
 def gt(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x > y, as bool; complex numbers by real part, then by imaginary part."""
-    return apply(gt_p, x, y)
+    return apply2(gt_p, x, y)
 
 
 ge_p = _comparison("ge", np.greater_equal)
@@ -72,7 +72,7 @@ ge_p = _comparison("ge", np.greater_equal)
 
 def ge(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x >= y, as bool; complex numbers by real part, then by imaginary part."""
-    return apply(ge_p, x, y)
+    return apply2(ge_p, x, y)
 
 
 is_finite_p = unary("is_finite", np.isfinite, ANY, _BOOLEAN, to_bool)
@@ -80,7 +80,7 @@ is_finite_p = unary("is_finite", np.isfinite, ANY, _BOOLEAN, to_bool)
 
 def is_finite(x: ArrayLike) -> Array:
     """Elementwise: neither infinite nor NaN."""
-    return apply(is_finite_p, x)
+    return apply1(is_finite_p, x)
 
 
 is_inf_p = unary("is_inf", np.isinf, ANY, _BOOLEAN, to_bool)
@@ -88,7 +88,7 @@ is_inf_p = unary("is_inf", np.isinf, ANY, _BOOLEAN, to_bool)
 
 def is_inf(x: ArrayLike) -> Array:
     """Elementwise: infinite, of either sign; of a complex number, in either part."""
-    return apply(is_inf_p, x)
+    return apply1(is_inf_p, x)
 
 
 is_nan_p = unary("is_nan", np.isnan, ANY, _BOOLEAN, to_bool)
@@ -96,7 +96,7 @@ is_nan_p = unary("is_nan", np.isnan, ANY, _BOOLEAN, to_bool)
 
 def is_nan(x: ArrayLike) -> Array:
     """Elementwise: not a number; of a complex number, in either part."""
-    return apply(is_nan_p, x)
+    return apply1(is_nan_p, x)
 
 
 signbit_p = unary("signbit", np.signbit, FLOATING, _BOOLEAN, to_bool)
@@ -104,4 +104,4 @@ signbit_p = unary("signbit", np.signbit, FLOATING, _BOOLEAN, to_bool)
 
 def signbit(x: ArrayLike) -> Array:
     """Elementwise sign bit of floating operands: also of -0.0 and of NaN."""
-    return apply(signbit_p, x)
+    return apply1(signbit_p, x)

@@ -13,7 +13,7 @@ import numpy as np
 from functrans.core.primitive import LocallyConstant, aval_of
 from functrans.errors import OperandError
 from functrans.ops.arithmetic import div_no_nan, mul, neg, sub
-from functrans.ops.families import REAL, apply, elementwise, unary
+from functrans.ops.families import REAL, apply1, apply2, dtype_of, elementwise, unary
 from functrans.typing import Array, ArrayLike, DType
 
 _COMPLEX = "c"
@@ -34,7 +34,7 @@ def complex_dtype(dtype: DType, **_params: Any) -> DType:  # Any: see Params
 
 
 def _is_complex(x: ArrayLike) -> bool:
-    return aval_of(x).dtype.kind == _COMPLEX
+    return dtype_of(x).kind == _COMPLEX
 
 
 real_p = unary(
@@ -49,7 +49,7 @@ real_p = unary(
 
 def real(x: ArrayLike) -> Array:
     """Elementwise real part; an operand that is not complex is returned as it is."""
-    return apply(real_p, x) if _is_complex(x) else cast(Array, x)
+    return apply1(real_p, x) if _is_complex(x) else cast(Array, x)
 
 
 imag_p = unary(
@@ -66,7 +66,7 @@ def imag(x: ArrayLike) -> Array:
     """Elementwise imaginary part of complex operands."""
     if not _is_complex(x):
         raise OperandError("imag", [str(aval_of(x))], "a complex dtype")
-    return apply(imag_p, x)
+    return apply1(imag_p, x)
 
 
 conj_p = unary("conj", np.conjugate, _COMPLEX, lambda g, *_: conj(g))
@@ -74,7 +74,7 @@ conj_p = unary("conj", np.conjugate, _COMPLEX, lambda g, *_: conj(g))
 
 def conj(x: ArrayLike) -> Array:
     """Elementwise complex conjugate; an operand that is not complex is returned as it is."""
-    return apply(conj_p, x) if _is_complex(x) else cast(Array, x)
+    return apply1(conj_p, x) if _is_complex(x) else cast(Array, x)
 
 
 def _complex(re: Array, im: Array) -> Any:  # Any: an array or a scalar of the dtype worked out here
@@ -95,7 +95,7 @@ complex_p = elementwise(
 
 def complex(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x + i·y of floating operands: complex64 of float32, complex128 of float64."""
-    return apply(complex_p, x, y)
+    return apply2(complex_p, x, y)
 
 
 # ---- magnitude and direction ----
@@ -118,7 +118,7 @@ complex_sign_p = unary("complex_sign", np.sign, _COMPLEX, _direction_cotangent, 
 
 def sign(x: ArrayLike) -> Array:
     """Elementwise sign: -1, 0 or 1; of complex numbers x / |x|, 0 at 0."""
-    return apply(complex_sign_p if _is_complex(x) else sign_p, x)
+    return apply1(complex_sign_p if _is_complex(x) else sign_p, x)
 
 
 abs_p = unary("abs", np.absolute, REAL, lambda g, _, x: mul(g, sign(x)))
@@ -134,4 +134,4 @@ complex_abs_p = unary(
 
 def abs(x: ArrayLike) -> Array:
     """Elementwise absolute value, real also for complex operands; the derivative at 0 is 0."""
-    return apply(complex_abs_p if _is_complex(x) else abs_p, x)
+    return apply1(complex_abs_p if _is_complex(x) else abs_p, x)

@@ -9,7 +9,7 @@ import numpy as np
 
 from functrans.ops import special_kernels
 from functrans.ops.arithmetic import add, div, mul, neg, sub
-from functrans.ops.families import FLOATING, INEXACT, apply, elementwise, unary
+from functrans.ops.families import FLOATING, INEXACT, apply1, apply2, elementwise, unary
 from functrans.typing import Array, ArrayLike
 
 _LN2 = math.log(2.0)
@@ -20,7 +20,7 @@ exp_p = unary("exp", np.exp, INEXACT, lambda g, out, _: mul(g, out))
 
 def exp(x: ArrayLike) -> Array:
     """Elementwise exponential, eˣ."""
-    return apply(exp_p, x)
+    return apply1(exp_p, x)
 
 
 exp2_p = unary("exp2", np.exp2, INEXACT, lambda g, out, _: mul(g, mul(out, _LN2)))
@@ -28,7 +28,7 @@ exp2_p = unary("exp2", np.exp2, INEXACT, lambda g, out, _: mul(g, mul(out, _LN2)
 
 def exp2(x: ArrayLike) -> Array:
     """Elementwise power of two, 2ˣ."""
-    return apply(exp2_p, x)
+    return apply1(exp2_p, x)
 
 
 expm1_p = unary("expm1", np.expm1, INEXACT, lambda g, out, _: mul(g, add(out, 1)))
@@ -36,7 +36,7 @@ expm1_p = unary("expm1", np.expm1, INEXACT, lambda g, out, _: mul(g, add(out, 1)
 
 def expm1(x: ArrayLike) -> Array:
     """Elementwise eˣ - 1, accurate near 0."""
-    return apply(expm1_p, x)
+    return apply1(expm1_p, x)
 
 
 log_p = unary("log", np.log, INEXACT, lambda g, _, x: div(g, x))
@@ -44,7 +44,7 @@ log_p = unary("log", np.log, INEXACT, lambda g, _, x: div(g, x))
 
 def log(x: ArrayLike) -> Array:
     """Elementwise natural logarithm, ln x."""
-    return apply(log_p, x)
+    return apply1(log_p, x)
 
 
 log2_p = unary("log2", np.log2, INEXACT, lambda g, _, x: div(g, mul(x, _LN2)))
@@ -52,7 +52,7 @@ log2_p = unary("log2", np.log2, INEXACT, lambda g, _, x: div(g, mul(x, _LN2)))
 
 def log2(x: ArrayLike) -> Array:
     """Elementwise logarithm to base 2."""
-    return apply(log2_p, x)
+    return apply1(log2_p, x)
 
 
 log10_p = unary("log10", np.log10, INEXACT, lambda g, _, x: div(g, mul(x, _LN10)))
@@ -60,7 +60,7 @@ log10_p = unary("log10", np.log10, INEXACT, lambda g, _, x: div(g, mul(x, _LN10)
 
 def log10(x: ArrayLike) -> Array:
     """Elementwise logarithm to base 10."""
-    return apply(log10_p, x)
+    return apply1(log10_p, x)
 
 
 log1p_p = unary("log1p", np.log1p, INEXACT, lambda g, _, x: div(g, add(x, 1)))
@@ -68,7 +68,7 @@ log1p_p = unary("log1p", np.log1p, INEXACT, lambda g, _, x: div(g, add(x, 1)))
 
 def log1p(x: ArrayLike) -> Array:
     """Elementwise ln(1 + x), accurate near 0."""
-    return apply(log1p_p, x)
+    return apply1(log1p_p, x)
 
 
 # ---- the logistic function and its relatives ----
@@ -78,7 +78,7 @@ logistic_p = unary("logistic", special_kernels.logistic, INEXACT, lambda g, out,
 
 def logistic(x: ArrayLike) -> Array:
     """Elementwise logistic sigmoid, 1 / (1 + e⁻ˣ), without overflow."""
-    return apply(logistic_p, x)
+    return apply1(logistic_p, x)
 
 
 def _logistic_difference(x: Array, y: Array) -> Any:  # Any: what the kernel returns
@@ -100,7 +100,7 @@ logistic_difference_p = elementwise(
 
 def logistic_difference(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise logistic(x - y) = eˣ / (eˣ + eʸ); 1/2 where x = y, also where both are infinite."""
-    return apply(logistic_difference_p, x, y)
+    return apply2(logistic_difference_p, x, y)
 
 
 logaddexp_p = elementwise(
@@ -116,7 +116,7 @@ logaddexp_p = elementwise(
 
 def logaddexp(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise ln(eˣ + eʸ), without overflow."""
-    return apply(logaddexp_p, x, y)
+    return apply2(logaddexp_p, x, y)
 
 
 def _base2_share(x: Array, y: Array) -> Array:
@@ -133,4 +133,4 @@ logaddexp2_p = elementwise(
 
 def logaddexp2(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise log₂(2ˣ + 2ʸ), without overflow."""
-    return apply(logaddexp2_p, x, y)
+    return apply2(logaddexp2_p, x, y)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functrans.ops.comparison import is_nan
-from functrans.ops.families import ANY, INEXACT, apply, elementwise
+from functrans.ops.families import ANY, INEXACT, apply, apply2, elementwise
 from functrans.ops.select import select
 from functrans.typing import Array, ArrayLike
 
@@ -45,7 +45,7 @@ max_p = elementwise(
 
 def max(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise maximum; NaN if either is. Complex: by real, then imaginary part. A tie splits the derivative."""
-    return apply(max_p, x, y)
+    return apply2(max_p, x, y)
 
 
 min_p = elementwise(
@@ -58,7 +58,7 @@ min_p = elementwise(
 
 def min(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise minimum; NaN if either is. Complex: by real, then imaginary part. A tie splits the derivative."""
-    return apply(min_p, x, y)
+    return apply2(min_p, x, y)
 
 
 # NaN is neither greater nor equal, so pick_greater(x, y, g, 0) is right but where the other operand is NaN.
@@ -75,7 +75,7 @@ fmax_p = elementwise(
 
 def fmax(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise maximum; of a number and NaN, the number. A tie splits the derivative."""
-    return apply(fmax_p, x, y)
+    return apply2(fmax_p, x, y)
 
 
 fmin_p = elementwise(
@@ -91,7 +91,7 @@ fmin_p = elementwise(
 
 def fmin(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise minimum; of a number and NaN, the number. A tie splits the derivative."""
-    return apply(fmin_p, x, y)
+    return apply2(fmin_p, x, y)
 
 
 def clamp(lower: ArrayLike, x: ArrayLike, upper: ArrayLike) -> Array:

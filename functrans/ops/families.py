@@ -33,8 +33,9 @@ from functrans.ops.rules import LocalRule, NotRule, by_argument
 from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
-    "ANY", "BOOL_INT", "FLOATING", "INEXACT", "INTEGER", "NUMERIC", "REAL", "add_any", "add_any_p", "apply",
-    "cast_scalars", "elementwise", "matched", "multilinear", "same_dtype", "same_shape", "to_bool", "unary",
+    "ANY", "BOOL_INT", "FLOATING", "INEXACT", "INTEGER", "NUMERIC", "REAL", "add_any", "add_any_p", "apply", "apply1",
+    "apply2", "cast_scalars", "dtype_of", "elementwise", "evaluate_or_bind", "matched", "multilinear", "same_dtype", "same_shape",
+    "to_bool", "unary",
 ]  # fmt: skip
 
 # dtype kinds that a primitive accepts
@@ -104,13 +105,23 @@ def elementwise(
 
     prim = Primitive(
         name,
-        lambda *args, **params: (impl(*args, **params),),
+        _as_tuple(impl),
         abstract_eval,
         vjp,
         jvp,
         lambda size, args, batched, params: (prim.bind(*matched(size, args, batched), **params), (True,)),
     )
     return prim
+
+
+def _as_tuple(impl: Callable[..., Any]) -> Impl:  # Any: a NumPy ufunc
+    match impl:
+        case np.ufunc(nin=1):
+            return lambda x: (impl(x),)
+        case np.ufunc(nin=2):
+            return lambda x, y: (impl(x, y),)
+        case _:
+            return lambda *args, **params: (impl(*args, **params),)
 
 
 def same_shape(name: str, avals: Sequence[ShapedArray]) -> Shape:
@@ -143,12 +154,49 @@ def matched(size: int, args: Values, batched: tuple[bool, ...]) -> list[Array]:
     ]
 
 
+# ---- binding. Concrete operands are evaluated at once under every trace, so the constants of a rule stay constants; and
+# eager code, whose hot path this is, asks no trace.
+
+
+def evaluate_or_bind(prim: Primitive, *operands: Array, **params: Any) -> Array:  # Any: see Params
+    """The first result of a primitive."""
+    for operand in operands:
+        if type(operand) not in _CONCRETE:
+            return prim.bind(*operands, **params)[0]
+    return prim.impl(*operands, **params)[0]
+
+
 def apply(prim: Primitive, *operands: ArrayLike) -> Array:
-    """Bind an elementwise primitive; Python numbers among the operands take the dtype of the others."""
+    """The result of an elementwise primitive; Python numbers among the operands take the dtype of the others."""
     for operand in operands:
         if type(operand) in PYTHON_SCALARS:
-            return prim.bind(*cast_scalars(prim.name, operands))[0]
-    return prim.bind(*cast(Values, operands))[0]
+            return evaluate_or_bind(prim, *cast_scalars(prim.name, operands))
+    return evaluate_or_bind(prim, *cast(Values, operands))
+
+
+def apply1(prim: Primitive, x: ArrayLike) -> Array:
+    """`apply` of one operand."""
+    if type(x) in _CONCRETE:
+        return prim.impl(x)[0]
+    return apply(prim, x)
+
+
+def apply2(prim: Primitive, x: ArrayLike, y: ArrayLike) -> Array:
+    """`apply` of two operands."""
+    if type(x) in _CONCRETE:
+        if type(y) in _CONCRETE:
+            return prim.impl(x, y)[0]
+        if type(y) in _ROOM:
+            return prim.impl(x, _as_dtype(prim.name, y, x.dtype))[0]  # type: ignore[union-attr]  # it is concrete
+    return apply(prim, x, y)
+
+
+_CONCRETE: frozenset[type] = frozenset({np.ndarray, *np.sctypeDict.values()})
+
+
+def dtype_of(x: ArrayLike) -> DType:
+    """The dtype of an operand."""
+    return x.dtype if type(x) in _CONCRETE else aval_of(x).dtype  # type: ignore[union-attr]  # it is concrete
 
 
 def cast_scalars(name: str, operands: Sequence[ArrayLike]) -> list[Array]:

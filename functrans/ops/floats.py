@@ -6,6 +6,7 @@ Imports core, `families`, `arithmetic`, `comparison`, `complex`, `rounding` and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from functrans.errors import OperandError
 from functrans.ops.arithmetic import mul, neg
 from functrans.ops.comparison import eq
 from functrans.ops.complex import sign
-from functrans.ops.families import FLOATING, apply, elementwise, unary
+from functrans.ops.families import FLOATING, apply1, apply2, elementwise, evaluate_or_bind, unary
 from functrans.ops.rounding import trunc
 from functrans.ops.select import select
 from functrans.typing import Array, ArrayLike, DType
@@ -27,7 +28,7 @@ copysign_p = elementwise(
 
 def copysign(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise magnitude of x with the sign of y; the derivative by x at 0 is 0."""
-    return apply(copysign_p, x, y)
+    return apply2(copysign_p, x, y)
 
 
 heaviside_p = elementwise("heaviside", np.heaviside, FLOATING, (None, lambda g, _, x, __: select(eq(x, 0), g, 0)))
@@ -35,7 +36,7 @@ heaviside_p = elementwise("heaviside", np.heaviside, FLOATING, (None, lambda g, 
 
 def heaviside(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise step: 0 where x < 0, y where x = 0, 1 where x > 0."""
-    return apply(heaviside_p, x, y)
+    return apply2(heaviside_p, x, y)
 
 
 nextafter_p = elementwise("nextafter", np.nextafter, FLOATING, (lambda g, *_: g, None))
@@ -43,7 +44,7 @@ nextafter_p = elementwise("nextafter", np.nextafter, FLOATING, (lambda g, *_: g,
 
 def nextafter(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise next floating-point number after x on the way to y; the derivative by x is 1."""
-    return apply(nextafter_p, x, y)
+    return apply2(nextafter_p, x, y)
 
 
 spacing_p = unary("spacing", np.spacing, FLOATING, LocallyConstant("the spacing is constant between powers of two"))
@@ -51,7 +52,7 @@ spacing_p = unary("spacing", np.spacing, FLOATING, LocallyConstant("the spacing 
 
 def spacing(x: ArrayLike) -> Array:
     """Elementwise distance to the next floating-point number away from 0, with x's sign."""
-    return apply(spacing_p, x)
+    return apply1(spacing_p, x)
 
 
 # ---- significand and exponent ----
@@ -72,7 +73,7 @@ def ldexp(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise x · 2ʸ of floating x and signed integers y."""
     if type(x) in (int, float) and not isinstance(y, Tracer):
         x = np.asarray(x, np.float64)[()]
-    return ldexp_p.bind(x, np.int64(y) if type(y) is int else y)[0]  # type: ignore[arg-type]
+    return evaluate_or_bind(ldexp_p, cast(Array, x), cast(Array, np.int64(y) if type(y) is int else y))
 
 
 frexp_exponent_p = unary(
@@ -89,7 +90,7 @@ frexp_mantissa_p = unary(
 
 def frexp(x: ArrayLike) -> tuple[Array, Array]:
     """Elementwise (m, e) with x = m · 2ᵉ, 1/2 ≤ |m| < 1 and e int32."""
-    return apply(frexp_mantissa_p, x), apply(frexp_exponent_p, x)
+    return apply1(frexp_mantissa_p, x), apply1(frexp_exponent_p, x)
 
 
 modf_fraction_p = unary("modf_fraction", lambda x: np.modf(x)[0], FLOATING, lambda g, *_: g)
@@ -97,4 +98,4 @@ modf_fraction_p = unary("modf_fraction", lambda x: np.modf(x)[0], FLOATING, lamb
 
 def modf(x: ArrayLike) -> tuple[Array, Array]:
     """Elementwise (fraction, whole part), both with x's sign."""
-    return apply(modf_fraction_p, x), trunc(x)
+    return apply1(modf_fraction_p, x), trunc(x)

@@ -9,7 +9,7 @@ from functrans.ops.arithmetic import div, div_no_nan, mul, square, sub
 from functrans.ops.cast import convert_element_type
 from functrans.ops.comparison import eq
 from functrans.ops.exponential import log
-from functrans.ops.families import FLOATING, INEXACT, NUMERIC, apply, elementwise, unary
+from functrans.ops.families import FLOATING, INEXACT, INTEGER, NUMERIC, apply1, apply2, dtype_of, elementwise, unary
 from functrans.ops.select import select
 from functrans.typing import Array, ArrayLike
 
@@ -18,7 +18,7 @@ sqrt_p = unary("sqrt", np.sqrt, INEXACT, lambda g, out, _: div(mul(g, 0.5), out)
 
 def sqrt(x: ArrayLike) -> Array:
     """Elementwise square root; the derivative at 0 is infinite."""
-    return apply(sqrt_p, x)
+    return apply1(sqrt_p, x)
 
 
 rsqrt_p = unary("rsqrt", lambda x: np.reciprocal(np.sqrt(x)), INEXACT, lambda g, out, x: mul(g, div(mul(out, -0.5), x)))
@@ -26,7 +26,7 @@ rsqrt_p = unary("rsqrt", lambda x: np.reciprocal(np.sqrt(x)), INEXACT, lambda g,
 
 def rsqrt(x: ArrayLike) -> Array:
     """Elementwise reciprocal square root, 1 / √x."""
-    return apply(rsqrt_p, x)
+    return apply1(rsqrt_p, x)
 
 
 cbrt_p = unary("cbrt", np.cbrt, FLOATING, lambda g, out, _: div(g, mul(square(out), 3)))
@@ -34,7 +34,7 @@ cbrt_p = unary("cbrt", np.cbrt, FLOATING, lambda g, out, _: div(g, mul(square(ou
 
 def cbrt(x: ArrayLike) -> Array:
     """Elementwise cube root of floating operands, also of negative ones; the derivative at 0 is infinite."""
-    return apply(cbrt_p, x)
+    return apply1(cbrt_p, x)
 
 
 hypot_p = elementwise(
@@ -47,7 +47,7 @@ hypot_p = elementwise(
 
 def hypot(x: ArrayLike, y: ArrayLike) -> Array:
     """Elementwise √(x² + y²) without overflow; the derivative at (0, 0) is 0."""
-    return apply(hypot_p, x, y)
+    return apply2(hypot_p, x, y)
 
 
 # ---- pow ----
@@ -75,7 +75,6 @@ def pow(x: ArrayLike, y: ArrayLike) -> Array:
 
     Integers to negative powers raise NumPy's ValueError. The derivative by x at y = 0 is 0, and that by y at x = 0.
     """
-    exponent, base = aval_of(y), aval_of(x)
-    if exponent.dtype.kind in "iu" and base.dtype.kind in INEXACT and not exponent.weak:
-        y = convert_element_type(y, base.dtype)
-    return apply(pow_p, x, y)
+    if dtype_of(y).kind in INTEGER and dtype_of(x).kind in INEXACT and not aval_of(y).weak:
+        y = convert_element_type(y, dtype_of(x))
+    return apply2(pow_p, x, y)

@@ -7,7 +7,7 @@ import enum
 import numpy as np
 
 from functrans.core.primitive import LocallyConstant
-from functrans.ops.families import FLOATING, INEXACT, REAL, apply, unary
+from functrans.ops.families import FLOATING, INEXACT, REAL, apply1, unary
 from functrans.typing import Array, ArrayLike
 
 _STEPS = LocallyConstant("rounding is constant between its steps")
@@ -17,7 +17,7 @@ floor_p = unary("floor", np.floor, REAL, _STEPS)
 
 def floor(x: ArrayLike) -> Array:
     """Elementwise greatest integer ≤ x, in x's dtype."""
-    return apply(floor_p, x)
+    return apply1(floor_p, x)
 
 
 ceil_p = unary("ceil", np.ceil, REAL, _STEPS)
@@ -25,7 +25,7 @@ ceil_p = unary("ceil", np.ceil, REAL, _STEPS)
 
 def ceil(x: ArrayLike) -> Array:
     """Elementwise least integer ≥ x, in x's dtype."""
-    return apply(ceil_p, x)
+    return apply1(ceil_p, x)
 
 
 trunc_p = unary("trunc", np.trunc, REAL, _STEPS)
@@ -33,7 +33,7 @@ trunc_p = unary("trunc", np.trunc, REAL, _STEPS)
 
 def trunc(x: ArrayLike) -> Array:
     """Elementwise x without its fraction, in x's dtype."""
-    return apply(trunc_p, x)
+    return apply1(trunc_p, x)
 
 
 class RoundingMethod(enum.IntEnum):
@@ -56,9 +56,9 @@ round_away_p = unary("round_away", _round_away, FLOATING, _STEPS)
 
 def rint(x: ArrayLike) -> Array:
     """Elementwise nearest integer, halves to even, of floating or complex operands, in x's dtype."""
-    return apply(rint_p, x)
+    return apply1(rint_p, x)
 
 
 def round(x: ArrayLike, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZERO) -> Array:
     """Elementwise nearest integer of floating operands, in x's dtype; halves away from zero unless told otherwise."""
-    return apply(rint_p if rounding_method is RoundingMethod.TO_NEAREST_EVEN else round_away_p, x)
+    return apply1(rint_p if rounding_method is RoundingMethod.TO_NEAREST_EVEN else round_away_p, x)

@@ -11,7 +11,7 @@ bound to its `ShapedArray` (shape and dtype), a name of underscores only (`_`, `
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from operator import itemgetter
 from typing import Any, TypeAlias, cast
 
 from functrans.core.aval import ShapedArray
@@ -37,7 +37,6 @@ VJP (g a cotangent)."""
 NotRule: TypeAlias = LocallyConstant | NotDifferentiable
 
 
-@cache
 def _kept(rule: LocalRule, count: int) -> tuple[str, ...]:
     """How the rule wants (out, *primals): each "value", "aval" or "nothing", by the names of its parameters."""
     code = rule.__code__
@@ -47,17 +46,25 @@ def _kept(rule: LocalRule, count: int) -> tuple[str, ...]:
     return tuple("value" if name[0] != "_" else "aval" if name.strip("_") else "nothing" for name in names[:count])
 
 
-@cache
-def _union_kept(rules: tuple[LocalRule | None, ...], count: int) -> tuple[str, ...]:
-    kept = [_kept(rule, count) for rule in rules if rule is not None]
-    return tuple(max(wants, key=("nothing", "aval", "value").index) for wants in zip(*kept, strict=True))
+_Plan: TypeAlias = tuple[tuple[LocalRule | None, ...], Callable[[Sequence[Any]], tuple[Any, ...]]]
+"""The rules that are wanted, and what picks from (out, *primals, None) the values that they read."""
 
 
-def _keep(values: Sequence[Array], kept: tuple[str, ...]) -> list[Any]:  # Any: a value, its aval, or None
-    return [
-        value if want == "value" else aval_of(value) if want == "aval" else None
-        for value, want in zip(values, kept, strict=True)
-    ]
+def _plan(rules: Sequence[LocalRule | None], wanted: tuple[bool, ...]) -> _Plan:
+    active = tuple(rule if want else None for rule, want in zip(rules, wanted, strict=True))
+    kept = [_kept(rule, len(rules) + 1) for rule in active if rule is not None]
+    union = [max(wants, key=("nothing", "aval", "value").index) for wants in zip(*kept, strict=True)]
+    if not kept:
+        return active, lambda _values: ()
+    pick = itemgetter(*(-1 if want == "nothing" else i for i, want in enumerate(union)))
+    if "aval" not in union:
+        return active, pick
+
+    def pick_avals(values: Sequence[Any]) -> tuple[Any, ...]:  # Any: values, an aval, or None
+        picked = pick(values)
+        return tuple(aval_of(v) if want == "aval" else v for v, want in zip(picked, union, strict=True))
+
+    return active, pick_avals
 
 
 def by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> VjpRule:
@@ -65,16 +72,19 @@ def by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> VjpR
 
     None in place of a rule marks an operand that has no cotangent (an index, a predicate).
     """
+    plans: dict[tuple[bool, ...], _Plan] = {}
 
     def vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
         outs = prim().bind(*primals, **params)
-        active = tuple(rule if want else None for rule, want in zip(rules, wanted, strict=True))
-        if not any(active):
-            return outs, lambda cts: (None,) * len(active)
-        saved = _keep((*outs, *primals), _union_kept(active, len(primals) + 1))
+        plan = plans.get(wanted)
+        if plan is None:
+            plan = plans[wanted] = _plan(rules, wanted)
+        active, pick = plan
+        saved = pick((*outs, *primals, None))
 
         def pullback(cts: Maybes) -> Maybes:
-            return tuple(None if rule is None else rule(cts[0], *saved, **params) for rule in active)
+            g = cts[0]
+            return tuple([None if rule is None else rule(g, *saved, **params) for rule in active])
 
         return outs, pullback
 

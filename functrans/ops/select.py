@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from functrans.core.aval import ShapedArray, shaped
+from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Tracer, Values, aval_of
 from functrans.errors import CaseNumberError, OperandError
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.comparison import eq
-from functrans.ops.families import add_any, cast_scalars, matched, same_dtype, same_shape
+from functrans.ops.families import add_any, cast_scalars, dtype_of, evaluate_or_bind, matched, same_dtype, same_shape
 from functrans.typing import Array, ArrayLike
 
 _BOOL = np.dtype(np.bool_)
@@ -39,10 +39,10 @@ def _abstract_eval(which: ShapedArray, *cases: ShapedArray) -> tuple[ShapedArray
 
 def _share(g: Array, which: Array, number: int, count: int) -> Array:
     """`g` where case `number` was chosen, else 0: both a tangent's share and a cotangent's."""
-    zero = aval_of(g).dtype.type(0)
-    if count == 2 and aval_of(which).dtype == _BOOL:
-        return select_n_p.bind(which, *((g, zero) if number == 0 else (zero, g)))[0]
-    return select_n_p.bind(eq(which, _INT32.type(number)), zero, g)[0]
+    zero = dtype_of(g).type(0)
+    if count == 2 and dtype_of(which) == _BOOL:
+        return evaluate_or_bind(select_n_p, which, *((g, zero) if number == 0 else (zero, g)))
+    return evaluate_or_bind(select_n_p, eq(which, _INT32.type(number)), zero, g)
 
 
 def _vjp(primals: Values, wanted: tuple[bool, ...], _params: Params) -> tuple[Values, Pullback]:
@@ -81,12 +81,13 @@ def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
 
     Raises IndexError where `which` is not the number of a case.
     """
-    values = cast_scalars("select_n", cases)
+    has_number = any(type(case) in PYTHON_SCALARS for case in cases)
+    values = cast_scalars("select_n", cases) if has_number else cast(Values, cases)
     chooser = np.int32(which) if type(which) is int else which
     if isinstance(chooser, Tracer) and not chooser.aval.shape:
         shape = max((aval_of(value).shape for value in values), key=len)
         chooser = broadcast_in_dim(chooser, shape, ()) if shape else chooser
-    return select_n_p.bind(chooser, *values)[0]  # type: ignore[arg-type]
+    return evaluate_or_bind(select_n_p, cast(Array, chooser), *values)
 
 
 def select(pred: ArrayLike, on_true: ArrayLike, on_false: ArrayLike) -> Array:

@@ -6,13 +6,13 @@ Values are computed by `special_kernels`. Imports core, `families`, `arithmetic`
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 from functrans.errors import ParameterError
 from functrans.ops import special_kernels
 from functrans.ops.arithmetic import mul, neg, square
 from functrans.ops.exponential import exp
-from functrans.ops.families import FLOATING, apply, unary
+from functrans.ops.families import FLOATING, apply1, evaluate_or_bind, unary
 from functrans.typing import Array, ArrayLike, DType
 
 _2_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
@@ -29,7 +29,7 @@ erf_p = unary("erf", special_kernels.erf, FLOATING, lambda g, _, x: mul(g, _bell
 
 def erf(x: ArrayLike) -> Array:
     """Elementwise error function of floating operands."""
-    return apply(erf_p, x)
+    return apply1(erf_p, x)
 
 
 erfc_p = unary("erfc", special_kernels.erfc, FLOATING, lambda g, _, x: mul(g, _bell(x, -_2_OVER_SQRT_PI)))
@@ -37,7 +37,7 @@ erfc_p = unary("erfc", special_kernels.erfc, FLOATING, lambda g, _, x: mul(g, _b
 
 def erfc(x: ArrayLike) -> Array:
     """Elementwise 1 - erf(x) of floating operands, accurate where erf is near 1."""
-    return apply(erfc_p, x)
+    return apply1(erfc_p, x)
 
 
 erf_inv_p = unary(
@@ -47,7 +47,7 @@ erf_inv_p = unary(
 
 def erf_inv(x: ArrayLike) -> Array:
     """Elementwise inverse of the error function, on [-1, 1]."""
-    return apply(erf_inv_p, x)
+    return apply1(erf_inv_p, x)
 
 
 lgamma_p = unary("lgamma", special_kernels.lgamma, FLOATING, lambda g, _, x: mul(g, digamma(x)))
@@ -55,7 +55,7 @@ lgamma_p = unary("lgamma", special_kernels.lgamma, FLOATING, lambda g, _, x: mul
 
 def lgamma(x: ArrayLike) -> Array:
     """Elementwise ln |Γ(x)|."""
-    return apply(lgamma_p, x)
+    return apply1(lgamma_p, x)
 
 
 digamma_p = unary("digamma", special_kernels.digamma, FLOATING, lambda g, _, x: mul(g, polygamma(1, x)))
@@ -63,7 +63,7 @@ digamma_p = unary("digamma", special_kernels.digamma, FLOATING, lambda g, _, x: 
 
 def digamma(x: ArrayLike) -> Array:
     """Elementwise derivative of ln Γ(x)."""
-    return apply(digamma_p, x)
+    return apply1(digamma_p, x)
 
 
 def _polygamma_dtype(dtype: DType, *, m: int) -> DType:
@@ -83,4 +83,4 @@ polygamma_p = unary(
 
 def polygamma(m: int, x: ArrayLike) -> Array:
     """Elementwise m-th derivative of digamma, for a Python integer m."""
-    return polygamma_p.bind(x, m=m)[0]  # type: ignore[arg-type]  # Python numbers are values too
+    return evaluate_or_bind(polygamma_p, cast(Array, x), m=m)

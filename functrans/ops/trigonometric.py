@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from functrans.ops.arithmetic import add, div, div_no_nan, mul, neg, square, sub
-from functrans.ops.families import FLOATING, INEXACT, apply, elementwise, unary
+from functrans.ops.families import FLOATING, INEXACT, apply1, apply2, elementwise, unary
 from functrans.ops.power import hypot, sqrt
 from functrans.typing import Array, ArrayLike
 
@@ -17,7 +17,7 @@ sin_p = unary("sin", np.sin, INEXACT, lambda g, _, x: mul(g, cos(x)))
 
 def sin(x: ArrayLike) -> Array:
     """Elementwise sine."""
-    return apply(sin_p, x)
+    return apply1(sin_p, x)
 
 
 cos_p = unary("cos", np.cos, INEXACT, lambda g, _, x: neg(mul(g, sin(x))))
@@ -25,7 +25,7 @@ cos_p = unary("cos", np.cos, INEXACT, lambda g, _, x: neg(mul(g, sin(x))))
 
 def cos(x: ArrayLike) -> Array:
     """Elementwise cosine."""
-    return apply(cos_p, x)
+    return apply1(cos_p, x)
 
 
 tan_p = unary("tan", np.tan, INEXACT, lambda g, out, _: mul(g, add(square(out), 1)))
@@ -33,7 +33,7 @@ tan_p = unary("tan", np.tan, INEXACT, lambda g, out, _: mul(g, add(square(out), 
 
 def tan(x: ArrayLike) -> Array:
     """Elementwise tangent."""
-    return apply(tan_p, x)
+    return apply1(tan_p, x)
 
 
 # 1 - x² and x² - 1 are written as products: near ±1 they keep their digits, and complex ones their branch.
@@ -48,7 +48,7 @@ asin_p = unary("asin", np.arcsin, INEXACT, lambda g, _, x: div(g, _cosine_of_asi
 
 def asin(x: ArrayLike) -> Array:
     """Elementwise inverse sine, in [-π/2, π/2] for real operands."""
-    return apply(asin_p, x)
+    return apply1(asin_p, x)
 
 
 acos_p = unary("acos", np.arccos, INEXACT, lambda g, _, x: neg(div(g, _cosine_of_asin(x))))
@@ -56,7 +56,7 @@ acos_p = unary("acos", np.arccos, INEXACT, lambda g, _, x: neg(div(g, _cosine_of
 
 def acos(x: ArrayLike) -> Array:
     """Elementwise inverse cosine, in [0, π] for real operands."""
-    return apply(acos_p, x)
+    return apply1(acos_p, x)
 
 
 atan_p = unary("atan", np.arctan, INEXACT, lambda g, _, x: div(g, add(square(x), 1)))
@@ -64,7 +64,7 @@ atan_p = unary("atan", np.arctan, INEXACT, lambda g, _, x: div(g, add(square(x),
 
 def atan(x: ArrayLike) -> Array:
     """Elementwise inverse tangent, in [-π/2, π/2] for real operands."""
-    return apply(atan_p, x)
+    return apply1(atan_p, x)
 
 
 def _over_square(g: Array, part: Array, y: Array, x: Array) -> Array:
@@ -83,7 +83,7 @@ atan2_p = elementwise(
 
 def atan2(y: ArrayLike, x: ArrayLike) -> Array:
     """Elementwise angle of the point (x, y), in [-π, π]; the derivative at the origin is 0."""
-    return apply(atan2_p, y, x)
+    return apply2(atan2_p, y, x)
 
 
 # ---- hyperbolic ----
@@ -93,7 +93,7 @@ sinh_p = unary("sinh", np.sinh, INEXACT, lambda g, _, x: mul(g, cosh(x)))
 
 def sinh(x: ArrayLike) -> Array:
     """Elementwise hyperbolic sine."""
-    return apply(sinh_p, x)
+    return apply1(sinh_p, x)
 
 
 cosh_p = unary("cosh", np.cosh, INEXACT, lambda g, _, x: mul(g, sinh(x)))
@@ -101,7 +101,7 @@ cosh_p = unary("cosh", np.cosh, INEXACT, lambda g, _, x: mul(g, sinh(x)))
 
 def cosh(x: ArrayLike) -> Array:
     """Elementwise hyperbolic cosine."""
-    return apply(cosh_p, x)
+    return apply1(cosh_p, x)
 
 
 tanh_p = unary("tanh", np.tanh, INEXACT, lambda g, out, _: mul(g, sub(1, square(out))))
@@ -109,7 +109,7 @@ tanh_p = unary("tanh", np.tanh, INEXACT, lambda g, out, _: mul(g, sub(1, square(
 
 def tanh(x: ArrayLike) -> Array:
     """Elementwise hyperbolic tangent."""
-    return apply(tanh_p, x)
+    return apply1(tanh_p, x)
 
 
 asinh_p = unary("asinh", np.arcsinh, INEXACT, lambda g, _, x: div(g, sqrt(add(square(x), 1))))
@@ -117,7 +117,7 @@ asinh_p = unary("asinh", np.arcsinh, INEXACT, lambda g, _, x: div(g, sqrt(add(sq
 
 def asinh(x: ArrayLike) -> Array:
     """Elementwise inverse hyperbolic sine."""
-    return apply(asinh_p, x)
+    return apply1(asinh_p, x)
 
 
 acosh_p = unary("acosh", np.arccosh, INEXACT, lambda g, _, x: div(g, mul(sqrt(sub(x, 1)), sqrt(add(x, 1)))))
@@ -125,7 +125,7 @@ acosh_p = unary("acosh", np.arccosh, INEXACT, lambda g, _, x: div(g, mul(sqrt(su
 
 def acosh(x: ArrayLike) -> Array:
     """Elementwise inverse hyperbolic cosine, not negative for real operands."""
-    return apply(acosh_p, x)
+    return apply1(acosh_p, x)
 
 
 atanh_p = unary("atanh", np.arctanh, INEXACT, lambda g, _, x: div(g, mul(sub(1, x), add(x, 1))))
@@ -133,7 +133,7 @@ atanh_p = unary("atanh", np.arctanh, INEXACT, lambda g, _, x: div(g, mul(sub(1, 
 
 def atanh(x: ArrayLike) -> Array:
     """Elementwise inverse hyperbolic tangent."""
-    return apply(atanh_p, x)
+    return apply1(atanh_p, x)
 
 
 # ---- degrees ----
@@ -143,7 +143,7 @@ deg2rad_p = unary("deg2rad", np.deg2rad, FLOATING, lambda g, *_: deg2rad(g))
 
 def deg2rad(x: ArrayLike) -> Array:
     """Elementwise degrees to radians, of floating operands."""
-    return apply(deg2rad_p, x)
+    return apply1(deg2rad_p, x)
 
 
 rad2deg_p = unary("rad2deg", np.rad2deg, FLOATING, lambda g, *_: rad2deg(g))
@@ -151,4 +151,4 @@ rad2deg_p = unary("rad2deg", np.rad2deg, FLOATING, lambda g, *_: rad2deg(g))
 
 def rad2deg(x: ArrayLike) -> Array:
     """Elementwise radians to degrees, of floating operands."""
-    return apply(rad2deg_p, x)
+    return apply1(rad2deg_p, x)

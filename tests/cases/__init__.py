@@ -1,13 +1,46 @@
 """The case table: a row or more for every primitive, a file per family of functrans.ops."""
 
-from tests.cases import broadcast, cumulative, generate, linear_algebra, reduce, sort
+from tests.cases import (
+    arithmetic,
+    bitwise,
+    broadcast,
+    cast,
+    comparison,
+    complex,
+    cumulative,
+    exponential,
+    extrema,
+    floats,
+    generate,
+    linear_algebra,
+    power,
+    reduce,
+    rounding,
+    select,
+    sort,
+    special,
+    trigonometric,
+)
 from tests.cases.case import Case
 
 CASES: tuple[Case, ...] = (
+    *arithmetic.CASES,
+    *bitwise.CASES,
     *broadcast.CASES,
+    *cast.CASES,
+    *comparison.CASES,
+    *complex.CASES,
     *cumulative.CASES,
+    *exponential.CASES,
+    *extrema.CASES,
+    *floats.CASES,
     *generate.CASES,
     *linear_algebra.CASES,
+    *power.CASES,
     *reduce.CASES,
+    *rounding.CASES,
+    *select.CASES,
     *sort.CASES,
+    *special.CASES,
+    *trigonometric.CASES,
 )
