@@ -58,6 +58,7 @@ def _directed(x: Array, axis: int, reverse: bool) -> Array:
 
 
 def _recurrence_impl(a: Array, b: Array, *, axis: int, reverse: bool) -> tuple[Array]:
+    _check_shapes(a, b)
     out = np.empty(b.shape, b.dtype)
     target, a, b = (np.moveaxis(_directed(x, axis, reverse), axis, 0) for x in (out, a, b))
     if 0 < b.size < _FEW_LINES * len(b):
@@ -71,6 +72,12 @@ def _recurrence_impl(a: Array, b: Array, *, axis: int, reverse: bool) -> tuple[A
     return (out,)
 
 
+def _check_shapes(a: Array | ShapedArray, b: Array | ShapedArray) -> None:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        types = [f"{x.dtype}{list(x.shape)}" for x in (a, b)]
+        raise OperandError("linear_recurrence", types, "operands of one shape and dtype")
+
+
 def _line(a: list[complex], b: list[complex]) -> list[complex]:
     h = b[0]
     out = [h]
@@ -82,8 +89,7 @@ def _line(a: list[complex], b: list[complex]) -> list[complex]:
 
 def _recurrence_aval(a: ShapedArray, b: ShapedArray, *, axis: int, reverse: bool) -> tuple[ShapedArray]:
     _check("linear_recurrence", b, INEXACT, axis)
-    if a.shape != b.shape or a.dtype != b.dtype:
-        raise OperandError("linear_recurrence", [str(a), str(b)], "operands of one shape and dtype")
+    _check_shapes(a, b)
     return (shaped(b.shape, b.dtype),)
 
 

@@ -7,7 +7,6 @@ reading at `sort`. Imports core, `broadcast` and `families`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias, overload
 
 import numpy as np
@@ -58,17 +57,20 @@ def _along(indices: Array, axis: int) -> tuple[Array, ...]:
     return (*rest[:axis], indices, *rest[axis + 1 :])
 
 
-def _along_aval(name: str, x: ShapedArray, indices: ShapedArray, axis: int) -> None:
+def _check_along(name: str, x: Array | ShapedArray, indices: Array | ShapedArray, axis: int) -> None:
+    """NumPy itself would take less, or broadcast, without a word."""
     if indices.dtype.kind not in "iu" or _resized(x.shape, axis, 0) != _resized(indices.shape, axis, 0):
-        raise OperandError(name, [str(x), str(indices)], f"integer indices, of the operand's shape but on axis {axis}")
+        types = [f"{v.dtype}{list(v.shape)}" for v in (x, indices)]
+        raise OperandError(name, types, f"integer indices, of the operand's shape but on axis {axis}")
 
 
 def _take_impl(x: Array, indices: Array, *, axis: int, unique: bool) -> tuple[Array]:
+    _check_along("take_along", x, indices, axis)
     return (x[_along(indices, axis)],)
 
 
 def _take_aval(x: ShapedArray, indices: ShapedArray, *, axis: int, unique: bool) -> tuple[ShapedArray]:
-    _along_aval("take_along", x, indices, axis)
+    _check_along("take_along", x, indices, axis)
     return (shaped(indices.shape, x.dtype),)
 
 
@@ -94,7 +96,14 @@ def take_along(operand: Array, indices: Array, axis: int, *, unique: bool = Fals
     return take_along_p.bind(operand, indices, axis=axis, unique=unique)[0]
 
 
+def _check_put(updates: Array | ShapedArray, indices: Array | ShapedArray, axis: int) -> None:
+    _check_along("put_along", updates, indices, axis)
+    if updates.shape != indices.shape:
+        raise OperandError("put_along", [str(updates.shape), str(indices.shape)], "updates and indices of one shape")
+
+
 def _put_impl(updates: Array, indices: Array, *, axis: int, size: int, unique: bool) -> tuple[Array]:
+    _check_put(updates, indices, axis)
     out = np.zeros(_resized(updates.shape, axis, size), updates.dtype)
     if unique:
         out[_along(indices, axis)] = updates
@@ -104,9 +113,7 @@ def _put_impl(updates: Array, indices: Array, *, axis: int, size: int, unique: b
 
 
 def _put_aval(updates: ShapedArray, indices: ShapedArray, *, axis: int, size: int, unique: bool) -> tuple[ShapedArray]:
-    _along_aval("put_along", updates, indices, axis)
-    if updates.shape != indices.shape:
-        raise OperandError("put_along", [str(updates), str(indices)], "updates and indices of one shape")
+    _check_put(updates, indices, axis)
     return (shaped(_resized(updates.shape, axis, size), updates.dtype),)
 
 
@@ -131,10 +138,14 @@ def put_along(updates: Array, indices: Array, axis: int, size: int, *, unique: b
 # ---- argsort ----
 
 
-def _keys_aval(name: str, avals: Sequence[ShapedArray], axis: int) -> None:
+def _operands(name: str, given: Array | list[Array] | tuple[Array, ...]) -> tuple[Array, ...]:
+    operands = tuple(given) if isinstance(given, list | tuple) else (given,)
+    if not operands:
+        raise ParameterError(name, "no operands", "at least one")
+    avals = [aval_of(operand) for operand in operands]
     if any(aval.shape != avals[0].shape for aval in avals):
         raise OperandError(name, [str(aval) for aval in avals], "operands of one shape")
-    _axis(name, axis, avals[0].ndim)
+    return operands
 
 
 def _argsort_impl(*keys: Array, axis: int, is_stable: bool) -> tuple[Array]:
@@ -144,7 +155,6 @@ def _argsort_impl(*keys: Array, axis: int, is_stable: bool) -> tuple[Array]:
 
 
 def _argsort_aval(*keys: ShapedArray, axis: int, is_stable: bool) -> tuple[ShapedArray]:
-    _keys_aval("argsort", keys, axis)
     return (shaped(keys[0].shape, _INDEX),)
 
 
@@ -162,7 +172,7 @@ argsort_p: Primitive = Primitive(
 
 def argsort(keys: Array | list[Array] | tuple[Array, ...], dimension: int = -1, *, is_stable: bool = True) -> Array:
     """The indices along an axis that sort the key, or the keys, of which the first is the primary one."""
-    operands = tuple(keys) if isinstance(keys, list | tuple) else (keys,)
+    operands = _operands("argsort", keys)
     axis = _axis("argsort", dimension, aval_of(operands[0]).ndim)
     return argsort_p.bind(*operands, axis=axis, is_stable=is_stable)[0]
 
@@ -179,9 +189,6 @@ def _sort_impl(*operands: Array, axis: int, is_stable: bool, num_keys: int) -> V
 
 
 def _sort_aval(*operands: ShapedArray, axis: int, is_stable: bool, num_keys: int) -> tuple[ShapedArray, ...]:
-    _keys_aval("sort", operands, axis)
-    if not 1 <= num_keys <= len(operands):
-        raise ParameterError("sort", f"num_keys={num_keys} for {len(operands)} operands", "at least one key")
     return tuple(shaped(aval.shape, aval.dtype) for aval in operands)
 
 
@@ -234,9 +241,9 @@ def sort(
     or tuple and all of one shape, give a tuple. At ties the derivative is that of the order chosen (stable: as they
     stand).
     """
-    operands = tuple(operand) if isinstance(operand, list | tuple) else (operand,)
-    if not operands:
-        raise ParameterError("sort", "no operands", "at least one")
+    operands = _operands("sort", operand)
+    if not 1 <= num_keys <= len(operands):
+        raise ParameterError("sort", f"num_keys={num_keys} for {len(operands)} operands", "from one to all of them")
     axis = _axis("sort", dimension, aval_of(operands[0]).ndim)
     outs = sort_p.bind(*operands, axis=axis, is_stable=is_stable, num_keys=num_keys)
     return outs if isinstance(operand, list | tuple) else outs[0]
@@ -247,8 +254,8 @@ def sort(
 
 def _top_k_impl(x: Array, *, k: int) -> Values:
     """By a stable sort of the reversed operand, which leaves the lowest index first among equals."""
-    size = x.shape[-1]
     _check_k(x.shape, k)
+    size = x.shape[-1]
     order = size - 1 - np.argsort(x[..., ::-1], -1, kind="stable")[..., : -k - 1 : -1]
     return x[_along(order, x.ndim - 1)], order
 
