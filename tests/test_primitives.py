@@ -17,6 +17,7 @@ from functrans.core.check import check_jaxpr
 from functrans.core.ir import Jaxpr, eval_jaxpr
 from functrans.core.primitive import LocallyConstant, NotDifferentiable, Primitive, aval_of
 from functrans.errors import NotDifferentiableError
+from functrans.jit import jit
 from functrans.ops.__main__ import all_primitives, table
 from functrans.transforms.jvp import jvp, linearize
 from functrans.transforms.stage import stage
@@ -37,6 +38,7 @@ from tests.derivatives import (
 )
 
 BATCH = 3
+PRIMITIVES = all_primitives()
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +164,7 @@ def test_staged(case: Case, dtype: str) -> None:
     assert jaxpr.out_avals == tuple(aval_of(out) for out in eager)
     bound = {eqn.prim for eqn in jaxpr.eqns}
     assert case.primitive in bound, "the row does not reach its primitive"
-    assert bound <= set(all_primitives()), "primitives that python -m functrans.ops does not list"
+    assert bound <= PRIMITIVES.keys(), "primitives that python -m functrans.ops does not list"
     assert case.primitive.name in str(jaxpr)
     for got, expected in zip(eval_jaxpr(jaxpr, *operands), eager, strict=True):
         assert_identical(got, expected)
@@ -335,18 +337,49 @@ def test_transformed_jaxprs(case: Case, dtype: str) -> None:
         assert_close(eval_jaxpr(jaxpr, *args), transformed(*args), 1e-14, "staged")
 
 
+# ---- compilation ----
+
+
+@rows(all_dtypes)
+def test_jit(case: Case, dtype: str) -> None:
+    operands = operands_of(case, dtype)
+    fun = lambda *args: outs_of(case, *args)
+    compiled = jit(fun)
+    for _ in range(2):  # the first call traces, the second finds what was compiled
+        for got, expected in zip(compiled(*operands), fun(*operands), strict=True):
+            assert_identical(got, expected)
+            assert all(not np.shares_memory(got, operand) for operand in operands), "the result is an argument's memory"
+
+
+@rows(double_dtypes)
+def test_transforms_of_jit(case: Case, dtype: str) -> None:
+    fun, primals, stacks, cts, ct_stacks = smooth_batches(case, dtype)
+    count, compiled = len(primals), jit(fun)
+    tangents = directions(rng_of(case), primals)
+    gradient = reverse(fun, count)(*primals, *cts)
+    assert_close(reverse(compiled, count)(*primals, *cts), gradient, 1e-12, "vjp of jit")
+    assert_close(jit(reverse(fun, count))(*primals, *cts), gradient, 1e-12, "jit of vjp")
+    along = forward(fun, count)(*primals, *tangents)
+    assert_close(forward(compiled, count)(*primals, *tangents), along, 1e-12, "jvp of jit")
+    assert_close(vmap(compiled)(*stacks), vmap(fun)(*stacks), 1e-12, "vmap of jit")
+    per_sample = vmap(reverse(fun, count))(*stacks, *ct_stacks)
+    assert_close(vmap(reverse(compiled, count))(*stacks, *ct_stacks), per_sample, 1e-12, "vmap of vjp of jit")
+    second = lambda g: forward(reverse(g, count), count + len(cts))(*primals, *cts, *tangents, *cts)
+    assert_close(second(compiled), second(fun), 1e-12, "jvp of vjp of jit")
+
+
 # ---- the table is complete ----
 
 
-PRIMITIVES = pytest.mark.parametrize("primitive", list(all_primitives()), ids=str)
+EVERY = pytest.mark.parametrize("primitive", PRIMITIVES, ids=str)
 
 
-@PRIMITIVES
+@EVERY
 def test_primitive_has_a_row(primitive: Primitive) -> None:
     assert any(case.primitive is primitive for case in CASES), f"no row in tests/cases for {primitive}"
 
 
-@PRIMITIVES
+@EVERY
 def test_primitive_has_rules_or_reasons(primitive: Primitive) -> None:
     assert callable(primitive.batch)
     for rule in (primitive.vjp, primitive.jvp):
@@ -354,7 +387,7 @@ def test_primitive_has_rules_or_reasons(primitive: Primitive) -> None:
     assert isinstance(primitive.vjp, LocallyConstant) == isinstance(primitive.jvp, LocallyConstant)
 
 
-@PRIMITIVES
+@EVERY
 def test_primitive_with_rules_has_a_row_that_differentiates(primitive: Primitive) -> None:
     if isinstance(primitive.vjp, LocallyConstant | NotDifferentiable):
         return
@@ -363,7 +396,7 @@ def test_primitive_with_rules_has_a_row_that_differentiates(primitive: Primitive
 
 
 def test_names_are_unique() -> None:
-    names = [primitive.name for primitive in all_primitives()]
+    names = [primitive.name for primitive in PRIMITIVES]
     assert sorted(names) == sorted(set(names))
     rows = [str(case) for case in CASES]
     assert sorted(rows) == sorted(set(rows))
@@ -381,5 +414,5 @@ def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(functrans.ops.__main__.__file__, run_name="__main__")
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == ["primitive", "family", "vjp", "jvp", "batch", "reason"]
-    assert len(lines) == len(all_primitives())
+    assert len(lines) == len(PRIMITIVES)
     assert all(line.split()[0] == row[0] for line, row in zip(lines, table(), strict=True))

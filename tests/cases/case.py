@@ -31,18 +31,20 @@ class Operand:
     distinct: bool = False
     exclude: tuple[float, ...] = ()
     value: Any = None
-    """This very array instead of a random one (an index, say)."""
+    """This very array instead of a random one (an index, say); a floating one takes the inexact dtype of the case."""
 
     def make(self, rng: np.random.Generator, dtype: str) -> np.ndarray[Any, Any]:
-        if self.value is not None:
-            return np.asarray(self.value)
         kind = np.dtype(self.dtype or dtype)
+        if self.value is not None:
+            value = np.asarray(self.value)
+            return value.astype(kind) if value.dtype.kind == "f" and kind.kind in "fc" else value
         size = int(np.prod(self.shape))
         if kind.kind == "b":
             return rng.integers(0, 2, self.shape).astype(kind)
         if kind.kind in "iu":
-            low = max(self.low, 0.0) if kind.kind == "u" else self.low
-            return rng.integers(int(np.ceil(low)), int(np.floor(self.high)) + 1, self.shape).astype(kind)
+            least = 0.0 if kind.kind == "u" else -np.inf
+            low, high = max(self.low, least), max(self.high, least)
+            return rng.integers(int(np.ceil(low)), int(np.floor(high)) + 1, self.shape).astype(kind)
         if self.distinct:
             values = np.linspace(self.low, self.high, size + 2)[1:-1]
             return rng.permutation(values).reshape(self.shape).astype(kind)
