@@ -325,8 +325,7 @@ class TracerConversionError(FunctransError, TypeError):
 
     def __init__(self, tracer: str, wanted_by: str, where: str = "", rewritten: str = "") -> None:
         super().__init__(
-            f"{tracer} was to become a concrete array, or part of one, in {wanted_by}: while a function is traced its values "
-            "are not known, so NumPy cannot store them.",
+            f"{tracer} was to become a concrete array, or part of one, in {wanted_by}; NumPy's arrays cannot hold it.",
             where,
             f"Write:  {rewritten}"
             if rewritten
@@ -466,4 +465,15 @@ class EinsumError(FunctransError, ValueError):
         super().__init__(
             f"einsum got {what}.",
             fix="Write a letter for each axis of each operand, those of one length and meaning alike: 'ij,jk->ik'.",
+        )
+
+
+class UnboundAxisError(FunctransError, NameError):
+    """A collective names an axis that no enclosing vmap has."""
+
+    def __init__(self, name: object, known: Sequence[object]) -> None:
+        listed = f"the named axes here are {', '.join(map(repr, known))}" if known else "there is no named axis here"
+        super().__init__(
+            f"There is no axis named {name!r}: {listed}.",
+            fix=f"Call the collective inside a function that is mapped with vmap(..., axis_name={name!r}).",
         )

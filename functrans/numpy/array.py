@@ -21,13 +21,15 @@ from functrans.errors import (
 from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
 from functrans.numpy.operators import Operators
 from functrans.numpy.promotion import astype
-from functrans.numpy.rewrite import rewritten
+from functrans.numpy.rewrite import rewritten, site
 from functrans.numpy.ufuncs import array_ufunc
 from functrans.ops import complex as complex_
 from functrans.ops.shape import transpose, zeros
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
 __all__ = ["ArrayTracer"]
+
+_TAKE_LENGTHS = {"arange", "zeros", "ones", "empty", "eye", "identity", "tri", "range", "linspace"}
 
 Axis: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
 
@@ -93,7 +95,7 @@ class ArrayTracer(Operators):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: Any) -> Any:  # Any: any ufunc's
         if any(out is not None for out in kwargs.get("out", ())):
-            raise OutArgumentError(name_of(ufunc), where(), rewritten())
+            raise OutArgumentError(name_of(ufunc), where(), rewritten(site()))
         return array_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(
@@ -102,7 +104,11 @@ class ArrayTracer(Operators):
         return traced(function, args, kwargs)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NoReturn:
-        raise TracerConversionError(self.describe(), "NumPy", where(), rewritten(self))
+        place = site()
+        if place is not None and place.called in _TAKE_LENGTHS:
+            self.__index__()
+        running = f"`{place.expression}`" if place is not None else "NumPy"
+        raise TracerConversionError(self.describe(), running, where(), rewritten(place, self))
 
     # ---- as a sequence ----
 
@@ -131,9 +137,10 @@ class ArrayTracer(Operators):
 
     def refusal(self, wanted: str, fix: str = "") -> FunctransError:
         """The error for something that needs the value."""
-        line = rewritten(self)
-        if line and "=" in line.split("(")[0]:  # an assignment into a concrete array
-            return TracerConversionError(self.describe(), "an assignment", where(), line)
+        place = site()
+        line = rewritten(place, self)
+        if place is not None and place.is_assignment:
+            return TracerConversionError(self.describe(), f"`{place.expression}`", where(), line)
         hint = f"Write:  {line}" if line else fix or "Keep it an array, or make the argument static_argnames of jit."
         return ConcretizationError(self.describe(), wanted, where(), hint, self.why_not_concrete)
 
@@ -176,7 +183,7 @@ class ArrayTracer(Operators):
     # ---- what would change it in place ----
 
     def __setitem__(self, index: object, value: object) -> NoReturn:
-        raise ItemAssignmentError(self.describe(), where(), rewritten(self) or "x = x.at[i].set(v)")
+        raise ItemAssignmentError(self.describe(), where(), rewritten(site(), self) or "x = x.at[i].set(v)")
 
     def __delitem__(self, index: object) -> None:
         raise ValueError("cannot delete array elements")
@@ -197,7 +204,7 @@ class ArrayTracer(Operators):
         self._in_place("resize()", "x = np.resize(x, shape)")
 
     def _in_place(self, what: str, pattern: str) -> NoReturn:
-        raise InPlaceError(self.describe(), what, where(), rewritten(self) or pattern)
+        raise InPlaceError(self.describe(), what, where(), rewritten(site(), self) or pattern)
 
     def __copy__(self) -> ArrayTracer:
         return self
@@ -249,7 +256,7 @@ class ArrayTracer(Operators):
         self, function: NumpyFunction, *args: Any, out: object = None, **kwargs: Any
     ) -> Array:  # Any: any function's
         if out is not None:
-            raise OutArgumentError(name_of(function), where(), rewritten())
+            raise OutArgumentError(name_of(function), where(), rewritten(site()))
         return cast(Array, traced(function, (self, *args), kwargs))
 
     def sum(
@@ -330,7 +337,7 @@ class ArrayTracer(Operators):
 
     def compress(self, condition: ArrayLike, axis: SupportsIndex | None = None, out: None = None) -> Array:
         if out is not None:
-            raise OutArgumentError("numpy.compress", where(), rewritten())
+            raise OutArgumentError("numpy.compress", where(), rewritten(site()))
         return cast(Array, traced(np.compress, (condition, self), {"axis": axis}))
 
     def dot(self, b: ArrayLike, out: None = None) -> Array:

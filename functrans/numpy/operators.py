@@ -7,6 +7,7 @@ they promote as arrays' do. Imports `ufuncs`; start reading at `operate`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from functrans.numpy.ufuncs import call
 from functrans.ops.arithmetic import integer_pow, square
 from functrans.ops.cast import convert_element_type
 from functrans.ops.power import sqrt
-from functrans.typing import Array, ArrayLike
+from functrans.typing import Array
 
 Method: TypeAlias = Callable[[Any, Any], Any]  # Any: operands of every kind; a pair, or NotImplemented, besides arrays
 
@@ -42,10 +43,19 @@ def operate(ufunc: np.ufunc, symbol: str, *operands: Any) -> Any:  # Any: what a
     for x in operands:
         if not isinstance(x, _OPERANDS):
             return NotImplemented
+        if symbol == "*" and isinstance(x, list | tuple):
+            _refuse_repetition(operands)
     out = call(ufunc, operands, name=symbol)
     if not all(map(_is_weak, operands)):
         return out
     return tuple(map(weaken, out)) if isinstance(out, tuple) else weaken(out)
+
+
+def _refuse_repetition(operands: tuple[Any, ...]) -> None:
+    """`[0] * n` repeats the list where n is a NumPy integer: a length, which must be known."""
+    for x in operands:
+        if isinstance(x, Tracer) and not x.aval.shape and x.aval.dtype.kind in "iu":
+            index(x)  # type: ignore[arg-type]  # raises ConcretizationError
 
 
 def power(x: Tracer, exponent: Any) -> Any:  # Any: as for operate

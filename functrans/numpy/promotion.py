@@ -82,7 +82,7 @@ def _key(x: Operand) -> DTypeKey:
 
 @lru_cache(maxsize=4096)
 def _resolve(ufunc: np.ufunc, keys: tuple[DTypeKey, ...], dtype: DType | None) -> tuple[DType, ...]:
-    signature = None if dtype is None else (None,) * ufunc.nin + (dtype,) * ufunc.nout
+    signature = (None,) * ufunc.nin + (dtype,) * ufunc.nout
     return ufunc.resolve_dtypes((*keys, *(None,) * ufunc.nout), signature=signature)
 
 

@@ -45,6 +45,24 @@ class Site:
         """The text of a part."""
         return ast.get_source_segment(self.text, node) or ast.unparse(node)
 
+    @property
+    def expression(self) -> str:
+        """The running expression, on one line and not too long."""
+        text = " ".join(self.of(self.node).split())
+        return text if len(text) <= 60 else f"{text[:57]}..."
+
+    @property
+    def called(self) -> str:
+        """The name of the function that is called; "" for what is no call."""
+        function = self.node.func if isinstance(self.node, ast.Call) else None
+        return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+    @property
+    def is_assignment(self) -> bool:
+        """Whether an element of an array is being assigned."""
+        target = self.statement.target if isinstance(self.statement, ast.AugAssign) else self.node
+        return isinstance(target, ast.Subscript) and isinstance(target.ctx, ast.Store)
+
     def with_replaced(self, node: ast.AST, new: str) -> str:
         """The lines of `node` with it replaced by `new`, on one line where it was one expression."""
         lines = self.text.splitlines()
@@ -103,9 +121,8 @@ def site() -> Site | None:
     return exact[0] if exact else found[-1] if found else None
 
 
-def rewritten(tracer: Tracer | None = None) -> str:
+def rewritten(found: Site | None, tracer: Tracer | None = None) -> str:
     """The user's line, rewritten, for the conversion of `tracer` (or the `out=`) that is running; "" if none is known."""
-    found = site()
     if found is None:
         return ""
     if isinstance(found.statement, ast.AugAssign) and found.node in (found.statement, found.statement.target):
@@ -117,8 +134,6 @@ def rewritten(tracer: Tracer | None = None) -> str:
             new = _subscript(found, found.node, tracer)
         case ast.Call():
             new = _call(found, found.node)
-            if new.startswith("out="):
-                return new.removeprefix("out=")
         case _:
             new = ""
     return found.with_replaced(found.node, new) if new else ""
@@ -177,8 +192,7 @@ def _subscript(place: Site, node: ast.Subscript, tracer: Tracer | None) -> str:
 
 
 def _call(place: Site, node: ast.Call) -> str:
-    function = node.func
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    function, name = node.func, place.called
     module = place.of(function.value) if isinstance(function, ast.Attribute) else ""
     keywords = {keyword.arg: place.of(keyword.value) for keyword in node.keywords if keyword.arg}
     if "out" in keywords:
@@ -186,18 +200,37 @@ def _call(place: Site, node: ast.Call) -> str:
     if module in ("math", "cmath"):
         name = _MATH_NAMES.get(name, name)
         return f"np.{name}({', '.join(map(place.of, node.args))})" if name and hasattr(np, name) else ""
-    maker = _MAKERS.get(name)
-    return maker(place, node, module or "np", keywords) if maker is not None and node.args else ""
+    if isinstance(function, ast.Call) and place.of(function.func).endswith("vectorize"):
+        return f"functrans.vmap({place.of(function.args[0])})({', '.join(map(place.of, node.args))})"
+    if isinstance(getattr(np, name, None), type) and issubclass(getattr(np, name), np.generic) and node.args:
+        return f"{place.of(node.args[0])}.astype({place.of(function)})"
+    maker = _MAKERS.get(name, _with_stacked)
+    return maker(place, node, module or "np", keywords) if node.args else ""
+
+
+def _arguments(node: ast.Call, text: Callable[[ast.expr], str], *, without: str = "") -> str:
+    named = [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg != without]
+    return ", ".join([*map(text, node.args), *(f"{name}={text(v)}" if name else f"**{text(v)}" for name, v in named)])
 
 
 def _without_out(place: Site, node: ast.Call, out: str) -> str:
-    others = [place.of(arg) for arg in node.args] + [
-        f"{keyword.arg}={place.of(keyword.value)}" if keyword.arg else f"**{place.of(keyword.value)}"
-        for keyword in node.keywords
-        if keyword.arg != "out"
-    ]
-    called = f"{place.of(node.func)}({', '.join(others)})"
-    return f"out={out} = {called}" if isinstance(place.statement, ast.Expr) else called
+    called = f"{place.of(node.func)}({_arguments(node, place.of, without='out')})"
+    return f"{out} = {called}" if isinstance(place.statement, ast.Expr | ast.Assign) else called
+
+
+def _with_stacked(place: Site, node: ast.Call, module: str, _keywords: dict[str, str]) -> str:
+    """A call of another function with lists of traced values among its arguments: the lists stacked."""
+    if not any(isinstance(arg, ast.List | ast.Tuple) for arg in node.args):
+        return ""
+    stacked = _arguments(node, lambda arg: _stacked(place, arg, module))
+    return f"{place.of(node.func)}({stacked})"
+
+
+def _normal(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
+    names = ("loc", "scale", "size")
+    given = {**dict(zip(names, map(place.of, node.args), strict=False)), **keywords}
+    loc, scale = given.get("loc", "0"), given.get("scale", "1")
+    return f"{loc} + {scale} * {module}.normal(size={given.get('size', f'np.shape({loc})')})"
 
 
 def _array_maker(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
@@ -211,9 +244,10 @@ def _array_maker(place: Site, node: ast.Call, module: str, keywords: dict[str, s
     return place.of(argument) + converted
 
 
-def _stacked(place: Site, node: ast.List | ast.Tuple, module: str) -> str:
-    parts = [_stacked(place, e, module) if isinstance(e, ast.List | ast.Tuple) else place.of(e) for e in node.elts]
-    return f"{module}.stack([{', '.join(parts)}])"
+def _stacked(place: Site, node: ast.expr, module: str) -> str:
+    if not isinstance(node, ast.List | ast.Tuple):
+        return place.of(node)
+    return f"{module}.stack([{', '.join(_stacked(place, element, module) for element in node.elts)}])"
 
 
 def _full(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
@@ -232,6 +266,7 @@ def _as_type(name: str) -> Callable[[Site, ast.Call, str, dict[str, str]], str]:
 
 _MAKERS: dict[str, Callable[[Site, ast.Call, str, dict[str, str]], str]] = {
     **dict.fromkeys(_ARRAY_MAKERS, _array_maker),
+    "normal": _normal,
     "full": _full,
     "full_like": _full_like,
     "float": lambda place, node, _module, _keywords: place.of(node.args[0]),
