@@ -32,7 +32,7 @@ __all__ = [
     "cumsum_p", "linear_recurrence", "linear_recurrence_p", "previous",
 ]  # fmt: skip
 
-_FEW_LINES = 24
+_FEW_LINES = 12
 """With fewer lines than this along the axis, Python's own floats are faster than NumPy on a slice at a time."""
 
 

@@ -149,9 +149,10 @@ def _operands(name: str, given: Array | list[Array] | tuple[Array, ...]) -> tupl
 
 
 def _argsort_impl(*keys: Array, axis: int, is_stable: bool) -> tuple[Array]:
-    if len(keys) > 1:
+    primary, *others = keys
+    if others:
         return (np.lexsort(keys[::-1], axis),)  # its last key is the primary one
-    return (np.argsort(keys[0], axis, kind="stable" if is_stable else None),)
+    return (np.argsort(primary, axis, kind="stable" if is_stable else None),)
 
 
 def _argsort_aval(*keys: ShapedArray, axis: int, is_stable: bool) -> tuple[ShapedArray]:
@@ -253,11 +254,17 @@ def sort(
 
 
 def _top_k_impl(x: Array, *, k: int) -> Values:
-    """By a stable sort of the reversed operand, which leaves the lowest index first among equals."""
+    """By partition, where that leaves no choice; else by a stable sort of the reversed operand: equals by lowest index."""
     _check_k(x.shape, k)
-    size = x.shape[-1]
+    size, axis = x.shape[-1], x.ndim - 1
+    if 0 < k < size:
+        largest = np.argpartition(x, size - k - 1, -1)[..., size - k - 1 :]  # one more, to see a tie with the last
+        order = largest[_along(np.argsort(x[_along(largest, axis)], -1)[..., ::-1], axis)]
+        values = x[_along(order, axis)]
+        if np.all(values[..., :-1] > values[..., 1:]):  # neither ties nor NaN
+            return values[..., :-1], order[..., :-1]
     order = size - 1 - np.argsort(x[..., ::-1], -1, kind="stable")[..., : -k - 1 : -1]
-    return x[_along(order, x.ndim - 1)], order
+    return x[_along(order, axis)], order
 
 
 def _check_k(shape: Shape, k: int) -> None:

@@ -87,7 +87,7 @@ CASES = (
         linear_recurrence_p,
         lambda a, b: linear_recurrence(a, b, 0),
         lambda a, b: _recurrence(a, b, 0),
-        (Operand((3, 26)), Operand((3, 26))),
+        (Operand((3, 14)), Operand((3, 14))),
         (*FLOATS, *COMPLEX),
         name="many lines",
         rtol=1e-14,
