@@ -477,3 +477,17 @@ class UnboundAxisError(FunctransError, NameError):
             f"There is no axis named {name!r}: {listed}.",
             fix=f"Call the collective inside a function that is mapped with vmap(..., axis_name={name!r}).",
         )
+
+
+class MissingRuleError(FunctransError, TypeError):
+    """A custom_vjp or custom_jvp function was called before its rule was given."""
+
+    def __init__(self, function: str, needed: str) -> None:
+        super().__init__(f"`{function}` has no derivative rule yet.", fix=f"Call {function}.{needed} first.")
+
+
+class CustomRuleError(FunctransError, TypeError):
+    """A custom derivative rule that does not return what it must."""
+
+    def __init__(self, function: str, problem: str, needed: str) -> None:
+        super().__init__(f"In the custom derivative of `{function}`, {problem}; it must be {needed}.")

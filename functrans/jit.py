@@ -28,13 +28,12 @@ from functrans.core.primitive import (
     Values,
     aval_of,
     current_trace,
-    is_concrete,
 )
 from functrans.guards import Guards
 from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, vjp_jaxpr
-from functrans.transforms.stage import open_stage
+from functrans.transforms.stage import hoist_tracers, open_stage
 from functrans.transforms.vmap import BatchTrace
 from functrans.tree import TreeDef
 from functrans.typing import Array
@@ -84,7 +83,7 @@ def _batch(size: int, args: Values, batched: tuple[bool, ...], params: Params) -
     return jit_p.bind(*args, jaxpr=whole.jaxpr, name=params["name"]), whole.batched
 
 
-jit_p = Primitive("jit", _impl, lambda *_avals, jaxpr, name: jaxpr.out_avals, _vjp, _jvp, _batch)
+jit_p = Primitive("jit", _impl, lambda *_avals, jaxpr, name: jaxpr.out_avals, _vjp, _jvp, _batch, carries="jaxpr")
 
 
 # ---- the function ----
@@ -138,7 +137,7 @@ class Jitted(Generic[P, R]):
             args, kwargs = self._static.join(tree.unflatten(in_tree, arguments), fixed)
             outs, out_tree = tree.flatten(self._fun(*args, **kwargs))
             outs = check_leaves(outs, f"the result of {self._name}", lambda: tree.paths(out_tree, "result"))
-            jaxpr, outer = _hoist_tracers(trace.finish(arguments, outs))
+            jaxpr, outer = hoist_tracers(trace.finish(arguments, outs))
         return _Entry(jaxpr, out_tree, guards, outer)
 
     def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
@@ -208,18 +207,6 @@ def _run(entry: _Entry, name: str, leaves: Sequence[Array], trace: Trace) -> Seq
     if _uses_axis(entry.jaxpr, _named_axes(trace)):  # the collective is for a trace that runs it now
         return eval_jaxpr(entry.jaxpr, *args)
     return jit_p.bind(*args, jaxpr=entry.jaxpr, name=name)
-
-
-def _hoist_tracers(jaxpr: Jaxpr) -> tuple[Jaxpr, Values]:
-    """The jaxpr with captured tracers as leading arguments, and those tracers."""
-    pairs = list(zip(jaxpr.constvars, jaxpr.consts, strict=True))
-    outer = [(var, value) for var, value in pairs if not is_concrete(value)]
-    if not outer:
-        return jaxpr, ()
-    inner = [(var, value) for var, value in pairs if is_concrete(value)]
-    constvars, consts = zip(*inner, strict=True) if inner else ((), ())
-    variables, tracers = zip(*outer, strict=True)
-    return Jaxpr((*variables, *jaxpr.invars), jaxpr.outvars, jaxpr.eqns, constvars, consts), tracers
 
 
 def _named_axes(trace: Trace) -> tuple[tuple[Hashable, int], ...]:

@@ -11,6 +11,7 @@ from threading import Lock
 
 from functrans.backends.numpy import Program
 from functrans.compiler.cse import cse
+from functrans.compiler.inline import inline
 from functrans.core.dce import dce
 from functrans.core.ir import Jaxpr, memoized
 from functrans.core.primitive import Values
@@ -32,7 +33,8 @@ Executable = Callable[..., Values]
 
 @memoized
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
-    """The executable of a jaxpr. Jaxprs of one structure share one program; captured values are passed to it."""
+    """The executable of a jaxpr, nested ones inlined. Jaxprs of one structure share one program; captured values are passed to it."""
+    jaxpr = inline(jaxpr)
     with _lock:
         program = _programs.get(jaxpr.key)
     if program is None:

@@ -2,7 +2,7 @@
 
 `prim.bind(*values, **params)` asks the current `Trace`. At top level that is `EVAL`, which runs NumPy. A transform installs
 its own trace for the time it runs the user's function; the trace wraps values in its own tracers, and where none of a
-primitive's operands is its own it hands the primitive to its parent. There are no levels: `tracer.trace is self` tells mine
+primitive's operands is its own it hands the primitive to its parent. There are no levels: `tracer.owner is self` tells mine
 from constants, and rules run with the parent as the current trace, so transforms nest to any depth.
 
 Start reading at `Primitive`, then `Trace`. Imports `aval`, `errors`, `typing`.
@@ -93,6 +93,10 @@ class Primitive:
     batch_named: NamedBatchRule | None = None
     """In place of `batch` where the axis has a name, for primitives that may refer to it: collectives, and those that carry
     jaxprs."""
+    carries: str | None = None
+    """The parameter that holds the function it applies to its operands, if it does: a jaxpr, or until it is staged a Python
+    function from flat values to flat values. Such a primitive has a parameter `outer`, the number of leading operands that
+    the function only closes over, or is always bound with a jaxpr."""
     cheap: bool = False
     """Whether its result is better computed again than kept for the backward pass: views, and arrays made from nothing."""
 
@@ -132,16 +136,16 @@ class EvalTrace(Trace):
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         for arg in args:
             if isinstance(arg, Tracer):
-                raise LeakedTracerError(arg.describe(), prim.name, arg.trace.alive)
+                raise LeakedTracerError(arg.describe(), prim.name, arg.owner.alive)
         return prim.impl(*args, **params)
 
 
 class Tracer:
     """Stands for an array while a trace is current. Subclasses say how; `functrans.numpy.array` gives the array methods."""
 
-    __slots__ = ("__weakref__", "trace")
+    __slots__ = ("__weakref__", "owner")
 
-    trace: Trace
+    owner: Trace
 
     @property
     def aval(self) -> ShapedArray:

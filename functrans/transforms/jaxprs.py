@@ -111,10 +111,10 @@ class SplitVjp:
         # what the backward pass of all results captures is what any of them needs
         captured = self._stage(self._tracked).captured
         self._saved, self._again = _save_or_recompute(trace, captured)
-        known = [*(arg.var for arg in arguments), *outs]
+        known = [*(arg.variable for arg in arguments), *outs]
         extra = [var for var in self._saved if var not in known]
         self.residuals = tuple([*known, *extra].index(var) for var in self._saved)
-        invars = tuple(arg.var for arg in arguments)
+        invars = tuple(arg.variable for arg in arguments)
         self.forward = dce(
             Jaxpr(invars, (*outs, *extra), tuple(trace.eqns), tuple(trace.constvars), tuple(trace.consts))
         )
@@ -138,11 +138,9 @@ class SplitVjp:
             ]
             found = pull_back(self._recorded, cast("list[Array | None]", cts), sum(self._wanted), consume=False)
             results = tuple(trace.atom(ct) for ct in found if ct is not None)
-        invars = tuple(ct.var for ct in cts if ct is not None)
+        invars = tuple(ct.variable for ct in cts if ct is not None)
         captured = {
-            var: cast(StageTracer, value).var
-            for value, var in trace.captured.values()
-            if not is_concrete(value)
+            var: cast(StageTracer, value).variable for value, var in trace.captured.values() if not is_concrete(value)
         }
         return _StagedBackward(trace, invars, results, captured, [ct is not None for ct in found])
 

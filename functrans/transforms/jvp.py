@@ -45,7 +45,7 @@ class JvpTracer(ArrayTracer):
     __slots__ = ("primal", "tangent")
 
     def __init__(self, trace: JvpTrace, primal: Array, tangent: Array) -> None:
-        self.trace = trace
+        self.owner = trace
         self.primal = primal
         self.tangent = tangent
 
@@ -87,7 +87,7 @@ class JvpTrace(Trace):
 
     def split(self, value: Array) -> tuple[Array, Array | None]:
         """Value and tangent, both of the parent trace; None is zero."""
-        if isinstance(value, JvpTracer) and value.trace is self:
+        if isinstance(value, JvpTracer) and value.owner is self:
             return value.primal, value.tangent
         return value, None
 

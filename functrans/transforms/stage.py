@@ -14,14 +14,24 @@ import numpy as np
 
 from functrans.core.aval import ShapedArray, concrete_aval
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var, literal
-from functrans.core.primitive import Params, Primitive, Trace, Tracer, Values, current_trace, is_concrete, use_trace
+from functrans.core.primitive import (
+    Params,
+    Primitive,
+    Trace,
+    Tracer,
+    Values,
+    aval_of,
+    current_trace,
+    is_concrete,
+    use_trace,
+)
 from functrans.core.source import Source, current_source
-from functrans.errors import ConcretizationError, LeakedTracerError
+from functrans.errors import LeakedTracerError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim_p
 from functrans.typing import Array
 
-__all__ = ["StageTrace", "StageTracer", "open_stage", "stage"]
+__all__ = ["StageTrace", "StageTracer", "hoist_tracers", "open_stage", "stage", "stage_closed"]
 
 R = TypeVar("R")
 
@@ -29,23 +39,20 @@ R = TypeVar("R")
 class StageTracer(ArrayTracer):
     """Stands for a variable of the jaxpr that is being recorded."""
 
-    __slots__ = ("origin", "var")
+    __slots__ = ("origin", "variable")
 
     def __init__(self, trace: StageTrace, var: Var, origin: Source | str | None) -> None:
-        self.trace = trace
-        self.var = var
+        self.owner = trace
+        self.variable = var
         self.origin = origin
 
     @property
     def aval(self) -> ShapedArray:
-        return self.var.aval
+        return self.variable.aval
 
     def describe(self) -> str:
         made = f"made at {self.origin}" if isinstance(self.origin, Source) else self.origin
         return f"a traced value of type {self.aval}" + (f" ({made})" if made else "")
-
-    def truth(self) -> bool:
-        raise ConcretizationError(self.describe(), "its truth value")
 
     def __repr__(self) -> str:
         return f"Traced<{self.aval}>"
@@ -70,10 +77,12 @@ class StageTrace(Trace):
         """By identity: the value (kept, so that its id stays its own) and the variable that stands for it."""
 
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
-        if self.fold and all(is_concrete(arg) or arg.trace is not self for arg in cast(Sequence[Any], args)):
+        if self.fold and all(is_concrete(arg) or arg.owner is not self for arg in cast(Sequence[Any], args)):
             assert self.parent is not None
             with use_trace(self.parent):
                 return self.parent.bind(prim, args, params)
+        if prim.carries is not None and not isinstance(params[prim.carries], Jaxpr):
+            args, params = _with_jaxpr(prim.carries, args, params)
         atoms = tuple(map(self.atom, args))
         avals = prim.abstract_eval(*(atom.aval for atom in atoms), **params)
         source = current_source()
@@ -88,11 +97,11 @@ class StageTrace(Trace):
     def atom(self, value: Array) -> Atom:
         """The variable or literal that stands for an operand."""
         tracer = cast(object, value)  # an Array to the type checker only
-        if isinstance(tracer, StageTracer) and tracer.trace is self:
-            return tracer.var
+        if isinstance(tracer, StageTracer) and tracer.owner is self:
+            return tracer.variable
         if isinstance(tracer, Tracer):
-            if not any(trace is tracer.trace for trace in self.ancestors()):
-                raise LeakedTracerError(tracer.describe(), "a function that is being traced", tracer.trace.alive)
+            if not any(trace is tracer.owner for trace in self.ancestors()):
+                raise LeakedTracerError(tracer.describe(), "a function that is being traced", tracer.owner.alive)
             return self._capture(value, tracer.aval)
         aval = concrete_aval(value)
         return literal(value) if aval.shape == () else self._capture(value, aval)
@@ -118,8 +127,14 @@ class StageTrace(Trace):
         """The jaxpr of what was recorded, from these inputs to these results."""
         outvars = tuple(map(self.atom, outs))
         return Jaxpr(
-            tuple(arg.var for arg in arguments), outvars, tuple(self.eqns), tuple(self.constvars), tuple(self.consts)
+            tuple(arg.variable for arg in arguments), outvars, tuple(self.eqns), tuple(self.constvars), tuple(self.consts)
         )
+
+
+def _with_jaxpr(carries: str, args: Sequence[Array], params: Params) -> tuple[Sequence[Array], Params]:
+    """Operands and parameters of a primitive whose function is staged; tracers that it closes over become operands."""
+    jaxpr, closed_over = stage_closed(params[carries], [aval_of(arg) for arg in args])
+    return (*closed_over, *args), {**params, carries: jaxpr, "outer": params["outer"] + len(closed_over)}
 
 
 def _snapshot(value: Array) -> Array:
@@ -163,3 +178,20 @@ def stage(
             trace.argument(aval, origin) for aval, origin in zip(avals, origins or [None] * len(avals), strict=True)
         ]
         return trace.finish(arguments, fun(*cast(list[Array], arguments)))
+
+
+def stage_closed(fun: Callable[..., Sequence[Array]], avals: Sequence[ShapedArray]) -> tuple[Jaxpr, Values]:
+    """As `stage`, but tracers of outer traces that the function closes over become leading inputs; and those tracers."""
+    return hoist_tracers(stage(fun, avals))
+
+
+def hoist_tracers(jaxpr: Jaxpr) -> tuple[Jaxpr, Values]:
+    """The jaxpr with captured tracers as leading inputs, and those tracers."""
+    pairs = list(zip(jaxpr.constvars, jaxpr.consts, strict=True))
+    outer = [(var, value) for var, value in pairs if not is_concrete(value)]
+    if not outer:
+        return jaxpr, ()
+    inner = [(var, value) for var, value in pairs if is_concrete(value)]
+    constvars, consts = zip(*inner, strict=True) if inner else ((), ())
+    variables, tracers = zip(*outer, strict=True)
+    return Jaxpr((*variables, *jaxpr.invars), jaxpr.outvars, jaxpr.eqns, constvars, consts), tracers

@@ -58,7 +58,7 @@ class VjpTracer(ArrayTracer):
     __slots__ = ("number", "value")
 
     def __init__(self, trace: VjpTrace, value: Array, number: int) -> None:
-        self.trace = trace
+        self.owner = trace
         self.value = value
         self.number = number
 
@@ -99,7 +99,7 @@ class VjpTrace(Trace):
         parent = cast(Trace, self.parent)
         primals, numbers = [], []
         for arg in cast(Sequence[object], args):
-            if type(arg) is VjpTracer and arg.trace is self:
+            if type(arg) is VjpTracer and arg.owner is self:
                 primals.append(arg.value)
                 numbers.append(arg.number)
             else:
@@ -203,7 +203,7 @@ def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, nam
 
 def _own(trace: VjpTrace, leaf: Any) -> tuple[Array, int]:
     """A result as a value of the parent trace, and its number on the tape."""
-    if type(leaf) is VjpTracer and leaf.trace is trace:
+    if type(leaf) is VjpTracer and leaf.owner is trace:
         return leaf.value, leaf.number
     return leaf, -1
 

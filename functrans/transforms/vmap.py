@@ -13,7 +13,7 @@ from typing import Any, cast
 from functrans import tree
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.primitive import NamedAxis, Params, Primitive, Trace, Values, aval_of, current_trace, use_trace
-from functrans.errors import ConcretizationError, VmapAxisError, VmapSizeError
+from functrans.errors import VmapAxisError, VmapSizeError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.shape import concatenate, slice_in_dim, transpose
@@ -30,7 +30,7 @@ class BatchTracer(ArrayTracer):
     __slots__ = ("value",)
 
     def __init__(self, trace: BatchTrace, value: Array) -> None:
-        self.trace = trace
+        self.owner = trace
         self.value = value
 
     @property
@@ -40,9 +40,6 @@ class BatchTracer(ArrayTracer):
 
     def describe(self) -> str:
         return f"a traced value of type {self.aval} (one element of a batch, under vmap)"
-
-    def truth(self) -> bool:
-        raise ConcretizationError(self.describe(), "its truth value")
 
     def __repr__(self) -> str:
         return f"Batched<{self.aval}>"
@@ -75,7 +72,7 @@ class BatchTrace(Trace):
 
     def split(self, value: Array) -> tuple[Array, bool]:
         """The value of the parent trace, and whether it carries the batch axis."""
-        if isinstance(value, BatchTracer) and value.trace is self:
+        if isinstance(value, BatchTracer) and value.owner is self:
             return value.value, True
         return value, False
 

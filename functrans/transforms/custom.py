@@ -1,0 +1,266 @@
+"""Functions with derivative rules of their own: `custom_vjp` and `custom_jvp`.
+
+Giving one rule is enough for both modes and for vmap; how is told in `custom_primitives.py`. This file turns the users' rules
+on trees into rules on flat values. Start reading at `custom_vjp`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable, Sequence
+from functools import reduce, update_wrapper
+from types import MethodType
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from functrans import tree
+from functrans.core.aval import ShapedArray, is_inexact
+from functrans.core.primitive import Maybes, Values, aval_of
+from functrans.errors import CustomRuleError, MissingRuleError
+from functrans.transforms.arguments import argument_paths, check_leaves, function_name
+from functrans.transforms.custom_primitives import custom_jvp_p, custom_vjp_p
+from functrans.transforms.vjp import cotangent
+from functrans.tree import TreeDef
+from functrans.typing import Array
+
+__all__ = ["custom_jvp", "custom_vjp"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Custom(Generic[P, R]):
+    """What both have in common: a function, and which of its arguments are not differentiated."""
+
+    def __init__(self, fun: Callable[P, R], nondiff_argnums: int | Sequence[int] = ()) -> None:
+        update_wrapper(cast(Callable[..., Any], self), fun, updated=())
+        self._fun = fun
+        self._name = function_name(fun)
+        self._nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:  # Any: a method has lost its first parameter
+        """As a method: the instance is the first argument, and has to be a pytree or among nondiff_argnums."""
+        return self if instance is None else MethodType(cast(Callable[..., Any], self), instance)
+
+    def _positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments by position, as the rules take them."""
+        if not kwargs:
+            return args
+        bound = inspect.signature(self._fun).bind(*args, **kwargs)
+        bound.apply_defaults()
+        if bound.kwargs:
+            raise CustomRuleError(self._name, f"keyword-only arguments {sorted(bound.kwargs)}", "positional ones only")
+        return bound.args
+
+    def _split(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        fixed = tuple(args[i] for i in self._nondiff)
+        return fixed, tuple(arg for i, arg in enumerate(args) if i not in self._nondiff)
+
+    def _join(self, fixed: tuple[Any, ...], diff: Sequence[Any]) -> list[Any]:
+        args = list(diff)
+        for i, value in sorted(zip(self._nondiff, fixed, strict=True)):
+            args.insert(i, value)
+        return args
+
+    def _flatten(self, args: tuple[Any, ...], diff: tuple[Any, ...]) -> tuple[list[Array], TreeDef[Any]]:
+        flat, in_tree = tree.flatten(diff)
+        traced = [i for i in range(len(args)) if i not in self._nondiff]
+        return check_leaves(flat, self._name, lambda: argument_paths(self._fun, args, only=traced)), in_tree
+
+    def _flatten_result(self, out: Any) -> tuple[list[Array], TreeDef[Any]]:
+        flat, out_tree = tree.flatten(out)
+        return check_leaves(flat, f"the result of {self._name}", lambda: tree.paths(out_tree, "result")), out_tree
+
+
+class custom_vjp(_Custom[P, R]):  # noqa: N801  # JAX's name; used as a decorator
+    """A function with a rule for reverse mode, given by `defvjp(fwd, bwd)`; forward mode and vmap are derived from it.
+
+    `fwd(*args) -> (out, residuals)` is run in place of the function where it is differentiated, residuals being any tree of
+    values that the backward pass needs; `bwd(residuals, ct) -> tuple` gives a cotangent for each argument (None for zero).
+    Arguments in `nondiff_argnums` (functions, strings, …) come first in `bwd`: `bwd(*nondiff, residuals, ct)`.
+
+    >>> import numpy as np
+    >>> from functrans.transforms.vjp import grad
+    >>> @custom_vjp
+    ... def clipped(x):
+    ...     return x
+    >>> clipped.defvjp(lambda x: (x, None), lambda _, ct: (np.clip(ct, -1.0, 1.0),))
+    >>> grad(lambda x: clipped(x) * 5.0)(2.0)
+    np.float64(1.0)
+    """
+
+    _rules: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+
+    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
+        """Set the forward and the backward rule."""
+        self._rules = (fwd, bwd)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._rules is None:
+            raise MissingRuleError(self._name, "defvjp(fwd, bwd)")
+        fixed, diff = self._split(self._positional(args, kwargs))
+        leaves, in_tree = self._flatten(args, diff)
+        call = _VjpCall(self, *self._rules, fixed, in_tree, [aval_of(leaf) for leaf in leaves])
+        outs = custom_vjp_p.bind(*leaves, fun=call.fun, fwd=call.fwd, bwd=call.bwd, outer=0)
+        return cast(R, tree.unflatten(call.out_tree, outs))
+
+
+class _VjpCall:
+    """One call of a `custom_vjp` function: its rules on flat values. The trees are known once fun or fwd has run."""
+
+    out_tree: TreeDef[Any]
+    residual_tree: TreeDef[Any]
+    out_avals: list[ShapedArray]
+
+    def __init__(
+        self,
+        custom: custom_vjp[..., Any],
+        fwd: Callable[..., Any],
+        bwd: Callable[..., Any],
+        fixed: tuple[Any, ...],
+        in_tree: TreeDef[Any],
+        in_avals: list[ShapedArray],
+    ) -> None:
+        self._custom, self._user_fwd, self._user_bwd = custom, fwd, bwd
+        self._fixed, self._in_tree, self._in_avals = fixed, in_tree, in_avals
+
+    def fun(self, *flat: Array) -> list[Array]:
+        custom = self._custom
+        out = custom._fun(*custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
+        outs, self.out_tree = custom._flatten_result(out)
+        return outs
+
+    def fwd(self, *flat: Array) -> tuple[Values, Values]:
+        custom = self._custom
+        pair = self._user_fwd(*custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise CustomRuleError(
+                custom._name, f"the forward rule returned {type(pair).__name__}", "a pair (out, residuals)"
+            )
+        outs, self.out_tree = custom._flatten_result(pair[0])
+        self.out_avals = [aval_of(out) for out in outs]
+        self._in_avals = [aval_of(value) for value in flat]
+        residuals, self.residual_tree = custom._flatten_result(pair[1])
+        return tuple(outs), tuple(residuals)
+
+    def bwd(self, residuals: Values, cts: Maybes) -> Maybes:
+        filled = [cotangent(ct, aval) for ct, aval in zip(cts, self.out_avals, strict=True)]
+        ct = tree.unflatten(self.out_tree, filled)
+        grads = self._user_bwd(*self._fixed, tree.unflatten(self.residual_tree, residuals), ct)
+        return self._flat_cotangents(grads)
+
+    def _flat_cotangents(self, grads: Any) -> Maybes:
+        """The leaves of what the backward rule returned, None where it says zero; raises CustomRuleError."""
+        name, arguments = self._custom._name, self._in_tree.children()
+        if not isinstance(grads, tuple | list) or len(grads) != len(arguments):
+            shown = f"{len(grads)} of them" if isinstance(grads, tuple | list) else type(grads).__name__
+            raise CustomRuleError(
+                name, f"the backward rule returned {shown}", f"a tuple of {len(arguments)} cotangents"
+            )
+        flat: list[Array | None] = []
+        for number, (grad, argument) in enumerate(zip(grads, arguments, strict=True)):
+            what = f"the cotangent of argument {number}"
+            if grad is None:
+                flat += [None] * argument.num_leaves
+                continue
+            leaves, grad_tree = tree.flatten(grad)
+            if grad_tree != argument:
+                tree.check_same_structure(argument, grad_tree, f"argument {number} of {name}", what)
+            for leaf in leaves:
+                flat.append(self._fitting(leaf, self._in_avals[len(flat)], what))
+        return tuple(flat)
+
+    def _fitting(self, leaf: Any, aval: ShapedArray, what: str) -> Array | None:
+        if not is_inexact(aval.dtype):
+            return None
+        (value,) = check_leaves([leaf], f"the backward rule of {self._custom._name}", lambda: [what])
+        got = aval_of(value)
+        if got.shape != aval.shape or (got.dtype != aval.dtype and not got.weak):
+            raise CustomRuleError(self._custom._name, f"{what} has type {got}", f"type {aval}, as the argument")
+        return value if got.dtype == aval.dtype else cast(Array, aval.dtype.type(value))
+
+
+class custom_jvp(_Custom[P, R]):  # noqa: N801  # JAX's name; used as a decorator
+    """A function with a rule for forward mode, given by `defjvp(rule)`; reverse mode and vmap are derived from it.
+
+    `rule(primals, tangents) -> (out, tangent of out)`, linear in the tangents, is run in place of the function where it is
+    differentiated. Arguments in `nondiff_argnums` come first: `rule(*nondiff, primals, tangents)`. `defjvps` takes one rule
+    `(tangent, out, *primals) -> tangent of out` per argument instead, or None for zero.
+
+    >>> import numpy as np
+    >>> from functrans.transforms.vjp import grad
+    >>> @custom_jvp
+    ... def log1pexp(x):
+    ...     return np.log(1.0 + np.exp(x))
+    >>> log1pexp.defjvps(lambda t, out, x: t * (1 - 1 / (1 + np.exp(x))))
+    >>> grad(log1pexp)(100.0)
+    np.float64(1.0)
+    """
+
+    _rule: Callable[..., Any] | None = None
+
+    def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Set the rule; returns it, so that it serves as a decorator."""
+        self._rule = rule
+        return rule
+
+    def defjvps(self, *rules: Callable[..., Any] | None) -> None:
+        """Set one rule `(tangent, out, *primals)` per argument; the tangents that they give are added up."""
+
+        def rule(*args: Any) -> tuple[Any, Any]:
+            *fixed, primals, tangents = args
+            out = cast(Callable[..., Any], self)(*self._join(tuple(fixed), primals))
+            terms = [one(t, out, *primals) for one, t in zip(rules, tangents, strict=True) if one is not None]
+            if not terms:
+                return out, tree.map(np.zeros_like, out)
+            return out, tree.map(lambda *parts: reduce(operator.add, parts), *terms)
+
+        self._rule = rule
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        user_rule = self._rule
+        if user_rule is None:
+            raise MissingRuleError(self._name, "defjvp(rule)")
+        fixed, diff = self._split(self._positional(args, kwargs))
+        leaves, in_tree = self._flatten(args, diff)
+        known: list[TreeDef[Any]] = []
+
+        def fun(*flat: Array) -> list[Array]:
+            outs, out_tree = self._flatten_result(self._fun(*self._join(fixed, tree.unflatten(in_tree, flat))))
+            known.append(out_tree)
+            return outs
+
+        def rule(primals: Values, tangents: Values) -> tuple[Values, Maybes]:
+            pair = user_rule(*fixed, tree.unflatten(in_tree, primals), tree.unflatten(in_tree, tangents))
+            outs, out_tree, out_tangents = self._split_rule_result(pair)
+            known.append(out_tree)
+            return tuple(outs), out_tangents
+
+        outs = custom_jvp_p.bind(*leaves, fun=fun, rule=rule, outer=0)
+        return cast(R, tree.unflatten(known[-1], outs))
+
+    def _split_rule_result(self, pair: Any) -> tuple[list[Array], TreeDef[Any], Maybes]:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise CustomRuleError(
+                self._name, f"the rule returned {type(pair).__name__}", "a pair (out, tangent of out)"
+            )
+        outs, out_tree = self._flatten_result(pair[0])
+        flat, tangent_tree = tree.flatten(pair[1])
+        if tangent_tree != out_tree:
+            tree.check_same_structure(out_tree, tangent_tree, "the value", "the tangent")
+        tangents: list[Array | None] = []
+        for out, tangent in zip(outs, flat, strict=True):
+            aval = aval_of(out)
+            if not is_inexact(aval.dtype):
+                tangents.append(None)
+                continue
+            (checked,) = check_leaves([tangent], f"the rule of {self._name}", lambda: ["the tangent"])
+            got = aval_of(checked)
+            if got.shape != aval.shape or (got.dtype != aval.dtype and not got.weak):
+                raise CustomRuleError(
+                    self._name, f"the rule gave a tangent of type {got}", f"type {aval}, as the value"
+                )
+            tangents.append(checked if got.dtype == aval.dtype else cast(Array, aval.dtype.type(checked)))
+        return outs, out_tree, tuple(tangents)
