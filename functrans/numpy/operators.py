@@ -69,7 +69,7 @@ def power(x: Tracer, exponent: Any) -> Any:  # Any: as for operate
         return weaken(out) if aval.weak else out
     if type(exponent) is float and exponent == 0.5 and aval.shape and aval.dtype.kind in "fc":
         return sqrt(as_operand(x))
-    if type(exponent) is int and exponent == 2:
+    if type(exponent) is int and exponent == 2 and aval.shape:
         return call(np.square, (x,))
     return operate(np.power, "**", x, exponent)
 

@@ -67,6 +67,8 @@ def astype(x: Operand, dtype: DTypeLike) -> Array:
         return array if aval.dtype == dtype and not aval.weak else convert_element_type(array, dtype)
     if isinstance(x, np.ndarray | np.generic):
         return cast(Array, x if x.dtype == dtype and x.dtype.isnative else x.astype(dtype))
+    if dtype.kind == "b" and isinstance(x, int):
+        x = np.int64(x)  # raises OverflowError, as NumPy does
     return cast("Callable[[object], Array]", dtype.type)(x)
 
 
