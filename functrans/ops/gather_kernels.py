@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from functools import lru_cache
 from math import prod
+from types import EllipsisType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,7 +124,7 @@ class Plan(NamedTuple):
     wide: Dims
     """Those of them that keep a window axis."""
     order: Dims
-    crop: tuple[slice, ...]
+    crop: tuple[slice | EllipsisType, ...]
     to_result: Dims | None
     """From axes (batch, wide, whole) to the result's; None: they are the same."""
     from_result: Dims | None
@@ -154,7 +155,7 @@ def plan_gather(
     lengths = (*batch, *(windows[a] for a in kept))
     return Plan(
         tuple(lengths[a] for a in into), located, wide, (*located, *whole),
-        (slice(None),) * len(located) + tuple(slice(windows[a]) for a in whole),
+        (*(slice(None),) * len(located), *(slice(windows[a]) for a in whole), ...),
         None if trivial else tuple(into), None if trivial else tuple(sorted(range(rank), key=into.__getitem__)),
         batch, shape, windows,
     )  # fmt: skip
