@@ -1,0 +1,60 @@
+"""What the functions that are no ufuncs share: strong operands, axis arguments, constants of an operand's dtype.
+
+Imports core and the promotion rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import SupportsIndex, TypeAlias
+
+import numpy as np
+
+from functrans.core.primitive import aval_of
+from functrans.numpy.promotion import as_operand, astype
+from functrans.typing import Array, ArrayLike, Shape
+
+__all__ = [
+    "BOOL",
+    "FLOAT32",
+    "FLOAT64",
+    "INT",
+    "INT32",
+    "Axes",
+    "axis_index",
+    "axis_indices",
+    "reduced_axes",
+    "shape_of",
+    "strong",
+]
+
+Axes: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
+"""An `axis=` argument: an axis, several, or None for all."""
+
+BOOL, INT, INT32, FLOAT32, FLOAT64 = (np.dtype(t) for t in (np.bool_, np.int64, np.int32, np.float32, np.float64))
+
+
+def strong(value: ArrayLike, name: str) -> Array:
+    """An argument of the function `name` as an array or a tracer; a Python number, traced or not, with its NumPy dtype."""
+    x = as_operand(value, name)
+    return astype(x, aval_of(x).dtype)
+
+
+def shape_of(x: Array) -> Shape:
+    """The shape of an operand."""
+    return aval_of(x).shape
+
+
+def axis_index(axis: SupportsIndex, ndim: int, name: str = "axis") -> int:
+    """The axis, not negative; raises NumPy's AxisError."""
+    return axis_indices(axis, ndim, name)[0]
+
+
+def axis_indices(axes: SupportsIndex | Sequence[SupportsIndex], ndim: int, name: str = "axis") -> tuple[int, ...]:
+    """The axes, none negative, in the order given; raises NumPy's AxisError, and ValueError for one given twice."""
+    return tuple(np.lib.array_utils.normalize_axis_tuple(axes, ndim, name))
+
+
+def reduced_axes(axis: Axes, ndim: int) -> tuple[int, ...]:
+    """The axes that an `axis=` of a reduction names, in increasing order; all for None."""
+    return tuple(range(ndim)) if axis is None else tuple(sorted(axis_indices(axis, ndim)))
