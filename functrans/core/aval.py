@@ -22,7 +22,6 @@ FLOAT0 = np.dtype([("float0", np.void, 0)])
 """The dtype of tangents and cotangents of what has none: integers and bools. It has no bytes, as in JAX."""
 
 _SHORT = {"b": "bool", "i": "i", "u": "u", "f": "f", "c": "c"}
-_FLOAT64, _COMPLEX128, _INT64, _BOOL = (np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +78,18 @@ def concrete_aval(value: object) -> ShapedArray:
 
     Raises TypeError for anything else.
     """
-    if isinstance(value, np.ndarray | np.generic):
-        return shaped(value.shape, value.dtype)
-    if isinstance(value, bool):
-        return shaped((), _BOOL)
-    if isinstance(value, int):
-        return shaped((), _INT64, True)
-    if isinstance(value, float):
-        return shaped((), _FLOAT64, True)
-    if isinstance(value, complex):
-        return shaped((), _COMPLEX128, True)
-    raise TypeError(f"not an array or a number: {type(value).__name__}")
+    kind = type(value)
+    if kind is np.ndarray or isinstance(value, np.ndarray | np.generic):
+        return shaped(value.shape, value.dtype)  # type: ignore[attr-defined]  # mypy does not narrow by `kind`
+    weak = _WEAK.get(kind)
+    if weak is None:
+        raise TypeError(f"not an array or a number: {kind.__name__}")
+    return weak
+
+
+_WEAK = {
+    bool: shaped((), np.dtype(np.bool_)),
+    int: shaped((), np.dtype(np.int64), True),
+    float: shaped((), np.dtype(np.float64), True),
+    complex: shaped((), np.dtype(np.complex128), True),
+}

@@ -181,7 +181,7 @@ _CONCRETE = (np.ndarray, np.generic)
 
 def aval_of(value: object) -> ShapedArray:
     """The abstract value of an array, a NumPy scalar, a Python number or a tracer."""
-    return value.aval if isinstance(value, Tracer) else concrete_aval(value)
+    return concrete_aval(value) if type(value) is np.ndarray or not isinstance(value, Tracer) else value.aval
 
 
 def is_concrete(value: object) -> bool:

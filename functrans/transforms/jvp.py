@@ -42,16 +42,13 @@ __all__ = ["JvpTrace", "JvpTracer", "jvp", "linearize"]
 class JvpTracer(ArrayTracer):
     """A value of the parent trace and its tangent, of the same shape and dtype."""
 
-    __slots__ = ("primal", "tangent")
+    __slots__ = ("aval", "primal", "tangent")
 
     def __init__(self, trace: JvpTrace, primal: Array, tangent: Array) -> None:
         self.owner = trace
         self.primal = primal
         self.tangent = tangent
-
-    @property
-    def aval(self) -> ShapedArray:
-        return aval_of(self.primal)
+        self.aval: ShapedArray = aval_of(primal)
 
     def describe(self) -> str:
         return f"a traced value of type {self.aval} (made while a forward derivative was computed)"

@@ -55,16 +55,13 @@ __all__ = ["VjpTrace", "VjpTracer", "backward", "grad", "instantiate", "value_an
 class VjpTracer(ArrayTracer):
     """A value of the parent trace, and its number on the tape."""
 
-    __slots__ = ("number", "value")
+    __slots__ = ("aval", "number", "value")
 
-    def __init__(self, trace: VjpTrace, value: Array, number: int) -> None:
+    def __init__(self, trace: VjpTrace, value: Array, number: int, aval: ShapedArray) -> None:
         self.owner = trace
         self.value = value
         self.number = number
-
-    @property
-    def aval(self) -> ShapedArray:
-        return aval_of(self.value)
+        self.aval = aval
 
     def describe(self) -> str:
         return f"a traced value of type {self.aval} (made while a gradient was computed)"
@@ -92,38 +89,50 @@ class VjpTrace(Trace):
 
     def track(self, value: Array) -> VjpTracer:
         """A new tracer of a value of the parent trace."""
-        self.count += 1
-        return VjpTracer(self, value, self.count - 1)
+        number = self.count
+        self.count = number + 1
+        return VjpTracer(self, value, number, aval_of(value))
 
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         parent = cast(Trace, self.parent)
-        primals, numbers = [], []
+        primals: list[Array] = []
+        numbers: list[int] = []
+        mine = False
         for arg in cast(Sequence[object], args):
             if type(arg) is VjpTracer and arg.owner is self:
                 primals.append(arg.value)
                 numbers.append(arg.number)
+                mine = True
             else:
                 primals.append(cast(Array, arg))
                 numbers.append(-1)
         token = set_trace(parent)
         try:
             rule = prim.vjp
-            if isinstance(rule, LocallyConstant) or max(numbers, default=-1) < 0:
+            if not mine or isinstance(rule, LocallyConstant):
                 return parent.bind(prim, primals, params)
             if isinstance(rule, NotDifferentiable):
                 outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule)
             else:
-                outs, pullback = rule(tuple(primals), tuple(number >= 0 for number in numbers), params)
+                outs, pullback = rule(tuple(primals), tuple([number >= 0 for number in numbers]), params)
             return self._record(numbers, outs, pullback, None if parent is EVAL else current_source())
         finally:
             reset_trace(token)
 
     def _record(self, numbers: list[int], outs: Values, pullback: Pullback, source: Source | None) -> Values:
-        results = tuple(self.track(out) if is_inexact(aval_of(out).dtype) else out for out in outs)
-        outputs = tuple(result.number if type(result) is VjpTracer else -1 for result in results)
-        if max(outputs) >= 0:
-            self.tape.append((tuple(numbers), outputs, pullback, source))
-        return cast(Values, results)
+        results: list[Array] = []
+        outputs: list[int] = []
+        for out in outs:
+            aval = aval_of(out)
+            if is_inexact(aval.dtype):
+                results.append(cast(Array, VjpTracer(self, out, self.count, aval)))
+                outputs.append(self.count)
+                self.count += 1
+            else:  # integers and bools have no derivative: the value itself
+                results.append(out)
+                outputs.append(-1)
+        self.tape.append((tuple(numbers), tuple(outputs), pullback, source))
+        return tuple(results)
 
 
 def _refuse(prim: Primitive, reason: NotDifferentiable) -> Pullback:
@@ -141,8 +150,8 @@ def backward(tape: list[Step], cotangents: dict[int, Array], *, consume: bool) -
     remaining = tape if consume else tape.copy()
     while remaining:
         operands, outputs, pullback, source = remaining.pop()
-        cts = tuple(cotangents.pop(number, None) for number in outputs)
-        if all(ct is None for ct in cts):
+        cts = tuple([cotangents.pop(number, None) for number in outputs])
+        if not any([ct is not None for ct in cts]):
             continue
         if source is None:
             contributions = pullback(cts)

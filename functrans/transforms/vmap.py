@@ -27,16 +27,13 @@ __all__ = ["BatchTrace", "BatchTracer", "vmap"]
 class BatchTracer(ArrayTracer):
     """Stands for one element of a value of the parent trace, whose axis 0 is the batch."""
 
-    __slots__ = ("value",)
+    __slots__ = ("aval", "value")
 
     def __init__(self, trace: BatchTrace, value: Array) -> None:
         self.owner = trace
         self.value = value
-
-    @property
-    def aval(self) -> ShapedArray:
-        whole = aval_of(self.value)
-        return shaped(whole.shape[1:], whole.dtype)
+        whole = aval_of(value)
+        self.aval: ShapedArray = shaped(whole.shape[1:], whole.dtype)
 
     def describe(self) -> str:
         return f"a traced value of type {self.aval} (one element of a batch, under vmap)"
