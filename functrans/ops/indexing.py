@@ -47,7 +47,6 @@ _SCATTERS = {
     "min": scatter_min_p,
     "max": scatter_max_p,
 }
-_UFUNCS = {"add": np.add, "multiply": np.multiply, "min": np.minimum, "max": np.maximum}
 
 
 # ---- reading ----
@@ -181,19 +180,11 @@ def index_update(
     if how not in _SCATTERS:
         raise ParameterError("index_update", f"how={how!r}", f"one of {', '.join(_SCATTERS)}")
     what = GatherScatterMode.from_any(mode)
-    if what is GatherScatterMode.RAISE and not any(map(_has_tracer, (x, idx, values))):
-        return _write_now(x, idx, values, how)
+    if how == "set" and what is GatherScatterMode.RAISE and not any(map(_has_tracer, (x, idx, values))):
+        out = np.array(x)
+        out[idx] = _cast(values, out.dtype)
+        return out
     return write(x, idx, values, how, what, unique_indices)
-
-
-def _write_now(x: Array, idx: Any, values: ArrayLike, how: str) -> Array:  # Any: see _has_tracer
-    out = np.array(x)
-    values = _cast(values, out.dtype)
-    if how == "set":
-        out[idx] = values
-    else:
-        _UFUNCS[how].at(out, idx, values)
-    return out
 
 
 def write(
