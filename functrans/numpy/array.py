@@ -18,12 +18,14 @@ from functrans.errors import (
     OutArgumentError,
     TracerConversionError,
 )
+from functrans.numpy.at import At
 from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
 from functrans.numpy.operators import Operators
 from functrans.numpy.promotion import astype
 from functrans.numpy.rewrite import rewritten, site
 from functrans.numpy.ufuncs import array_ufunc
 from functrans.ops import complex as complex_
+from functrans.ops.indexing import index
 from functrans.ops.shape import transpose, zeros
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
@@ -87,6 +89,11 @@ class ArrayTracer(Operators):
         return complex_.imag(self._array) if self.dtype.kind == "c" else zeros(self.shape, self.dtype)
 
     @property
+    def at(self) -> At:
+        """`x.at[i].set(v)`: a copy with x[i] replaced by v, and other updates (see functrans.numpy.at)."""
+        return At(self._array)
+
+    @property
     def _array(self) -> Array:
         """The tracer as an operand: typed as an array, and with NumPy's dtype if it is a Python number."""
         return astype(self, self.aval.dtype) if self.aval.weak else cast(Array, self)
@@ -117,10 +124,13 @@ class ArrayTracer(Operators):
             raise TypeError("len() of unsized object")
         return self.shape[0]
 
+    def __getitem__(self, idx: Any) -> Array:  # Any: all that NumPy takes as a subscript
+        return index(self._array, idx)
+
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
             raise TypeError("iteration over a 0-d array")
-        return (self._array[i] for i in range(len(self)))
+        return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: ArrayLike) -> bool:
         return bool(np.any(self == value))
@@ -323,6 +333,16 @@ class ArrayTracer(Operators):
 
     def cumprod(self, axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: None = None) -> Array:
         return self._call(np.cumprod, axis=axis, dtype=dtype, out=out)
+
+    def trace(
+        self,
+        offset: SupportsIndex = 0,
+        axis1: SupportsIndex = 0,
+        axis2: SupportsIndex = 1,
+        dtype: DTypeLike | None = None,
+        out: None = None,
+    ) -> Array:
+        return self._call(np.trace, offset, axis1, axis2, dtype=dtype, out=out)
 
     def argsort(self, axis: SupportsIndex | None = -1, kind: Any = None, *, stable: bool | None = None) -> Array:
         return self._call(np.argsort, axis=axis, kind=kind, stable=stable)  # kind: NumPy's own type is not public

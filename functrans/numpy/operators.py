@@ -40,13 +40,15 @@ def weaken(x: Array) -> Array:
 
 def operate(ufunc: np.ufunc, symbol: str, *operands: Any) -> Any:  # Any: what an operator meets; a pair for divmod
     """The operator that NumPy computes by `ufunc`; NotImplemented for operands that are no arrays."""
+    weak = True
     for x in operands:
         if not isinstance(x, _OPERANDS):
             return NotImplemented
-        if symbol == "*" and isinstance(x, list | tuple):
-            _refuse_repetition(operands)
+        weak = weak and _is_weak(x)
+    if ufunc is np.multiply and any(isinstance(x, list | tuple) for x in operands):
+        _refuse_repetition(operands)
     out = call(ufunc, operands, name=symbol)
-    if not all(map(_is_weak, operands)):
+    if not weak:
         return out
     return tuple(map(weaken, out)) if isinstance(out, tuple) else weaken(out)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from functrans.core.aval import PYTHON_SCALARS
+from functrans.core.aval import PYTHON_SCALARS, ShapedArray
 from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import ArrayTypeError, BroadcastError, TracerConversionError
 from functrans.numpy.dispatch import has_tracer, where
@@ -153,14 +153,54 @@ def broadcast_operands(name: str, operands: Sequence[Operand]) -> list[Array]:
 # ---- both ----
 
 
-def promoted(ufunc: np.ufunc, operands: Sequence[Operand], dtype: DType | None = None, name: str = "") -> list[Array]:
+class _Plan(NamedTuple):
+    """What promotion does to operands of these types. The avals are kept alive because their ids are the plan's key."""
+
+    avals: list[ShapedArray]
+    dtypes: tuple[DType, ...]
+    shape: Shape
+    is_done: bool
+    """Nothing: the operands have these dtypes and this shape."""
+
+
+_plans: dict[tuple[object, ...], _Plan] = {}
+_PLANS_KEPT = 4096
+
+
+def promoted(
+    ufunc: np.ufunc, operands: Sequence[Operand], dtype: DType | None = None, name: str = ""
+) -> Sequence[Operand]:
     """The operands of NumPy's ufunc as its primitive takes them: in the ufunc's dtypes and one shape.
 
     name: how the user called it (an operator, say), for messages.
     """
-    dtypes = loop_dtypes(ufunc, operands, dtype)
-    converted = [
-        x if isinstance(x, Tracer) and x.aval.dtype == to else astype(x, to)
-        for x, to in zip(operands, dtypes, strict=False)
-    ]
-    return broadcast_operands(name or ufunc.__name__, converted)
+    key = (ufunc, *[id(x.aval) if isinstance(x, Tracer) else type(x) for x in operands])
+    plan = _plans.get(key)
+    if plan is None or dtype is not None:
+        dtypes = loop_dtypes(ufunc, operands, dtype)
+        shape = broadcast_shape(name or ufunc.__name__, operands)
+        if dtype is None and all(isinstance(x, Tracer) or type(x) in PYTHON_SCALARS for x in operands):
+            _remember(key, [aval_of(x) for x in operands], dtypes, shape)
+    elif plan.is_done:
+        return operands
+    else:
+        dtypes, shape = plan.dtypes, plan.shape
+    return [_fitted(x, to, shape) for x, to in zip(operands, dtypes, strict=False)]
+
+
+def _fitted(x: Operand, dtype: DType, shape: Shape) -> Operand:
+    if not isinstance(x, Tracer):
+        array = astype(x, dtype)
+        return broadcast_to_shape(array, shape) if array.ndim else array
+    if x.aval.dtype != dtype:
+        x = convert_element_type(cast(Array, x), dtype)
+    return x if _shape(x) == shape else broadcast_to_shape(x, shape)
+
+
+def _remember(key: tuple[object, ...], avals: list[ShapedArray], dtypes: tuple[DType, ...], shape: Shape) -> None:
+    if len(_plans) >= _PLANS_KEPT:
+        _plans.clear()
+    is_done = not any(isinstance(part, type) for part in key) and all(
+        aval.dtype == dtype and aval.shape == shape for aval, dtype in zip(avals, dtypes, strict=False)
+    )
+    _plans[key] = _Plan(avals, dtypes, shape, is_done)
