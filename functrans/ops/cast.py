@@ -17,11 +17,11 @@ _WEAK_DTYPES = frozenset(np.dtype(t) for t in (np.int64, np.float64, np.complex1
 
 
 def _impl(x: Array, *, dtype: DType, weak: bool) -> Values:
-    value: object = x
-    if type(value) is int and dtype.kind in "iu":
-        dtype.type(value)  # raises OverflowError for a Python int out of range, as NumPy does
+    value = cast(object, x)  # among others a Python number
+    if isinstance(value, int) and dtype.kind in "iu":
+        dtype.type(value)  # raises OverflowError for one that is out of range, as NumPy does
     array = np.asarray(x)
-    out = (array.real if array.dtype.kind == "c" and dtype.kind != "c" else array).astype(dtype, copy=False)
+    out = (np.real(array) if array.dtype.kind == "c" and dtype.kind != "c" else array).astype(dtype, copy=False)
     return (out.item() if weak else out if out.ndim else out[()],)
 
 

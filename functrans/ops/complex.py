@@ -39,7 +39,7 @@ def _is_complex(x: ArrayLike) -> bool:
 
 real_p = unary(
     "real",
-    lambda x: np.asarray(x).real[()],
+    lambda x: np.real(np.asarray(x))[()],
     _COMPLEX,
     lambda g, *_: complex(g, 0),
     real_dtype,
@@ -54,7 +54,7 @@ def real(x: ArrayLike) -> Array:
 
 imag_p = unary(
     "imag",
-    lambda x: np.asarray(x).imag[()],
+    lambda x: np.imag(np.asarray(x))[()],
     _COMPLEX,
     lambda g, *_: complex(0, neg(g)),
     real_dtype,

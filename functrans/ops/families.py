@@ -7,7 +7,7 @@ from a transpose per operand. Start reading at `elementwise`. Imports core, `rul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -34,8 +34,8 @@ from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
     "ANY", "BOOL_INT", "FLOATING", "INEXACT", "INTEGER", "NUMERIC", "REAL", "add_any", "add_any_p", "apply", "apply1",
-    "apply2", "cast_scalars", "dtype_of", "elementwise", "evaluate_or_bind", "matched", "multilinear", "same_dtype", "same_shape",
-    "to_bool", "unary",
+    "apply2", "cast_scalars", "dtype_of", "elementwise", "evaluate_or_bind", "matched", "multilinear", "same_dtype",
+    "same_shape", "shape_of", "to_bool", "unary",
 ]  # fmt: skip
 
 # dtype kinds that a primitive accepts
@@ -102,6 +102,8 @@ def elementwise(
     else:
         vjp = by_argument(lambda: prim, *derivatives)
         jvp = _jvp_by_argument(lambda: prim, *(derivatives if tangents is None else tangents))
+        if len(derivatives) > 1:
+            vjp, jvp = _refusing_scalars(name, vjp), _refusing_scalars(name, jvp)
 
     prim = Primitive(
         name,
@@ -109,19 +111,38 @@ def elementwise(
         abstract_eval,
         vjp,
         jvp,
-        lambda size, args, batched, params: (prim.bind(*matched(size, args, batched), **params), (True,)),
+        lambda size, args, batched, params: (prim.bind(*matched(size, args, batched, name), **params), (True,)),
     )
     return prim
 
 
+_Rule = TypeVar("_Rule", bound=Callable[..., Any])  # Any: a VJP or a JVP rule
+
+
+def _refusing_scalars(name: str, rule: _Rule) -> _Rule:
+    """The rule, for operands of which none that it differentiates by has rank 0 next to arrays.
+
+    NumPy would broadcast that one, and its derivative would have the wrong shape.
+    """
+
+    def checked(primals: Values, active: tuple[object, ...], params: Params) -> Any:  # Any: what the rule returns
+        shapes = [shape_of(primal) for primal in primals]
+        if shapes.count(shapes[0]) < len(shapes):
+            full = max(shapes, key=len)
+            if any(a is not None and a is not False and s != full for a, s in zip(active, shapes, strict=True)):
+                raise OperandError(name, [str(aval_of(primal)) for primal in primals], "traced operands of one shape")
+        return rule(primals, active, params)
+
+    return cast(_Rule, checked)
+
+
 def _as_tuple(impl: Callable[..., Any]) -> Impl:  # Any: a NumPy ufunc
-    match impl:
-        case np.ufunc(nin=1):
-            return lambda x: (impl(x),)
-        case np.ufunc(nin=2):
-            return lambda x, y: (impl(x, y),)
-        case _:
-            return lambda *args, **params: (impl(*args, **params),)
+    arity = impl.nin if isinstance(impl, np.ufunc) else 0
+    if arity == 1:
+        return lambda x: (impl(x),)
+    if arity == 2:
+        return lambda x, y: (impl(x, y),)
+    return lambda *args, **params: (impl(*args, **params),)
 
 
 def same_shape(name: str, avals: Sequence[ShapedArray]) -> Shape:
@@ -146,8 +167,11 @@ def same_dtype(name: str, avals: Sequence[ShapedArray], accepts: str) -> DType:
 _KIND = {"b": "bool", "i": "signed integer", "u": "unsigned integer", "f": "floating", "c": "complex"}
 
 
-def matched(size: int, args: Values, batched: tuple[bool, ...]) -> list[Array]:
+def matched(size: int, args: Values, batched: tuple[bool, ...], name: str = "an elementwise primitive") -> list[Array]:
     """Give every operand the batch axis, for an elementwise primitive; rank-0 constants stay as they are."""
+    ranks = [len(shape_of(arg)) - is_batched for arg, is_batched in zip(args, batched, strict=True)]
+    if any(is_batched and rank < max(ranks) for rank, is_batched in zip(ranks, batched, strict=True)):
+        raise OperandError(name, [str(aval_of(arg)) for arg in args], "mapped operands of one shape")
     return [
         arg if is_batched or (is_concrete(arg) and np.ndim(arg) == 0) else broadcast_batch(size, arg)
         for arg, is_batched in zip(args, batched, strict=True)
@@ -197,6 +221,11 @@ _CONCRETE: frozenset[type] = frozenset({np.ndarray, *np.sctypeDict.values()})
 def dtype_of(x: ArrayLike) -> DType:
     """The dtype of an operand."""
     return x.dtype if type(x) in _CONCRETE else aval_of(x).dtype  # type: ignore[union-attr]  # it is concrete
+
+
+def shape_of(x: ArrayLike) -> Shape:
+    """The shape of an operand."""
+    return x.shape if type(x) in _CONCRETE else aval_of(x).shape  # type: ignore[union-attr]  # it is concrete
 
 
 def cast_scalars(name: str, operands: Sequence[ArrayLike]) -> list[Array]:

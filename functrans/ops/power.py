@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from functrans.core.aval import ShapedArray
 from functrans.core.primitive import aval_of, is_concrete
+from functrans.errors import OperandError
 from functrans.ops.arithmetic import div, div_no_nan, mul, square, sub
 from functrans.ops.cast import convert_element_type
 from functrans.ops.comparison import eq
 from functrans.ops.exponential import log
-from functrans.ops.families import FLOATING, INEXACT, INTEGER, NUMERIC, apply1, apply2, dtype_of, elementwise, unary
+from functrans.ops.families import (
+    FLOATING,
+    INEXACT,
+    INTEGER,
+    NUMERIC,
+    apply1,
+    apply2,
+    dtype_of,
+    elementwise,
+    same_dtype,
+    unary,
+)
 from functrans.ops.select import select
-from functrans.typing import Array, ArrayLike
+from functrans.typing import Array, ArrayLike, DType
 
 sqrt_p = unary("sqrt", np.sqrt, INEXACT, lambda g, out, _: div(mul(g, 0.5), out))
 
@@ -78,3 +93,21 @@ def pow(x: ArrayLike, y: ArrayLike) -> Array:
     if dtype_of(y).kind in INTEGER and dtype_of(x).kind in INEXACT and not aval_of(y).weak:
         y = convert_element_type(y, dtype_of(x))
     return apply2(pow_p, x, y)
+
+
+def _double(name: str, avals: Sequence[ShapedArray], accepts: str) -> DType:
+    dtype = same_dtype(name, avals, accepts)
+    if dtype not in (np.dtype(np.float64), np.dtype(np.complex128)):
+        raise OperandError(name, [str(aval) for aval in avals], "float64 or complex128")
+    return dtype
+
+
+# NumPy's float_power and power round differently in the last digit.
+float_power_p = elementwise(
+    "float_power", np.float_power, INEXACT, (_pow_by_base, _pow_by_exponent), operand_dtype=_double
+)
+
+
+def float_power(x: ArrayLike, y: ArrayLike) -> Array:
+    """Elementwise x to the power y, both float64 or complex128; derivatives as for `pow`."""
+    return apply2(float_power_p, x, y)

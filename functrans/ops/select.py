@@ -7,11 +7,20 @@ from typing import Any, cast
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
-from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Tracer, Values, aval_of
+from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, is_concrete
 from functrans.errors import CaseNumberError, OperandError
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.comparison import eq
-from functrans.ops.families import add_any, cast_scalars, dtype_of, evaluate_or_bind, matched, same_dtype, same_shape
+from functrans.ops.families import (
+    add_any,
+    cast_scalars,
+    dtype_of,
+    evaluate_or_bind,
+    matched,
+    same_dtype,
+    same_shape,
+    shape_of,
+)
 from functrans.typing import Array, ArrayLike
 
 _BOOL = np.dtype(np.bool_)
@@ -70,10 +79,16 @@ def _jvp(primals: Values, tangents: Maybes, _params: Params) -> tuple[Values, Ma
 
 
 def _batch(size: int, args: Values, batched: tuple[bool, ...], _params: Params) -> tuple[Values, tuple[bool, ...]]:
-    return select_n_p.bind(*matched(size, args, batched)), (True,)
+    return select_n_p.bind(*matched(size, args, batched, "select_n")), (True,)
 
 
 select_n_p = Primitive("select_n", _impl, _abstract_eval, _vjp, _jvp, _batch)
+
+
+def _as_chooser(which: ArrayLike) -> ArrayLike:
+    if isinstance(which, bool):
+        return np.bool_(which)
+    return np.int32(which) if isinstance(which, int) else which
 
 
 def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
@@ -83,11 +98,11 @@ def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
     """
     has_number = any(type(case) in PYTHON_SCALARS for case in cases)
     values = cast_scalars("select_n", cases) if has_number else cast(Values, cases)
-    chooser = np.int32(which) if type(which) is int else which
-    if isinstance(chooser, Tracer) and not chooser.aval.shape:
-        shape = max((aval_of(value).shape for value in values), key=len)
+    chooser = cast(Array, _as_chooser(which))
+    if not is_concrete(chooser) and not shape_of(chooser):
+        shape = max(map(shape_of, values), key=len)
         chooser = broadcast_in_dim(chooser, shape, ()) if shape else chooser
-    return evaluate_or_bind(select_n_p, cast(Array, chooser), *values)
+    return evaluate_or_bind(select_n_p, chooser, *values)
 
 
 def select(pred: ArrayLike, on_true: ArrayLike, on_false: ArrayLike) -> Array:

@@ -33,4 +33,5 @@ CASES = (
         name="integer exponents",
     ),
     Case(ops.pow_p, ops.pow, np.power, (Operand(), Operand(low=0.0)), INTS, name="integers"),
+    Case(ops.float_power_p, ops.float_power, np.float_power, (_POSITIVE, Operand()), ("float64", "complex128")),
 )
