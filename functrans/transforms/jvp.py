@@ -44,6 +44,8 @@ class JvpTracer(ArrayTracer):
 
     __slots__ = ("aval", "primal", "tangent")
 
+    why_not_concrete = "which would cut it off from its derivative"
+
     def __init__(self, trace: JvpTrace, primal: Array, tangent: Array) -> None:
         self.owner = trace
         self.primal = primal

@@ -57,6 +57,8 @@ class VjpTracer(ArrayTracer):
 
     __slots__ = ("aval", "number", "value")
 
+    why_not_concrete = "which would cut it off from its derivative"
+
     def __init__(self, trace: VjpTrace, value: Array, number: int, aval: ShapedArray) -> None:
         self.owner = trace
         self.value = value
