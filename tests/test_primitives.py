@@ -6,7 +6,7 @@ Value, staging, derivatives to second order in both modes, batching and compilat
 import runpy
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -279,7 +279,7 @@ def check_batched(fun: Fun, operands: Arrays, stacks: Arrays, axes: tuple[int | 
 @rows(batch_dtypes)
 def test_vmap(case: Case, dtype: str) -> None:
     operands, stacks = operands_of(case, dtype), batches_of(case, dtype)
-    fun = lambda *args: outs_of(case, *args)
+    fun = partial(outs_of, case)
     nothing: tuple[int | None, ...] = (None,) * len(operands)
     for i, operand in enumerate(operands):
         for axis in {0, operand.ndim}:
@@ -343,7 +343,7 @@ def test_transformed_jaxprs(case: Case, dtype: str) -> None:
 @rows(all_dtypes)
 def test_jit(case: Case, dtype: str) -> None:
     operands = operands_of(case, dtype)
-    fun = lambda *args: outs_of(case, *args)
+    fun = partial(outs_of, case)
     compiled = jit(fun)
     for _ in range(2):  # the first call traces, the second finds what was compiled
         for got, expected in zip(compiled(*operands), fun(*operands), strict=True):
@@ -364,8 +364,9 @@ def test_transforms_of_jit(case: Case, dtype: str) -> None:
     assert_close(vmap(compiled)(*stacks), vmap(fun)(*stacks), 1e-12, "vmap of jit")
     per_sample = vmap(reverse(fun, count))(*stacks, *ct_stacks)
     assert_close(vmap(reverse(compiled, count))(*stacks, *ct_stacks), per_sample, 1e-12, "vmap of vjp of jit")
-    second = lambda g: forward(reverse(g, count), count + len(cts))(*primals, *cts, *tangents, *cts)
-    assert_close(second(compiled), second(fun), 1e-12, "jvp of vjp of jit")
+    point = (*primals, *cts, *tangents, *cts)
+    second, of_compiled = (forward(reverse(f, count), count + len(cts))(*point) for f in (fun, compiled))
+    assert_close(of_compiled, second, 1e-12, "jvp of vjp of jit")
 
 
 # ---- the table is complete ----
