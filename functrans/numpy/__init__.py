@@ -18,6 +18,7 @@ from numpy import (
     triu_indices, mask_indices, ndindex, errstate, seterr, geterr, printoptions, set_printoptions, get_printoptions,
     array_repr, array_str, array2string, save, savez, load, iterable,
 )
+from functrans.numpy.array import ArrayTracer as _ArrayTracer  # noqa: F401  # first: `array` is the function, not this
 from functrans.numpy.creation import (
     arange, array, asanyarray, asarray, ascontiguousarray, astype, copy, diag, diagflat, diagonal, empty_like, full,
     full_like, linspace, logspace, meshgrid, ones_like, trace, tril, triu, vander, zeros_like,
@@ -42,7 +43,7 @@ from functrans.numpy.selection import (
     argpartition, argsort, choose, clip, compress, partition, select, sort, take, take_along_axis, where,
 )
 from functrans.numpy.reductions import (
-    all, any, argmax, argmin, count_nonzero, max, min, prod, ptp, sum,
+    all, amax, amin, any, argmax, argmin, count_nonzero, max, min, prod, ptp, sum,
 )
 from functrans.numpy.nan_reductions import (
     nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmin, nanprod, nanstd, nansum, nanvar,
@@ -55,6 +56,10 @@ from functrans.numpy.cumulative import (
 )
 from functrans.numpy.products import (
     convolve, correlate, cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat,
+)
+from functrans.numpy.value_dependent import (
+    argwhere, bincount, copyto, extract, fill_diagonal, flatnonzero, intersect1d, nonzero, place, put, put_along_axis,
+    putmask, setdiff1d, setxor1d, trim_zeros, union1d, unique,
 )
 from functrans.numpy.einsum import (
     einsum,
@@ -75,38 +80,41 @@ from functrans.numpy.ufuncs import (
 )
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "angle", "any", "append", "arange", "arccos",
-    "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort",
-    "around", "array", "array2string", "array_equal", "array_equiv", "array_repr", "array_split", "array_str",
-    "asanyarray", "asarray", "ascontiguousarray", "asin", "asinh", "astype", "at", "atan", "atan2", "atanh",
-    "atleast_1d", "atleast_2d", "atleast_3d", "average", "bartlett", "bitwise_and", "bitwise_count", "bitwise_invert",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "blackman", "block",
-    "bool_", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "c_", "can_cast", "cbrt", "cdouble", "ceil",
-    "choose", "clip", "column_stack", "common_type", "complex128", "complex64", "complexfloating", "compress",
-    "concat", "concatenate", "conj", "conjugate", "convolve", "copy", "copysign", "correlate", "cos", "cosh",
-    "count_nonzero", "cross", "csingle", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "deg2rad",
-    "degrees", "delete", "diag", "diag_indices", "diagflat", "diagonal", "diff", "divide", "divmod", "dot", "double",
-    "dsplit", "dstack", "dtype", "e", "ediff1d", "einsum", "empty", "empty_like", "equal", "errstate", "euler_gamma",
-    "exp", "exp2", "expand_dims", "expm1", "eye", "fabs", "finfo", "fix", "flip", "fliplr", "flipud", "float16",
-    "float32", "float64", "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp",
-    "frombuffer", "fromfunction", "fromiter", "fromstring", "full", "full_like", "gcd", "generic", "get_printoptions",
-    "geterr", "gradient", "greater", "greater_equal", "hamming", "hanning", "heaviside", "hsplit", "hstack", "hypot",
-    "identity", "iinfo", "imag", "index_exp", "indices", "inexact", "inf", "inner", "insert", "int16", "int32",
-    "int64", "int8", "int_", "integer", "interp", "intp", "invert", "isclose", "iscomplex", "iscomplexobj", "isdtype",
+    "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "append", "arange",
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition",
+    "argsort", "argwhere", "around", "array", "array2string", "array_equal", "array_equiv", "array_repr",
+    "array_split", "array_str", "asanyarray", "asarray", "ascontiguousarray", "asin", "asinh", "astype", "at", "atan",
+    "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bartlett", "bincount", "bitwise_and",
+    "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "blackman", "block", "bool_", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "c_",
+    "can_cast", "cbrt", "cdouble", "ceil", "choose", "clip", "column_stack", "common_type", "complex128", "complex64",
+    "complexfloating", "compress", "concat", "concatenate", "conj", "conjugate", "convolve", "copy", "copysign",
+    "copyto", "correlate", "cos", "cosh", "count_nonzero", "cross", "csingle", "cumprod", "cumsum", "cumulative_prod",
+    "cumulative_sum", "deg2rad", "degrees", "delete", "diag", "diag_indices", "diagflat", "diagonal", "diff",
+    "divide", "divmod", "dot", "double", "dsplit", "dstack", "dtype", "e", "ediff1d", "einsum", "empty", "empty_like",
+    "equal", "errstate", "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs",
+    "fill_diagonal", "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float16", "float32", "float64",
+    "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "frombuffer", "fromfunction",
+    "fromiter", "fromstring", "full", "full_like", "gcd", "generic", "get_printoptions", "geterr", "gradient",
+    "greater", "greater_equal", "hamming", "hanning", "heaviside", "hsplit", "hstack", "hypot", "identity", "iinfo",
+    "imag", "index_exp", "indices", "inexact", "inf", "inner", "insert", "int16", "int32", "int64", "int8", "int_",
+    "integer", "interp", "intersect1d", "intp", "invert", "isclose", "iscomplex", "iscomplexobj", "isdtype",
     "isfinite", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "isscalar", "issubdtype", "iterable",
     "ix_", "kaiser", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "linspace", "load", "log", "log10",
     "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace",
     "mask_indices", "matmul", "matrix_transpose", "matvec", "max", "maximum", "mean", "median", "meshgrid", "mgrid",
     "min", "minimum", "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin",
     "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "ndarray",
-    "ndim", "ndindex", "negative", "newaxis", "nextafter", "not_equal", "number", "ogrid", "ones", "ones_like",
-    "outer", "pad", "partition", "permute_dims", "pi", "positive", "pow", "power", "printoptions", "prod",
-    "promote_types", "ptp", "r_", "rad2deg", "radians", "ravel", "ravel_multi_index", "real", "real_if_close",
-    "reciprocal", "remainder", "repeat", "reshape", "resize", "result_type", "right_shift", "rint", "roll",
-    "rollaxis", "rot90", "round", "s_", "save", "savez", "select", "set_printoptions", "seterr", "shape", "sign",
-    "signbit", "signedinteger", "sin", "sinc", "single", "sinh", "size", "sort", "spacing", "split", "sqrt", "square",
-    "squeeze", "stack", "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot",
-    "tile", "trace", "transpose", "trapezoid", "tri", "tril", "tril_indices", "triu", "triu_indices", "true_divide",
-    "trunc", "uint", "uint16", "uint32", "uint64", "uint8", "uintp", "unravel_index", "unsignedinteger", "unstack",
-    "unwrap", "vander", "var", "vdot", "vecdot", "vecmat", "vsplit", "vstack", "where", "zeros", "zeros_like",
+    "ndim", "ndindex", "negative", "newaxis", "nextafter", "nonzero", "not_equal", "number", "ogrid", "ones",
+    "ones_like", "outer", "pad", "partition", "permute_dims", "pi", "place", "positive", "pow", "power",
+    "printoptions", "prod", "promote_types", "ptp", "put", "put_along_axis", "putmask", "r_", "rad2deg", "radians",
+    "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "remainder", "repeat", "reshape", "resize",
+    "result_type", "right_shift", "rint", "roll", "rollaxis", "rot90", "round", "s_", "save", "savez", "select",
+    "set_printoptions", "setdiff1d", "seterr", "setxor1d", "shape", "sign", "signbit", "signedinteger", "sin", "sinc",
+    "single", "sinh", "size", "sort", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract",
+    "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose",
+    "trapezoid", "tri", "tril", "tril_indices", "trim_zeros", "triu", "triu_indices", "true_divide", "trunc", "uint",
+    "uint16", "uint32", "uint64", "uint8", "uintp", "union1d", "unique", "unravel_index", "unsignedinteger",
+    "unstack", "unwrap", "vander", "var", "vdot", "vecdot", "vecmat", "vsplit", "vstack", "where", "zeros",
+    "zeros_like",
 ]
