@@ -491,3 +491,50 @@ class CustomRuleError(FunctransError, TypeError):
 
     def __init__(self, function: str, problem: str, needed: str) -> None:
         super().__init__(f"In the custom derivative of `{function}`, {problem}; it must be {needed}.")
+
+
+class FlatVectorError(FunctransError, ValueError):
+    """What `unravel` was called with is not a vector like the one that `ravel_pytree` made."""
+
+    def __init__(self, got: str, length: int, dtype: str) -> None:
+        super().__init__(
+            f"unravel got an array of type {got}; it takes one of shape ({length},) and of a dtype that casts to {dtype}.",
+            fix="Pass an array like the one that ravel_pytree returned next to this function; reshape(-1) flattens one.",
+        )
+
+
+class ComplexInputError(FunctransError, TypeError):
+    """A forward-mode Jacobian was asked by a complex argument without `holomorphic=True`."""
+
+    def __init__(self, transform: str, function: str, path: str, aval: str) -> None:
+        super().__init__(
+            f"{transform} of `{function}` got {path} of type {aval}: a function of a complex argument has two derivatives, along "
+            "the real and the imaginary direction, unless it is holomorphic.",
+            fix="If it is holomorphic, say so: holomorphic=True. For a real-valued function use functrans.jacrev; for one "
+            "direction functrans.jvp.",
+        )
+
+
+class GradientMismatchError(FunctransError, AssertionError):
+    """A derivative differs from central differences: `functrans.test_util` found a wrong rule, or a function with a kink."""
+
+    def __init__(
+        self,
+        mode: str,
+        function: str,
+        shares: Sequence[tuple[str, object, object, bool]],
+        atol: float,
+        rtol: float,
+        message: str = "",
+    ) -> None:
+        wrong = [share for share in shares if not share[-1]] or shares
+        lines = [f"  {path}: {mode} gives {analytic}, differences give {numeric}" for path, analytic, numeric, _ in wrong]
+        fine = [path for path, _, _, right in shares if right]
+        if fine and len(wrong) < len(shares):
+            lines.append(f"  (the same by {', '.join(fine)})")
+        super().__init__(
+            "\n".join([f"The {mode} of `{function}` is not its derivative, along random directions:", *lines]),
+            message,
+            f"Tolerances were atol={atol:g}, rtol={rtol:g}. If the rule is right, the function may be steep, or have a kink "
+            "near the point: try other tolerances, eps or arguments.",
+        )

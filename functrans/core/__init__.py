@@ -2,3 +2,5 @@
 
 It names no feature and no primitive. Start reading at `primitive.py`.
 """
+
+from functrans.core import printer as printer  # jaxprs print once it is imported
