@@ -6,14 +6,14 @@ NumPy's NEP 50 (a float32 array times a traced Python `2.0` stays float32). Impo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
 from functrans.typing import DType, Shape
 
-__all__ = ["FLOAT0", "PYTHON_SCALARS", "ShapedArray", "concrete_aval", "is_inexact", "shaped", "short_dtype"]
+__all__ = ["FLOAT0", "INEXACT_KINDS", "PYTHON_SCALARS", "SCALAR_AVALS", "ShapedArray", "concrete_aval", "is_inexact", "shaped", "short_dtype"]
 
 PYTHON_SCALARS = (int, float, complex)
 """The Python types whose values are weak (`bool` is not: NEP 50 treats it as `np.bool`)."""
@@ -31,6 +31,13 @@ class ShapedArray:
     shape: Shape
     dtype: DType
     weak: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.shape, self.dtype, self.weak)))
+
+    def __hash__(self) -> int:  # computed once: avals are keys everywhere
+        return self._hash
 
     @property
     def ndim(self) -> int:
@@ -68,9 +75,13 @@ def short_dtype(dtype: DType) -> str:
     return prefix if prefix == "bool" else f"{prefix}{8 * dtype.itemsize}"
 
 
+INEXACT_KINDS = "fc"
+"""The kinds of dtypes whose values can be differentiated: floating and complex."""
+
+
 def is_inexact(dtype: DType) -> bool:
-    """Whether values of this dtype can be differentiated: floating or complex."""
-    return dtype.kind in "fc"
+    """Whether values of this dtype can be differentiated."""
+    return dtype.kind in INEXACT_KINDS
 
 
 def concrete_aval(value: object) -> ShapedArray:
@@ -78,18 +89,21 @@ def concrete_aval(value: object) -> ShapedArray:
 
     Raises TypeError for anything else.
     """
-    kind = type(value)
-    if kind is np.ndarray or isinstance(value, np.ndarray | np.generic):
-        return shaped(value.shape, value.dtype)  # type: ignore[attr-defined]  # mypy does not narrow by `kind`
-    weak = _WEAK.get(kind)
-    if weak is None:
-        raise TypeError(f"not an array or a number: {kind.__name__}")
-    return weak
+    if isinstance(value, np.ndarray):
+        return shaped(value.shape, value.dtype)
+    known = SCALAR_AVALS.get(type(value))
+    if known is not None:
+        return known
+    if isinstance(value, np.generic):  # of a dtype that carries more than its type says: a string, a date
+        return shaped((), value.dtype)
+    raise TypeError(f"not an array or a number: {type(value).__name__}")
 
 
-_WEAK = {
+SCALAR_AVALS: dict[type, ShapedArray] = {
+    **{np.dtype(code).type: shaped((), np.dtype(code)) for code in np.typecodes["All"] if np.dtype(code).kind in "biufc"},
     bool: shaped((), np.dtype(np.bool_)),
     int: shaped((), np.dtype(np.int64), True),
     float: shaped((), np.dtype(np.float64), True),
     complex: shaped((), np.dtype(np.complex128), True),
 }
+"""The aval of every type of number."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from functrans.core.aval import ShapedArray, concrete_aval
+from functrans.core.aval import SCALAR_AVALS, ShapedArray, concrete_aval, shaped
 from functrans.errors import LeakedTracerError
 from functrans.typing import Array
 
@@ -181,7 +181,12 @@ _CONCRETE = (np.ndarray, np.generic)
 
 def aval_of(value: object) -> ShapedArray:
     """The abstract value of an array, a NumPy scalar, a Python number or a tracer."""
-    return concrete_aval(value) if type(value) is np.ndarray or not isinstance(value, Tracer) else value.aval
+    if type(value) is np.ndarray:
+        return shaped(value.shape, value.dtype)
+    known = SCALAR_AVALS.get(type(value))
+    if known is not None:
+        return known
+    return value.aval if isinstance(value, Tracer) else concrete_aval(value)
 
 
 def is_concrete(value: object) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from functrans import tree
+from functrans.core.aval import SCALAR_AVALS
 from functrans.core.primitive import Tracer
 from functrans.errors import ArgnumsError, NonArrayInputError
 from functrans.typing import Array
@@ -20,7 +21,7 @@ from functrans.typing import Array
 __all__ = ["argument_paths", "check_leaves", "function_name", "owned", "select_arguments"]
 
 _KINDS = "biufc"
-_SCALARS = frozenset({int, float, complex})
+_SCALARS = frozenset(SCALAR_AVALS) - {bool}
 _DTYPES = frozenset(np.dtype(code) for code in np.typecodes["All"] if np.dtype(code).kind in _KINDS)
 """The dtypes of numbers, in the machine's byte order."""
 
@@ -82,18 +83,22 @@ def select_arguments(
 
     Raises ArgnumsError for numbers that the call has no positional argument for.
     """
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if isinstance(argnums, int):
+        if not -len(args) <= argnums < len(args):
+            raise ArgnumsError(transform, function_name(fun), argnums, len(args))
+        first = argnums % len(args)
+        return args[first], lambda replaced: [*args[:first], replaced, *args[first + 1 :]]
+    chosen = tuple(argnums)
     if not chosen or any(not -len(args) <= i < len(args) for i in chosen):
         raise ArgnumsError(transform, function_name(fun), argnums, len(args))
 
     def rebuild(replaced: Any) -> list[Any]:
-        replacements = (replaced,) if isinstance(argnums, int) else replaced
         full = list(args)
-        for i, replacement in zip(chosen, replacements, strict=True):
+        for i, replacement in zip(chosen, replaced, strict=True):
             full[i] = replacement
         return full
 
-    return (args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in chosen)), rebuild
+    return tuple(args[i] for i in chosen), rebuild
 
 
 def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:

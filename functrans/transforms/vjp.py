@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from functrans import tree
-from functrans.core.aval import FLOAT0, ShapedArray, is_inexact
+from functrans.core.aval import FLOAT0, INEXACT_KINDS, ShapedArray, is_inexact
 from functrans.core.primitive import (
     EVAL,
     LocallyConstant,
@@ -75,7 +75,7 @@ class VjpTracer(ArrayTracer):
         return f"Grad<{self.value!r}>"
 
 
-Step = tuple[tuple[int, ...], tuple[int, ...], Pullback, "Source | None"]
+Step = tuple[list[int], list[int], Pullback, "Source | None"]
 """Numbers of the operands (-1: not mine), numbers of the results, pullback, source."""
 
 
@@ -83,6 +83,8 @@ class VjpTrace(Trace):
     """Computes under the parent and remembers how to go back."""
 
     __slots__ = ("count", "tape")
+
+    parent: Trace
 
     def __init__(self, parent: Trace) -> None:
         super().__init__(parent)
@@ -96,44 +98,40 @@ class VjpTrace(Trace):
         return VjpTracer(self, value, number, aval_of(value))
 
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
-        parent = cast(Trace, self.parent)
         primals: list[Array] = []
         numbers: list[int] = []
-        mine = False
-        for arg in cast(Sequence[object], args):
-            if type(arg) is VjpTracer and arg.owner is self:
-                primals.append(arg.value)
-                numbers.append(arg.number)
-                mine = True
-            else:
-                primals.append(cast(Array, arg))
-                numbers.append(-1)
+        wanted: list[bool] = []
+        arg: Any  # a tracer, though typed as the array that it stands for
+        for arg in args:
+            mine = type(arg) is VjpTracer and arg.owner is self
+            primals.append(arg.value if mine else arg)
+            numbers.append(arg.number if mine else -1)
+            wanted.append(mine)
+        parent = self.parent
         token = set_trace(parent)
         try:
             rule = prim.vjp
-            if not mine or isinstance(rule, LocallyConstant):
+            if True not in wanted or isinstance(rule, LocallyConstant):
                 return parent.bind(prim, primals, params)
             if isinstance(rule, NotDifferentiable):
                 outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule)
             else:
-                outs, pullback = rule(tuple(primals), tuple([number >= 0 for number in numbers]), params)
-            return self._record(numbers, outs, pullback, None if parent is EVAL else current_source())
+                outs, pullback = rule(tuple(primals), tuple(wanted), params)
+            source = None if parent is EVAL else current_source()
         finally:
             reset_trace(token)
-
-    def _record(self, numbers: list[int], outs: Values, pullback: Pullback, source: Source | None) -> Values:
-        results: list[Array] = []
+        results: list[Any] = []
         outputs: list[int] = []
         for out in outs:
             aval = aval_of(out)
-            if is_inexact(aval.dtype):
-                results.append(cast(Array, VjpTracer(self, out, self.count, aval)))
+            if aval.dtype.kind in INEXACT_KINDS:
+                results.append(VjpTracer(self, out, self.count, aval))
                 outputs.append(self.count)
                 self.count += 1
             else:  # integers and bools have no derivative: the value itself
                 results.append(out)
                 outputs.append(-1)
-        self.tape.append((tuple(numbers), tuple(outputs), pullback, source))
+        self.tape.append((numbers, outputs, pullback, source))
         return tuple(results)
 
 
@@ -354,20 +352,21 @@ def _value_and_grad(
     transform: str,
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Any]]:
     name = function_name(fun)
+    label = f"{transform}({name})"
     check = partial(_check_input, transform, name, holomorphic, allow_int)
 
     def transformed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         wrt, rebuild = select_arguments(transform, fun, args, argnums)
         flat, in_tree = tree.flatten(wrt)
         paths = partial(argument_paths, fun, args, only=argnums)
-        leaves = check_leaves(flat, f"{transform}({name})", paths)
-        check(leaves, paths)
+        leaves = check_leaves(flat, label, paths)
+        avals = [aval_of(leaf) for leaf in leaves]
+        check(avals, paths)
         call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)
         recorded = record(call, leaves, has_aux, name)
-        value = _check_scalar(transform, name, recorded, holomorphic)
-        one = cast(Array, aval_of(value).dtype.type(1))
-        found = pull_back(recorded, [one], len(leaves), consume=True)
-        grads = owned([cotangent(ct, aval_of(leaf)) for ct, leaf in zip(found, leaves, strict=True)], leaves)
+        value, aval = _check_scalar(transform, name, recorded, holomorphic)
+        found = pull_back(recorded, [cast(Array, aval.dtype.type(1))], len(leaves), consume=True)
+        grads = owned([cotangent(ct, aval) for ct, aval in zip(found, avals, strict=True)], leaves)
         return ((value, recorded.aux) if has_aux else value), tree.unflatten(in_tree, grads)
 
     return transformed
@@ -378,18 +377,18 @@ def _check_input(
     name: str,
     holomorphic: bool,
     allow_int: bool,
-    leaves: Sequence[Array],
+    avals: Sequence[ShapedArray],
     paths: Callable[[], Sequence[str]],
 ) -> None:
-    for i, leaf in enumerate(leaves):
-        kind = aval_of(leaf).dtype.kind
+    for i, aval in enumerate(avals):
+        kind = aval.dtype.kind
         if kind not in "fc" and not allow_int:
-            raise IntegerInputError(transform, name, paths()[i], str(aval_of(leaf)))
+            raise IntegerInputError(transform, name, paths()[i], str(aval))
         if holomorphic and kind != "c":
-            raise HolomorphicError(name, f"its argument {paths()[i]} has type {aval_of(leaf)}")
+            raise HolomorphicError(name, f"its argument {paths()[i]} has type {aval}")
 
 
-def _check_scalar(transform: str, name: str, recorded: Recorded, holomorphic: bool) -> Array:
+def _check_scalar(transform: str, name: str, recorded: Recorded, holomorphic: bool) -> tuple[Array, ShapedArray]:
     if len(recorded.values) != 1:
         raise ScalarOutputError(transform, name, f"a tree of {len(recorded.values)} leaves", None)
     (value,) = check_leaves(recorded.values, f"the result of {name}", lambda: [name])
@@ -402,4 +401,4 @@ def _check_scalar(transform: str, name: str, recorded: Recorded, holomorphic: bo
         )
     if not is_inexact(aval.dtype):
         raise IntegerOutputError(transform, name, str(aval))
-    return value
+    return value, aval
