@@ -19,7 +19,7 @@ from functrans.typing import Array, ArrayLike
 def _pick_greater(x: Array, y: Array, a: Array, b: Array) -> Any:  # Any: an array or a scalar
     out = np.where(np.greater(x, y), a, b)
     ties = np.equal(x, y)
-    return np.where(ties, 0.5 * np.add(a, b), out)[()] if np.any(ties) else out[()]
+    return np.where(ties, 0.5 * np.add(a, b), out)[()] if np.count_nonzero(ties) else out[()]
 
 
 pick_greater_p = elementwise(

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
+from functrans.core.aval import ShapedArray, shaped
 from functrans.core.primitive import (
     AbstractEval,
     BatchRule,
@@ -29,7 +29,7 @@ from functrans.core.primitive import (
 )
 from functrans.errors import OperandError
 from functrans.ops.broadcast import broadcast_batch
-from functrans.ops.rules import LocalRule, NotRule, by_argument
+from functrans.ops.rules import CONCRETE, LocalRule, NotRule, by_argument, run
 from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
@@ -58,7 +58,7 @@ _BOOL = np.dtype(np.bool_)
 
 def _jvp_by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> JvpRule:
     def jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
-        outs = prim().bind(*primals, **params)
+        outs = run(prim(), primals, params)
         total = None
         for rule, tangent in zip(rules, tangents, strict=True):
             if rule is not None and tangent is not None:
@@ -178,54 +178,35 @@ def matched(size: int, args: Values, batched: tuple[bool, ...], name: str = "an 
     ]
 
 
-# ---- binding. Concrete operands are evaluated at once under every trace, so the constants of a rule stay constants; and
-# eager code, whose hot path this is, asks no trace.
+# ---- what public functions call: the hot path of eager code ----
 
 
 def evaluate_or_bind(prim: Primitive, *operands: Array, **params: Any) -> Array:  # Any: see Params
-    """The first result of a primitive."""
-    for operand in operands:
-        if type(operand) not in _CONCRETE:
-            return prim.bind(*operands, **params)[0]
-    return prim.impl(*operands, **params)[0]
+    """The first result of a primitive; see `run`."""
+    return run(prim, operands, params)[0]
 
 
 def apply(prim: Primitive, *operands: ArrayLike) -> Array:
     """The result of an elementwise primitive; Python numbers among the operands take the dtype of the others."""
     for operand in operands:
-        if type(operand) in PYTHON_SCALARS:
-            return evaluate_or_bind(prim, *cast_scalars(prim.name, operands))
-    return evaluate_or_bind(prim, *cast(Values, operands))
+        if type(operand) in _ROOM:
+            return run(prim, cast_scalars(prim.name, operands), {})[0]
+    return run(prim, operands, {})[0]  # type: ignore[arg-type]  # no Python numbers are left; `cast` would cost time
 
 
 def apply1(prim: Primitive, x: ArrayLike) -> Array:
     """`apply` of one operand."""
-    if type(x) in _CONCRETE:
-        return prim.impl(x)[0]
-    return apply(prim, x)
+    return prim.impl(x)[0] if type(x) in CONCRETE else apply(prim, x)
 
 
 def apply2(prim: Primitive, x: ArrayLike, y: ArrayLike) -> Array:
     """`apply` of two operands."""
-    if type(x) in _CONCRETE:
-        if type(y) in _CONCRETE:
+    if type(x) in CONCRETE:
+        if type(y) in CONCRETE:
             return prim.impl(x, y)[0]
         if type(y) in _ROOM:
             return prim.impl(x, _as_dtype(prim.name, y, x.dtype))[0]  # type: ignore[union-attr]  # it is concrete
     return apply(prim, x, y)
-
-
-_CONCRETE: frozenset[type] = frozenset({np.ndarray, *np.sctypeDict.values()})
-
-
-def dtype_of(x: ArrayLike) -> DType:
-    """The dtype of an operand."""
-    return x.dtype if type(x) in _CONCRETE else aval_of(x).dtype  # type: ignore[union-attr]  # it is concrete
-
-
-def shape_of(x: ArrayLike) -> Shape:
-    """The shape of an operand."""
-    return x.shape if type(x) in _CONCRETE else aval_of(x).shape  # type: ignore[union-attr]  # it is concrete
 
 
 def cast_scalars(name: str, operands: Sequence[ArrayLike]) -> list[Array]:
@@ -233,19 +214,34 @@ def cast_scalars(name: str, operands: Sequence[ArrayLike]) -> list[Array]:
 
     Raises OperandError for a number that this dtype's kind has no place for: 0.5 next to integers.
     """
-    dtype = next((aval_of(operand).dtype for operand in operands if type(operand) not in PYTHON_SCALARS), None)
-    if dtype is None:
+    for operand in operands:
+        if type(operand) not in _ROOM:
+            dtype = dtype_of(operand)
+            break
+    else:
         dtype = np.result_type(*(aval_of(operand).dtype for operand in operands))
-    return [_as_dtype(name, operand, dtype) if type(operand) in PYTHON_SCALARS else operand for operand in operands]  # type: ignore[misc]
+    return [_as_dtype(name, operand, dtype) if type(operand) in _ROOM else operand for operand in operands]  # type: ignore[misc]  # see apply
 
 
 def _as_dtype(name: str, number: ArrayLike, dtype: DType) -> Array:
     if dtype.kind not in _ROOM[type(number)]:
         raise OperandError(name, [repr(number), str(dtype)], f"a number that {dtype} has a place for")
-    return cast(Array, dtype.type(number))
+    value: Array = dtype.type(number)
+    return value
 
 
 _ROOM: dict[type, str] = {int: "iufc", float: "fc", complex: "c"}
+"""The kinds of dtypes that the Python numbers fit."""
+
+
+def dtype_of(x: ArrayLike) -> DType:
+    """The dtype of an operand."""
+    return x.dtype if type(x) in CONCRETE else aval_of(x).dtype  # type: ignore[union-attr]  # it is concrete
+
+
+def shape_of(x: ArrayLike) -> Shape:
+    """The shape of an operand."""
+    return x.shape if type(x) in CONCRETE else aval_of(x).shape  # type: ignore[union-attr]  # it is concrete
 
 
 def unary(

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, TypeAlias, cast
 
+import numpy as np
+
 from functrans.core.aval import ShapedArray
 from functrans.core.primitive import (
     LocallyConstant,
@@ -28,7 +30,7 @@ from functrans.core.primitive import (
 )
 from functrans.typing import Array
 
-__all__ = ["LocalRule", "NotRule", "by_argument", "linear"]
+__all__ = ["CONCRETE", "LocalRule", "NotRule", "by_argument", "linear", "run"]
 
 LocalRule: TypeAlias = Callable[..., Array | None]
 """`(g, out, *primals, **params) -> g × ∂out/∂x`, or None for zero: serves as JVP (g a tangent) and, being diagonal, as
@@ -44,6 +46,21 @@ def _kept(rule: LocalRule, count: int) -> tuple[str, ...]:
     if len(names) < count:  # a trailing *primals stands for all the rest
         names += (code.co_varnames[code.co_argcount + code.co_kwonlyargcount],) * (count - len(names))
     return tuple("value" if name[0] != "_" else "aval" if name.strip("_") else "nothing" for name in names[:count])
+
+
+CONCRETE: frozenset[type] = frozenset({np.ndarray, *np.sctypeDict.values()})
+"""The types of arrays and NumPy scalars."""
+
+
+def run(prim: Primitive, operands: Sequence[Array], params: Params) -> Values:
+    """The results of a primitive. Concrete operands are evaluated at once, whatever trace is current.
+
+    So the constants that a rule works with stay constants under a stage, and eager code asks no trace.
+    """
+    for operand in operands:
+        if type(operand) not in CONCRETE:
+            return prim.bind(*operands, **params)
+    return prim.impl(*operands, **params)
 
 
 _Plan: TypeAlias = tuple[tuple[LocalRule | None, ...], Callable[[Sequence[Any]], tuple[Any, ...]]]
@@ -75,7 +92,7 @@ def by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> VjpR
     plans: dict[tuple[bool, ...], _Plan] = {}
 
     def vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-        outs = prim().bind(*primals, **params)
+        outs = run(prim(), primals, params)
         plan = plans.get(wanted)
         if plan is None:
             plan = plans[wanted] = _plan(rules, wanted)

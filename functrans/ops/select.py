@@ -21,6 +21,7 @@ from functrans.ops.families import (
     same_shape,
     shape_of,
 )
+from functrans.ops.rules import CONCRETE
 from functrans.typing import Array, ArrayLike
 
 _BOOL = np.dtype(np.bool_)
@@ -28,7 +29,7 @@ _INT32 = np.dtype(np.int32)
 
 
 def _impl(which: Array, *cases: Array) -> Values:
-    if len(cases) == 2 and np.result_type(which) == _BOOL:
+    if len(cases) == 2 and dtype_of(which) == _BOOL:
         out = np.where(which, cases[1], cases[0])
     else:
         lowest, highest = (int(np.min(which)), int(np.max(which))) if np.size(which) else (0, 0)
@@ -107,4 +108,8 @@ def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
 
 def select(pred: ArrayLike, on_true: ArrayLike, on_false: ArrayLike) -> Array:
     """Elementwise `on_true` where `pred`, else `on_false`; `pred` is bool and has their shape or rank 0."""
+    if type(on_true) in PYTHON_SCALARS or type(on_false) in PYTHON_SCALARS:
+        on_true, on_false = cast_scalars("select_n", (on_true, on_false))
+    if type(pred) in CONCRETE and type(on_true) in CONCRETE and type(on_false) in CONCRETE:
+        return _impl(pred, on_false, on_true)[0]  # type: ignore[arg-type]  # all concrete; `cast` would cost time
     return select_n(pred, on_false, on_true)
