@@ -323,5 +323,14 @@ def scatter_array(
     elif unique_indices or count <= 1:
         target[found] = combine(target[found], values)
     else:
-        combine.at(target, found, values)
+        combine.at(out.reshape(-1), _positions(target, found), values.reshape(-1))
     return out
+
+
+def _positions(view: Array, found: tuple[Array, ...]) -> Array:
+    """Where the elements of view[found] lie in memory, for which `ufunc.at` is several times faster than for rows."""
+    strides = [stride // view.itemsize for stride in view.strides]
+    starts: Any = sum(array * stride for array, stride in zip(found, strides, strict=False))  # Any: arrays add up
+    for axis in range(len(found), view.ndim):
+        starts = np.asarray(starts)[..., np.newaxis] + strides[axis] * np.arange(view.shape[axis])
+    return np.asarray(starts, np.intp).reshape(-1)
