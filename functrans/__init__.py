@@ -42,6 +42,7 @@ __all__ = [
     "grad",
     "jit",
     "jvp",
+    "linear_transpose",
     "linearize",
     "numpy",
     "tree",

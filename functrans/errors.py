@@ -538,3 +538,14 @@ class GradientMismatchError(FunctransError, AssertionError):
             f"Tolerances were atol={atol:g}, rtol={rtol:g}. If the rule is right, the function may be steep, or have a kink "
             "near the point: try other tolerances, eps or arguments.",
         )
+
+
+class NotLinearError(FunctransError, TypeError):
+    """The transpose was asked of a function that is not linear."""
+
+    def __init__(self, function: str, why: str, where: str = "") -> None:
+        super().__init__(
+            f"linear_transpose needs a linear function, but `{function}` is none: {why}.",
+            where,
+            "For the transpose of the derivative at a point use functrans.vjp.",
+        )

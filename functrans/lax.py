@@ -64,6 +64,7 @@ from functrans.ops.floats import copysign, frexp, heaviside, ldexp, modf, nextaf
 from functrans.ops.gather import gather, scatter, scatter_add, scatter_max, scatter_min, scatter_mul
 from functrans.ops.gather_kernels import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
 from functrans.ops.generate import broadcasted_iota, eye, full, full_like, iota, ones, tri
+from functrans.ops.identity import stop_gradient
 from functrans.ops.linear_algebra import batch_matmul, dot, dot_general
 from functrans.ops.power import cbrt, hypot, pow, rsqrt, sqrt
 from functrans.ops.reduce import argmax, argmin, reduce_and, reduce_max, reduce_min, reduce_or, reduce_prod, reduce_xor
@@ -268,6 +269,7 @@ __all__ = [
     "sqrt",
     "square",
     "squeeze",
+    "stop_gradient",
     "sub",
     "tan",
     "tanh",

@@ -12,6 +12,7 @@ from tests.cases import (
     extrema,
     floats,
     generate,
+    identity,
     indexing,
     linear_algebra,
     power,

@@ -1,0 +1,40 @@
+"""`stop_gradient`, the identity without a derivative. Imports core and tree."""
+
+from __future__ import annotations
+
+from functrans import tree
+from functrans.core.aval import is_inexact
+from functrans.core.primitive import LocallyConstant, Primitive, Tracer
+from functrans.treedef import T
+from functrans.typing import Array
+
+__all__ = ["stop_gradient", "stop_gradient_p"]
+
+_STOPPED = LocallyConstant("that is what it is for")
+
+stop_gradient_p: Primitive = Primitive(
+    "stop_gradient",
+    lambda x: (x,),
+    lambda aval: (aval,),  # weak if the operand is: a Python number stays one
+    _STOPPED,
+    _STOPPED,
+    lambda _size, args, batched, _params: (stop_gradient_p.bind(*args), batched),
+    cheap=True,
+)
+
+
+def stop_gradient(x: T) -> T:
+    """The same tree of arrays, held constant in derivatives of every mode and order.
+
+    >>> import numpy as np
+    >>> from functrans import grad, lax
+    >>> grad(lambda x: x * lax.stop_gradient(x))(3.0)
+    np.float64(3.0)
+    """
+    return tree.map(_stopped, x)
+
+
+def _stopped(leaf: Array) -> Array:
+    if isinstance(leaf, Tracer) and is_inexact(leaf.aval.dtype):
+        return stop_gradient_p.bind(leaf)[0]
+    return leaf  # has no derivative anyway
