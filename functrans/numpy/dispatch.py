@@ -139,15 +139,20 @@ def _adapted(
     """The arguments bound by NumPy's signature, without those left at its defaults; all but the first ones by name."""
     signature = _signature(function, entry.implementation)
     bound = signature.bind(*args, **kwargs)  # raises TypeError for a call that is wrong in NumPy too
+    more = bound.arguments.pop("kwargs", {})
+    given = {**bound.arguments, **more}
     positional: list[Any] = []
-    keywords: dict[str, Any] = dict(bound.arguments.pop("kwargs", {}))
-    for place, (name, value) in enumerate(bound.arguments.items()):
-        parameter = signature.parameters[name]
-        if place == len(positional) < entry.positional and parameter.kind in _POSITIONAL:
+    keywords: dict[str, Any] = {}
+    places = {name: place for place, name in enumerate(signature.parameters)}
+    for name, value in given.items():
+        parameter = signature.parameters.get(name)
+        if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
+            positional.extend(value)
+        elif places.get(name) == len(positional) < entry.positional and parameter and parameter.kind in _POSITIONAL:
             positional.append(value)
         elif name in entry.names:
             keywords[name] = value
-        elif not _is_default(value, parameter.default):
+        elif parameter is None or not _is_default(value, parameter.default):
             raise _unsupported(function, name, entry)
     return positional, keywords
 

@@ -13,10 +13,9 @@ from functrans.numpy.dispatch import implements
 from functrans.numpy.operands import BOOL, FLOAT32, FLOAT64, INT, Axes, reduced_axes, strong
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.numpy.reductions import kept_shape, sum
-from functrans.numpy.shapes import along
+from functrans.numpy.shapes import along, reshape, transpose
 from functrans.ops.complex import imag, real
 from functrans.ops.select import select
-from functrans.ops.shape import reshape, transpose
 from functrans.ops.sort import sort
 from functrans.typing import Array, ArrayLike, DType, DTypeLike
 
