@@ -7,12 +7,13 @@ and `dispatch`.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from functrans.core.primitive import aval_of, is_concrete
+from functrans.core.primitive import Tracer, aval_of, is_concrete
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
 from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
 from functrans.numpy.promotion import as_operand, astype, broadcast_shape, promoted
@@ -82,13 +83,20 @@ def call(ufunc: np.ufunc, inputs: Sequence[object], dtype: DTypeLike | None = No
     name: how the user wrote it (an operator, say), for messages. Raises UnsupportedFunctionError, BroadcastError, and
     what NumPy raises for operands that it has no loop for.
     """
+    key = (ufunc, *map(_kind, inputs))
+    ready = _READY.get(key) if dtype is None else None
+    if ready is not None:
+        return ready(*inputs)
     rule = RULES.get(ufunc)
     if rule is None:
         return traced(ufunc, inputs, {} if dtype is None else {"dtype": dtype})
     operands: Sequence[Array] = [as_operand(x, name or ufunc.__name__) for x in inputs]
     to = None if dtype is None else np.dtype(dtype)
     if ufunc not in _COMPARISONS:
-        return rule(*promoted(ufunc, operands, to, name))
+        fitting = promoted(ufunc, operands, to, name)
+        if dtype is None and all(map(operator.is_, fitting, inputs)) and len(_READY) < _READY_SIZE:
+            _READY[key] = rule  # such operands need no conversion: the next ones of these types go straight to the rule
+        return rule(*fitting)
     operands = _exact(operands)
     try:
         return rule(*promoted(ufunc, operands, to, name))
@@ -96,6 +104,17 @@ def call(ufunc: np.ufunc, inputs: Sequence[object], dtype: DTypeLike | None = No
         if any(aval_of(x).dtype.kind not in "iu" for x in operands):
             raise
         return _constant_comparison(ufunc, operands, name)
+
+
+_READY: dict[tuple[object, ...], Callable[..., Outs]] = {}
+_READY_SIZE = 4096
+
+
+def _kind(x: object) -> object:
+    """An operand as part of a key: the aval of a tracer, shape and dtype of an array, the type of anything else."""
+    if isinstance(x, Tracer):
+        return x.aval
+    return (x.shape, x.dtype) if type(x) is np.ndarray else type(x)
 
 
 def _exact(operands: Sequence[Array]) -> Sequence[Array]:

@@ -31,6 +31,11 @@ def _reduced_shape(shape: Shape, axes: tuple[int, ...]) -> Shape:
 
 
 def _broadcast_impl(x: Array, *, shape: Shape, broadcast_dimensions: tuple[int, ...]) -> Array:
+    if not broadcast_dimensions and shape:  # of a scalar: np.broadcast_to takes ten times as long
+        scalar = np.asarray(x)
+        view = np.ndarray(shape, scalar.dtype, scalar, strides=(0,) * len(shape))
+        view.flags.writeable = False
+        return view
     expanded = [1] * len(shape)
     for axis, size in zip(broadcast_dimensions, np.shape(x), strict=True):
         expanded[axis] = size

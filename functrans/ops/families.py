@@ -22,6 +22,7 @@ from functrans.core.primitive import (
     NotDifferentiable,
     Params,
     Primitive,
+    Tracer,
     Values,
     VjpRule,
     aval_of,
@@ -196,7 +197,9 @@ def apply(prim: Primitive, *operands: ArrayLike) -> Array:
 
 def apply1(prim: Primitive, x: ArrayLike) -> Array:
     """`apply` of one operand."""
-    return prim.impl(x)[0] if type(x) in CONCRETE else apply(prim, x)
+    if type(x) in CONCRETE:
+        return prim.impl(x)[0]
+    return prim.bind(x)[0] if isinstance(x, Tracer) else apply(prim, x)
 
 
 def apply2(prim: Primitive, x: ArrayLike, y: ArrayLike) -> Array:

@@ -29,7 +29,6 @@ from functrans.core.primitive import (
     current_trace,
     reset_trace,
     set_trace,
-    use_trace,
 )
 from functrans.core.source import Source, current_source, use_source
 from functrans.errors import (
@@ -194,10 +193,11 @@ class Recorded(NamedTuple):
 def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, name: str) -> Recorded:
     """Run `call(*tracers)`, which returns a tree (with `has_aux`: a pair of one and something), on tracers of `leaves`."""
     trace = VjpTrace(current_trace())
+    token = set_trace(trace)
     try:
-        with use_trace(trace):
-            out = call(*map(trace.track, leaves))
+        out = call(*map(trace.track, leaves))
     finally:
+        reset_trace(token)
         trace.alive = False
     aux: Any = None
     if has_aux:
@@ -205,9 +205,14 @@ def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, nam
             raise AuxError(name, out)
         out, aux = out
         aux = tree.map(lambda leaf: _own(trace, leaf)[0], aux)
+    if type(out) is VjpTracer and out.owner is trace:  # the usual loss
+        return Recorded([out.value], [out.number], LEAF, aux, trace)
     outs, out_tree = tree.flatten(out)
     pairs = [_own(trace, leaf) for leaf in outs]
     return Recorded([pair[0] for pair in pairs], [pair[1] for pair in pairs], out_tree, aux, trace)
+
+
+LEAF: TreeDef[Any] = tree.structure(0)
 
 
 def _own(trace: VjpTrace, leaf: Any) -> tuple[Array, int]:
