@@ -3,6 +3,7 @@
 import numpy as np
 
 from functrans.ops import arithmetic as ops
+from functrans.ops.families import add_any, add_any_p
 from tests.cases.case import ALL_FLOATS, BOOL, COMPLEX, INTS, Case, Operand
 
 _ANY = (*ALL_FLOATS, *COMPLEX, *INTS, *BOOL)
@@ -22,6 +23,7 @@ CASES = (
     Case(ops.add_p, ops.add, np.add, _SCALARS, _ANY, name="rank 0"),
     Case(ops.add_p, ops.add, np.add, _EMPTY, _ANY, name="empty"),
     Case(ops.add_p, lambda x: ops.add(x, 3), lambda x: x + 3, dtypes=_NUMERIC, name="constant"),
+    Case(add_any_p, add_any, np.add, _PAIR, _INEXACT),
     Case(ops.sub_p, ops.sub, np.subtract, _PAIR, _NUMERIC),
     Case(ops.sub_p, lambda x: ops.sub(1, x), lambda x: 1 - x, dtypes=_NUMERIC, name="constant"),
     Case(ops.mul_p, ops.mul, np.multiply, _PAIR, _ANY),
