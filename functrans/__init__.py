@@ -13,13 +13,16 @@
 Start reading at `functrans.transforms.vjp` for how a gradient is computed.
 """
 
-from functrans import errors, numpy, tree, tree_util, typing
+from functrans import errors, flatten_util, lax, numpy, test_util, tree, tree_util, typing
 from functrans.core.aval import FLOAT0 as float0  # noqa: N811  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
 from functrans.jit import Jitted, disable_jit, jit
 from functrans.transforms.custom import custom_jvp, custom_vjp
+from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from functrans.transforms.jvp import jvp, linearize
+from functrans.transforms.linear_transpose import linear_transpose
+from functrans.transforms.make_jaxpr import ShapeDtypeStruct, eval_shape, make_jaxpr
 from functrans.transforms.vjp import grad, value_and_grad, vjp
 from functrans.transforms.vmap import vmap
 from functrans.typing import Array, ArrayLike, DTypeLike, PyTree
@@ -33,18 +36,29 @@ __all__ = [
     "Jaxpr",
     "Jitted",
     "PyTree",
+    "ShapeDtypeStruct",
     "Tracer",
     "custom_jvp",
     "custom_vjp",
     "disable_jit",
     "errors",
+    "eval_shape",
+    "flatten_util",
     "float0",
     "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
     "jit",
     "jvp",
+    "lax",
     "linear_transpose",
     "linearize",
+    "make_jaxpr",
     "numpy",
+    "test_util",
     "tree",
     "tree_util",
     "typing",

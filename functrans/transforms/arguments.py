@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from functrans import tree
-from functrans.core.aval import SCALAR_AVALS
+from functrans.core.aval import FLOAT0, SCALAR_AVALS
 from functrans.core.primitive import Tracer
 from functrans.errors import ArgnumsError, NonArrayInputError
 from functrans.typing import Array
@@ -117,11 +117,17 @@ def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
 
 
 def owned(values: Iterable[Array], foreign: Iterable[object] = ()) -> list[Array]:
-    """The values, copied where they are views, read-only, one and the same object, or one of the `foreign` objects."""
+    """The values, copied where they are views, read-only, one and the same object, or one of the `foreign` objects.
+
+    Arrays of rank 0 become NumPy scalars, as in results of NumPy (float0, which has none, apart).
+    """
     seen = set(map(id, foreign))
     results: list[Array] = []
     for value in values:
         if isinstance(value, np.ndarray):
+            if not value.ndim and value.dtype != FLOAT0:
+                results.append(value[()])
+                continue
             flags = value.flags
             if not (flags.owndata and flags.writeable) or id(value) in seen:
                 value = np.array(value)
