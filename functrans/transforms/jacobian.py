@@ -32,7 +32,7 @@ from functrans.transforms.jvp import jvp, linearize
 from functrans.transforms.vjp import grad, instantiate, pull_back, record
 from functrans.transforms.vmap import move_axis, run_batched
 from functrans.tree import TreeDef
-from functrans.typing import Array
+from functrans.typing import Array, Shape
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
@@ -110,7 +110,7 @@ def _offsets(avals: Sequence[ShapedArray]) -> list[int]:
 def _basis(avals: Sequence[ShapedArray], start: int, count: int) -> list[Array]:
     """The basis vectors from `start`, `count` of them, along a first axis, cut up into arrays of these types."""
     return [
-        reshape(eye(aval.dtype, (count, aval.size), start - offset), (count, *aval.shape))
+        _shaped(eye(aval.dtype, (count, aval.size), start - offset), (count, *aval.shape))
         for aval, offset in zip(avals, _offsets(avals), strict=False)
     ]
 
@@ -187,8 +187,7 @@ def jacfwd(
 
 def _column_block(columns: Array, start: int, out: ShapedArray, given: ShapedArray) -> Array:
     """The derivatives of one result by one input, from those of the result by everything, whose axis 0 is the input's."""
-    rows = slice_in_dim(columns, start, start + given.size)
-    return reshape(move_axis(rows, 0, -1), (*out.shape, *given.shape))
+    return _shaped(move_axis(_rows(columns, start, given.size), 0, -1), (*out.shape, *given.shape))
 
 
 def jacrev(
@@ -240,7 +239,15 @@ def _row_block(rows: Array | None, start: int, out: ShapedArray, given: ShapedAr
     shape = (*out.shape, *given.shape)
     if rows is None:
         return cast(Array, np.zeros(shape, FLOAT0))
-    return reshape(slice_in_dim(rows, start, start + out.size), shape)
+    return _shaped(_rows(rows, start, out.size), shape)
+
+
+def _rows(x: Array, start: int, count: int) -> Array:
+    return x if aval_of(x).shape[0] == count else slice_in_dim(x, start, start + count)
+
+
+def _shaped(x: Array, shape: Shape) -> Array:
+    return x if aval_of(x).shape == shape else reshape(x, shape)
 
 
 def _assembled(out_tree: TreeDef[Any], in_tree: TreeDef[Any], blocks: Sequence[Sequence[Array]]) -> Any:
