@@ -208,7 +208,7 @@ def _locate(
 ) -> tuple[tuple[Array, ...], Array | None]:
     """An index array for each located axis, broadcasting to batch + wide; and which windows are valid (None: all)."""
     starts, valid = _starts(plan, indices, dims, mode)
-    thin = (1,) * len(plan.wide)
+    thin: Shape = (1,) * len(plan.wide)
     found: list[Array] = []
     for axis in plan.located:
         if axis in starts:
@@ -223,7 +223,7 @@ def _locate(
         if thin:
             start = start.reshape(start.shape + thin)
         if axis in plan.wide and plan.windows[axis] != 1:
-            along = list(thin)
+            along = [1] * len(thin)
             along[plan.wide.index(axis)] = plan.windows[axis]
             start = start + np.arange(plan.windows[axis]).reshape(along)
         found.append(start)

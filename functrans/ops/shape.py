@@ -280,6 +280,7 @@ def _value_ct(g: Array, _out: object, _x: ShapedArray, *_: object, padding_confi
     total = zeros((), aval_of(g).dtype)
     for axis, (size, (lo, _hi, inner)) in enumerate(zip(_x.shape, padding_config, strict=True)):
         step = inner + 1
+        kept = g
         for residue in range(step):
             run = _slice_axis(g, axis, residue, None, step)
             count = aval_of(run).shape[axis]

@@ -164,7 +164,7 @@ class _Reader:
         """How many axes of the result come before the first element that is no slice."""
 
     def read(self, item: _Item, rest: int) -> None:
-        if item is Ellipsis:
+        if isinstance(item, EllipsisType):
             for _ in range(rest):
                 self._span(slice(None))
         elif item is None:
