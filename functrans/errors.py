@@ -137,9 +137,16 @@ class ConcretizationError(FunctransError, TypeError):
     """The value of a traced array was asked for, where only its type is known or where its derivative would be lost."""
 
     def __init__(
-        self, tracer: str, wanted: str, where: str = "", fix: str = "", why: str = "which has no value yet"
+        self,
+        tracer: str,
+        wanted: str,
+        where: str = "",
+        fix: str = "",
+        why: str = "which has no value yet",
+        rewritten: str = "",
     ) -> None:
-        super().__init__(f"The function being traced asked for {wanted} of {tracer}, {why}.", where, fix)
+        what = f"The function being traced asked for {wanted} of {tracer}, {why}."
+        super().__init__(what, where, _write(rewritten) if rewritten else fix)
 
 
 class NotDifferentiableError(FunctransError, TypeError):
@@ -152,6 +159,10 @@ class NotDifferentiableError(FunctransError, TypeError):
             "Keep the value out of the derivative with functrans.lax.stop_gradient, or give the function a rule of your own "
             "with functrans.custom_vjp.",
         )
+
+
+def _write(line: str) -> str:
+    return f"Write:  {line}" + ("\nwith  import functrans.numpy as fnp" if "fnp." in line else "")
 
 
 class UnsupportedFunctionError(FunctransError, NotImplementedError):
@@ -184,7 +195,7 @@ class OutArgumentError(FunctransError, TypeError):
             f"{function} was asked to store a traced value into an array (`out=`, or an in-place operator such as `+=`); "
             "traced values are not stored into arrays.",
             where,
-            f"Write:  {rewritten}" if rewritten else f"Use the result of {function} instead.",
+            _write(rewritten) if rewritten else f"Use the result of {function} instead.",
         )
 
 
@@ -308,9 +319,7 @@ class InPlaceError(FunctransError, TypeError):
     """A traced array was to be changed in place."""
 
     def __init__(self, tracer: str, what: str, where: str = "", rewritten: str = "") -> None:
-        super().__init__(
-            f"Traced arrays cannot be changed in place: {what} on {tracer}.", where, f"Write:  {rewritten}"
-        )
+        super().__init__(f"Traced arrays cannot be changed in place: {what} on {tracer}.", where, _write(rewritten))
 
 
 class ItemAssignmentError(InPlaceError):
@@ -327,7 +336,7 @@ class TracerConversionError(FunctransError, TypeError):
         super().__init__(
             f"{tracer} was to become a concrete array, or part of one, in {wanted_by}; NumPy's arrays cannot hold it.",
             where,
-            f"Write:  {rewritten}"
+            _write(rewritten)
             if rewritten
             else "Build arrays of traced values with np.stack, np.concatenate or np.where, and index with np.take.",
         )
@@ -528,7 +537,9 @@ class GradientMismatchError(FunctransError, AssertionError):
         message: str = "",
     ) -> None:
         wrong = [share for share in shares if not share[-1]] or shares
-        lines = [f"  {path}: {mode} gives {analytic}, differences give {numeric}" for path, analytic, numeric, _ in wrong]
+        lines = [
+            f"  {path}: {mode} gives {analytic}, differences give {numeric}" for path, analytic, numeric, _ in wrong
+        ]
         fine = [path for path, _, _, right in shares if right]
         if fine and len(wrong) < len(shares):
             lines.append(f"  (the same by {', '.join(fine)})")

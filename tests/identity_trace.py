@@ -1,13 +1,15 @@
 """A trace that changes nothing: its tracers wrap concrete values, and binding unwraps, evaluates and wraps again.
 
 What runs through it shows whether the NumPy face gives NumPy's own values, dtypes and shapes; and, since every result is
-held against the primitive's abstract evaluation, whether that tells the truth.
+held against the primitive's abstract evaluation, whether that tells the truth. Results of rank 0 must be NumPy scalars.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from functrans.core.aval import ShapedArray
 from functrans.core.primitive import EVAL, Params, Primitive, Trace, Values, aval_of, use_trace
@@ -34,6 +36,7 @@ class IdentityTrace(Trace):
         outs = EVAL.bind(prim, values, params)
         avals = prim.abstract_eval(*map(aval_of, values), **params)
         assert tuple(map(aval_of, outs)) == avals, (prim, values, params)
+        assert not any(type(out) is np.ndarray and out.ndim == 0 for out in outs), (prim, values, params)
         return tuple(IdentityTracer(self, out) for out in outs)  # type: ignore[misc]  # tracers stand for arrays
 
 
@@ -48,4 +51,6 @@ def through_identity(fun: Callable[..., Any], *args: Any, traced: Sequence[bool]
     trace = IdentityTrace(EVAL)
     with use_trace(trace):
         marks = traced if traced is not None else [True] * len(args)
-        return unwrap(fun(*(IdentityTracer(trace, arg) if mark else arg for arg, mark in zip(args, marks, strict=True))))
+        return unwrap(
+            fun(*(IdentityTracer(trace, arg) if mark else arg for arg, mark in zip(args, marks, strict=True)))
+        )

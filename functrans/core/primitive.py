@@ -19,12 +19,13 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 
 from functrans.core.aval import SCALAR_AVALS, ShapedArray, concrete_aval, shaped
-from functrans.errors import LeakedTracerError
+from functrans.errors import FunctransError, LeakedTracerError
 from functrans.typing import Array
 
 __all__ = [
     "EVAL", "AbstractEval", "BatchRule", "Impl", "JvpRule", "LocallyConstant", "NamedAxis", "NamedBatchRule",
-    "NotDifferentiable", "Params", "Primitive", "Pullback", "Trace", "Tracer", "VjpRule", "aval_of", "current_trace", "use_trace",
+    "NotDifferentiable", "Params", "Primitive", "Pullback", "Trace", "Tracer", "VjpRule", "aval_of", "current_trace",
+    "reveal", "use_trace",
 ]  # fmt: skip
 
 Params: TypeAlias = Mapping[str, Any]  # Any: each primitive has parameters of its own types
@@ -169,8 +170,18 @@ def use_trace(trace: Trace) -> Iterator[None]:
     token = _current.set(trace)
     try:
         yield
+    except ValueError as error:
+        reveal(error)
+        raise
     finally:
         _current.reset(token)
+
+
+def reveal(error: ValueError) -> None:
+    """Raise the error that NumPy replaced by its "setting an array element with a sequence", if it was one of ours."""
+    cause = error.__cause__
+    if isinstance(cause, FunctransError) and "setting an array element" in str(error):
+        raise cause.with_traceback(error.__traceback__) from None
 
 
 set_trace, reset_trace = _current.set, _current.reset

@@ -20,9 +20,9 @@ from functrans.errors import (
 )
 from functrans.numpy.at import At
 from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
-from functrans.numpy.operators import Operators
+from functrans.numpy.operators import Operators, weaken
 from functrans.numpy.promotion import astype
-from functrans.numpy.rewrite import rewritten, site
+from functrans.numpy.rewrite import replacing, rewritten, site
 from functrans.numpy.ufuncs import array_ufunc
 from functrans.ops import complex as complex_
 from functrans.ops.indexing import index
@@ -101,13 +101,13 @@ class ArrayTracer(Operators):
     # ---- NumPy's protocols ----
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: Any) -> Any:  # Any: any ufunc's
-        if any(out is not None for out in kwargs.get("out", ())):
-            raise OutArgumentError(name_of(ufunc), where(), rewritten(site()))
         return array_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(
         self, function: NumpyFunction, types: object, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:  # Any: NumPy's functions have every signature
+        if function is np.copyto and (place := site()) is not None and place.called != "copyto":  # np.full_like(x, t)
+            raise TracerConversionError(self.describe(), f"`{place.expression}`", where(), rewritten(place, self))
         return traced(function, args, kwargs)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NoReturn:
@@ -151,8 +151,8 @@ class ArrayTracer(Operators):
         line = rewritten(place, self)
         if place is not None and place.is_assignment:
             return TracerConversionError(self.describe(), f"`{place.expression}`", where(), line)
-        hint = f"Write:  {line}" if line else fix or "Keep it an array, or make the argument static_argnames of jit."
-        return ConcretizationError(self.describe(), wanted, where(), hint, self.why_not_concrete)
+        fix = fix or "Keep it an array, or make the argument static_argnames of jit."
+        return ConcretizationError(self.describe(), wanted, where(), fix, self.why_not_concrete, line)
 
     def __bool__(self) -> bool:
         return self.truth()
@@ -193,7 +193,7 @@ class ArrayTracer(Operators):
     # ---- what would change it in place ----
 
     def __setitem__(self, index: object, value: object) -> NoReturn:
-        raise ItemAssignmentError(self.describe(), where(), rewritten(site(), self) or "x = x.at[i].set(v)")
+        raise ItemAssignmentError(self.describe(), where(), replacing(self) or "x = x.at[i].set(v)")
 
     def __delitem__(self, index: object) -> None:
         raise ValueError("cannot delete array elements")
@@ -214,7 +214,7 @@ class ArrayTracer(Operators):
         self._in_place("resize()", "x = np.resize(x, shape)")
 
     def _in_place(self, what: str, pattern: str) -> NoReturn:
-        raise InPlaceError(self.describe(), what, where(), rewritten(site(), self) or pattern)
+        raise InPlaceError(self.describe(), what, where(), replacing(self) or pattern)
 
     def __copy__(self) -> ArrayTracer:
         return self
@@ -266,7 +266,7 @@ class ArrayTracer(Operators):
         self, function: NumpyFunction, *args: Any, out: object = None, **kwargs: Any
     ) -> Array:  # Any: any function's
         if out is not None:
-            raise OutArgumentError(name_of(function), where(), rewritten(site()))
+            raise OutArgumentError(name_of(function), where(), replacing())
         return cast(Array, traced(function, (self, *args), kwargs))
 
     def sum(
@@ -357,7 +357,7 @@ class ArrayTracer(Operators):
 
     def compress(self, condition: ArrayLike, axis: SupportsIndex | None = None, out: None = None) -> Array:
         if out is not None:
-            raise OutArgumentError("numpy.compress", where(), rewritten(site()))
+            raise OutArgumentError("numpy.compress", where(), replacing())
         return cast(Array, traced(np.compress, (condition, self), {"axis": axis}))
 
     def dot(self, b: ArrayLike, out: None = None) -> Array:
@@ -369,8 +369,13 @@ class ArrayTracer(Operators):
     def round(self, decimals: SupportsIndex = 0, out: None = None) -> Array:
         return self._call(np.round, decimals, out=out)
 
-    def __round__(self, ndigits: SupportsIndex = 0) -> Array:
-        return self._call(np.round, ndigits)
+    def __round__(self, ndigits: SupportsIndex | None = None) -> Array:
+        if self.shape:
+            raise TypeError("type numpy.ndarray doesn't define __round__ method")
+        if ndigits is None:
+            raise self.refusal("a Python int", "Write np.round(x), which gives a float.")
+        rounded = self._call(np.round, ndigits)
+        return weaken(rounded) if self.aval.weak else rounded
 
     def conjugate(self) -> Array:
         return cast(Array, array_ufunc(np.conjugate, "__call__", (self,), {}))

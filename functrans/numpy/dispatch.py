@@ -2,7 +2,7 @@
 
 `TRACED` is the one table. `@implements(np.f)` puts an implementation in it and returns the public function of
 `functrans.numpy`, which is NumPy's own `f` unless a tracer is among its arguments. Plain NumPy reaches the same table
-through the tracers' `__array_function__` and `__array_ufunc__`, which call `traced`. Imports core and errors; start
+through the tracers' `__array_function__` and `__array_ufunc__`, which call `traced`. Imports core, errors and `rewrite`; start
 reading at `implements`.
 """
 
@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 from functrans.core.primitive import Tracer
 from functrans.core.source import user_source
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
+from functrans.numpy.rewrite import replacing
 
 __all__ = ["TRACED", "NumpyFunction", "has_tracer", "implements", "name_of", "traced", "where"]
 
@@ -163,6 +164,6 @@ def _is_default(value: object, default: object) -> bool:
 
 def _unsupported(function: NumpyFunction, argument: str, entry: Entry) -> Exception:
     if argument == "out":
-        return OutArgumentError(name_of(function), where())
+        return OutArgumentError(name_of(function), where(), replacing())
     takes = sorted(entry.names)
     return UnsupportedArgumentError(name_of(function), argument, takes, where())

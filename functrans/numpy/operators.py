@@ -23,7 +23,7 @@ from functrans.typing import Array
 
 Method: TypeAlias = Callable[[Any, Any], Any]  # Any: operands of every kind; a pair, or NotImplemented, besides arrays
 
-__all__ = ["Operators", "operate", "power"]
+__all__ = ["Operators", "operate", "power", "weaken"]
 
 _OPERANDS = (Tracer, np.ndarray, np.generic, int, float, complex, list, tuple)
 

@@ -20,7 +20,7 @@ import numpy as np
 from functrans.core.primitive import Tracer
 from functrans.core.source import Source, user_source
 
-__all__ = ["Site", "rewritten", "site"]
+__all__ = ["Site", "replacing", "rewritten", "site"]
 
 _ARRAY_MAKERS = {"array", "asarray", "asanyarray", "ascontiguousarray"}
 _UPDATES = {
@@ -139,6 +139,11 @@ def rewritten(found: Site | None, tracer: Tracer | None = None) -> str:
     return found.with_replaced(found.node, new) if new else ""
 
 
+def replacing(tracer: Tracer | None = None) -> str:
+    """`rewritten` for the place that is running now."""
+    return rewritten(site(), tracer)
+
+
 # ---- assignments ----
 
 
@@ -185,7 +190,7 @@ def _subscript(place: Site, node: ast.Subscript, tracer: Tracer | None) -> str:
         return f"np.where({index}, {base}, 0)"
     if isinstance(node.slice, ast.Tuple | ast.Slice):
         return f"fnp.at({base})[{index}].get()"
-    return f"np.take({base}, {index}, axis=0)"
+    return f"fnp.take({base}, {index}, axis=0)"  # np.take does not look for tracers among the indices
 
 
 # ---- calls ----

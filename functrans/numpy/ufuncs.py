@@ -17,6 +17,7 @@ from functrans.core.primitive import Tracer, aval_of, is_concrete
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
 from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
 from functrans.numpy.promotion import as_operand, astype, broadcast_shape, promoted
+from functrans.numpy.rewrite import replacing
 from functrans.ops import arithmetic, bitwise, comparison, exponential, extrema, floats, rounding, trigonometric
 from functrans.ops import complex as complex_
 from functrans.ops import power as powers
@@ -147,7 +148,7 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[object], kwargs: 
     if not kwargs and method == "__call__":
         return call(ufunc, inputs)
     if any(out is not None for out in kwargs.get("out", ())):
-        raise OutArgumentError(name_of(ufunc), where())
+        raise OutArgumentError(name_of(ufunc), where(), replacing())
     match method:
         case "__call__" if ufunc in RULES:
             return call(ufunc, inputs, _only(ufunc, kwargs, "dtype").get("dtype"))

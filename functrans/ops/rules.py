@@ -129,9 +129,13 @@ def linear(
     def jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
         return prim.bind(*primals, **params), prim.bind(*cast(Values, tangents), **params)
 
+    def scalar_or_array(x: Array, **params: Any) -> Values:  # Any: see Params
+        out = impl(x, **params)
+        return (out if out.ndim else out[()],)  # as NumPy's own results: of rank 0 they are scalars
+
     prim = Primitive(
         name,
-        lambda x, **params: (impl(x, **params),),
+        scalar_or_array,
         lambda aval, **params: (shape(aval, **params),),
         vjp,
         jvp,

@@ -28,6 +28,7 @@ from functrans.core.primitive import (
     aval_of,
     current_trace,
     reset_trace,
+    reveal,
     set_trace,
 )
 from functrans.core.source import Source, current_source, use_source
@@ -196,6 +197,9 @@ def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, nam
     token = set_trace(trace)
     try:
         out = call(*map(trace.track, leaves))
+    except ValueError as error:
+        reveal(error)
+        raise
     finally:
         reset_trace(token)
         trace.alive = False
