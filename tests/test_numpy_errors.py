@@ -23,10 +23,6 @@ from functrans.errors import (
     OutArgumentError,
     TracerConversionError,
 )
-from functrans.jit import jit
-from functrans.transforms.grad import grad
-from functrans.transforms.jvp import jvp
-from functrans.transforms.vmap import vmap
 from tests.identity_trace import IdentityTracer, through_identity
 
 _numbers = count()
