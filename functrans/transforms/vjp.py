@@ -281,6 +281,9 @@ def check_cotangents(name: str, ct: Any, out_tree: TreeDef[Any], avals: Sequence
     flat, ct_tree = tree.flatten(ct)
     if ct_tree != out_tree:
         tree.check_same_structure(out_tree, ct_tree, f"the result of {name}", "the cotangent")
+    for i, aval in enumerate(avals):
+        if not is_inexact(aval.dtype) and getattr(flat[i], "dtype", None) == FLOAT0:  # what jvp gives there, and JAX takes
+            flat[i] = np.zeros(flat[i].shape, np.bool_)
     cts = check_leaves(flat, "a pulled-back function", lambda: tree.paths(out_tree, "ct"))
     wrong = [
         (path, str(aval), str(aval_of(leaf)))
@@ -290,7 +293,7 @@ def check_cotangents(name: str, ct: Any, out_tree: TreeDef[Any], avals: Sequence
     if wrong:
         raise CotangentError(name, wrong)
     return [
-        leaf if aval_of(leaf).dtype == aval.dtype else cast(Array, aval.dtype.type(leaf))
+        leaf if aval_of(leaf).dtype == aval.dtype or not is_inexact(aval.dtype) else cast(Array, aval.dtype.type(leaf))
         for leaf, aval in zip(cts, avals, strict=True)
     ]
 
