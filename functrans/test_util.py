@@ -24,7 +24,7 @@ __all__ = ["check_grads", "check_jvp", "check_vjp"]
 
 Leaves: TypeAlias = list[Any]  # Any: arrays, of dtype float0 where there is no derivative
 
-_EPS = {"e": 1e-2, "f": 1 / 256, "F": 1 / 256, "d": 1 / 2048, "D": 1 / 2048}
+_EPS = {"e": 1 / 16, "f": 1 / 256, "F": 1 / 256, "d": 1 / 2048, "D": 1 / 2048}
 _TOLERANCE = {"e": 1e-1, "f": 3e-2, "F": 3e-2, "d": 1e-5, "D": 1e-5}
 _SEED = 1234
 

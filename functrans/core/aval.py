@@ -13,7 +13,17 @@ import numpy as np
 
 from functrans.typing import DType, Shape
 
-__all__ = ["FLOAT0", "INEXACT_KINDS", "PYTHON_SCALARS", "SCALAR_AVALS", "ShapedArray", "concrete_aval", "is_inexact", "shaped", "short_dtype"]
+__all__ = [
+    "FLOAT0",
+    "INEXACT_KINDS",
+    "PYTHON_SCALARS",
+    "SCALAR_AVALS",
+    "ShapedArray",
+    "concrete_aval",
+    "is_inexact",
+    "shaped",
+    "short_dtype",
+]
 
 PYTHON_SCALARS = (int, float, complex)
 """The Python types whose values are weak (`bool` is not: NEP 50 treats it as `np.bool`)."""
@@ -71,7 +81,7 @@ def short_dtype(dtype: DType) -> str:
     """`f32`, `i64`, `bool`, `c128`: a dtype as jaxprs print it."""
     prefix = _SHORT.get(dtype.kind)
     if prefix is None:
-        return str(dtype)
+        return "float0" if dtype == FLOAT0 else str(dtype)
     return prefix if prefix == "bool" else f"{prefix}{8 * dtype.itemsize}"
 
 
@@ -100,7 +110,11 @@ def concrete_aval(value: object) -> ShapedArray:
 
 
 SCALAR_AVALS: dict[type, ShapedArray] = {
-    **{np.dtype(code).type: shaped((), np.dtype(code)) for code in np.typecodes["All"] if np.dtype(code).kind in "biufc"},
+    **{
+        np.dtype(code).type: shaped((), np.dtype(code))
+        for code in np.typecodes["All"]
+        if np.dtype(code).kind in "biufc"
+    },
     bool: shaped((), np.dtype(np.bool_)),
     int: shaped((), np.dtype(np.int64), True),
     float: shaped((), np.dtype(np.float64), True),

@@ -22,8 +22,8 @@ __all__ = ["argument_paths", "check_leaves", "function_name", "owned", "select_a
 
 _KINDS = "biufc"
 _SCALARS = frozenset(SCALAR_AVALS) - {bool}
-_DTYPES = frozenset(np.dtype(code) for code in np.typecodes["All"] if np.dtype(code).kind in _KINDS)
-"""The dtypes of numbers, in the machine's byte order."""
+_DTYPES = frozenset(np.dtype(code) for code in np.typecodes["All"] if np.dtype(code).kind in _KINDS) | {FLOAT0}
+"""The dtypes of numbers, in the machine's byte order, and that of tangents of integers."""
 
 
 def check_leaves(leaves: list[Any], transform: str, paths: Callable[[], Sequence[str]]) -> list[Array]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from functrans import tree
-from functrans.core.aval import ShapedArray, shaped
+from functrans.core.aval import FLOAT0, ShapedArray, shaped
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Trace, aval_of, current_trace
 from functrans.errors import ArgnumsError, ArrayTypeError
@@ -46,7 +46,7 @@ class ShapeDtypeStruct:
     def __init__(self, shape: int | Sequence[int], dtype: DTypeLike, *, weak_type: bool = False) -> None:
         sizes = (shape,) if isinstance(shape, int) else tuple(shape)
         kind = np.dtype(dtype)
-        if kind.char not in _SUPPORTED:
+        if kind.char not in _SUPPORTED and kind != FLOAT0:
             raise ArrayTypeError("ShapeDtypeStruct", f"the dtype {kind}")
         object.__setattr__(self, "shape", tuple(map(int, sizes)))
         object.__setattr__(self, "dtype", kind.newbyteorder("="))

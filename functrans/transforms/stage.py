@@ -43,12 +43,9 @@ class StageTracer(ArrayTracer):
 
     def __init__(self, trace: StageTrace, var: Var, origin: Source | str | None) -> None:
         self.owner = trace
+        self.aval = var.aval
         self.variable = var
         self.origin = origin
-
-    @property
-    def aval(self) -> ShapedArray:
-        return self.variable.aval
 
     def describe(self) -> str:
         made = f"made at {self.origin}" if isinstance(self.origin, Source) else self.origin
@@ -127,7 +124,11 @@ class StageTrace(Trace):
         """The jaxpr of what was recorded, from these inputs to these results."""
         outvars = tuple(map(self.atom, outs))
         return Jaxpr(
-            tuple(arg.variable for arg in arguments), outvars, tuple(self.eqns), tuple(self.constvars), tuple(self.consts)
+            tuple(arg.variable for arg in arguments),
+            outvars,
+            tuple(self.eqns),
+            tuple(self.constvars),
+            tuple(self.consts),
         )
 
 
@@ -148,7 +149,7 @@ def _snapshot(value: Array) -> Array:
 
 def _uniform_value(value: Array) -> Array | None:
     """The one value that all elements have, bit for bit; None where they differ or there are none."""
-    if value.size < 2:
+    if value.size < 2 or not value.itemsize:
         return None
     first = cast(Array, value[(0,) * value.ndim])
     pattern = np.frombuffer(first.tobytes(), np.uint8)  # bytes, because -0.0 == 0.0 and nan != nan
