@@ -23,7 +23,8 @@ from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from functrans.transforms.jvp import jvp, linearize
 from functrans.transforms.linear_transpose import linear_transpose
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct, eval_shape, make_jaxpr
-from functrans.transforms.vjp import grad, value_and_grad, vjp
+from functrans.transforms.grad import grad, value_and_grad
+from functrans.transforms.vjp import vjp
 from functrans.transforms.vmap import vmap
 from functrans.typing import Array, ArrayLike, DTypeLike, PyTree
 

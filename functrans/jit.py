@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
 from weakref import finalize, ref
 
 from functrans import tree
-from functrans.compiler.pipeline import compile_jaxpr
+from functrans.backends.executable import compile_jaxpr
 from functrans.core.ir import Jaxpr, eval_jaxpr
 from functrans.core.primitive import (
     EVAL,

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from functrans.core.aval import ShapedArray
 from functrans.core.primitive import EVAL, Params, Primitive, Trace, Values, aval_of, use_trace
 from functrans.numpy.array import ArrayTracer
 
@@ -22,10 +21,7 @@ class IdentityTracer(ArrayTracer):
     def __init__(self, trace: Trace, value: Any) -> None:
         self.owner = trace
         self.value = value
-
-    @property
-    def aval(self) -> ShapedArray:
-        return aval_of(self.value)
+        self.aval = aval_of(value)
 
 
 class IdentityTrace(Trace):

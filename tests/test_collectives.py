@@ -20,7 +20,8 @@ from functrans.transforms import collective as c
 from functrans.transforms import exchange as e
 from functrans.transforms.jvp import jvp
 from functrans.transforms.stage import stage
-from functrans.transforms.vjp import grad, vjp
+from functrans.transforms.grad import grad
+from functrans.transforms.vjp import vjp
 from functrans.transforms.vmap import BatchTrace, vmap
 from functrans.typing import Array
 

@@ -25,7 +25,7 @@ from functrans.errors import (
 )
 from functrans.jit import jit
 from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
-from functrans.transforms.vjp import grad
+from functrans.transforms.grad import grad
 from functrans.transforms.vmap import vmap
 
 BOTH = pytest.mark.parametrize("jac", [jacfwd, jacrev])

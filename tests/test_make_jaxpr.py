@@ -25,7 +25,7 @@ from functrans.jit import jit
 from functrans.transforms.jacobian import jacfwd
 from functrans.transforms.jvp import jvp
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct, eval_shape, make_jaxpr
-from functrans.transforms.vjp import grad
+from functrans.transforms.grad import grad
 from functrans.transforms.vmap import vmap
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from functrans import tree
+from functrans import grad, jit, jvp, linearize, tree, value_and_grad, vjp, vmap
 from functrans.core.aval import FLOAT0, shaped
 from functrans.core.check import check_jaxpr
 from functrans.core.ir import eval_jaxpr
@@ -29,11 +29,7 @@ from functrans.errors import (
     IntegerOutputError,
     LeakedTracerError,
 )
-from functrans.jit import jit
-from functrans.transforms.jvp import jvp, linearize
 from functrans.transforms.stage import open_stage, stage
-from functrans.transforms.vjp import grad, value_and_grad, vjp
-from functrans.transforms.vmap import vmap
 
 Fun = Callable[..., Any]
 

@@ -13,16 +13,13 @@ import numpy as np
 import pytest
 
 import functrans.ops.__main__
+from functrans import jit, jvp, linearize, vjp, vmap
 from functrans.core.check import check_jaxpr
 from functrans.core.ir import Jaxpr, eval_jaxpr
 from functrans.core.primitive import LocallyConstant, NotDifferentiable, Primitive, aval_of
 from functrans.errors import NotDifferentiableError
-from functrans.jit import jit
 from functrans.ops.__main__ import all_primitives, table
-from functrans.transforms.jvp import jvp, linearize
 from functrans.transforms.stage import stage
-from functrans.transforms.vjp import vjp
-from functrans.transforms.vmap import vmap
 from tests.cases import CASES
 from tests.cases.case import Case
 from tests.derivatives import (

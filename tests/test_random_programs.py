@@ -10,17 +10,14 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from functrans import grad, jit, jvp, linearize, vjp, vmap
 from functrans.core.check import check_jaxpr
 from functrans.core.ir import eval_jaxpr
 from functrans.core.primitive import aval_of
-from functrans.jit import jit
 from functrans.ops.arithmetic import add
 from functrans.ops.broadcast import reduce_sum
 from functrans.ops.trigonometric import sin
-from functrans.transforms.jvp import jvp, linearize
 from functrans.transforms.stage import stage
-from functrans.transforms.vjp import grad, vjp
-from functrans.transforms.vmap import vmap
 from tests.derivatives import (
     Arrays,
     Fun,

@@ -20,7 +20,8 @@ from functrans.ops.reduce import argmax, argmax_p, argmin, reduce_max, reduce_ma
 from functrans.ops.sort import argsort, put_along, sort, take_along, top_k
 from functrans.transforms.jvp import jvp
 from functrans.transforms.stage import stage
-from functrans.transforms.vjp import grad, vjp
+from functrans.transforms.grad import grad
+from functrans.transforms.vjp import vjp
 from functrans.typing import Array
 
 NAN, INF = np.nan, np.inf

@@ -144,13 +144,10 @@ class EvalTrace(Trace):
 class Tracer:
     """Stands for an array while a trace is current. Subclasses say how; `functrans.numpy.array` gives the array methods."""
 
-    __slots__ = ("__weakref__", "owner")
+    __slots__ = ("__weakref__", "aval", "owner")
 
+    aval: ShapedArray
     owner: Trace
-
-    @property
-    def aval(self) -> ShapedArray:
-        raise NotImplementedError(type(self).__name__)
 
     def describe(self) -> str:
         """For messages: what this is, and which function and line made it where that is known."""

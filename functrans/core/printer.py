@@ -76,8 +76,9 @@ def _param(value: object, indent: str) -> str:
 
 
 def _literal(atom: Literal) -> str:
-    value = atom.value.item() if isinstance(atom.value, np.generic | np.ndarray) else atom.value
-    return f"{value}:{atom.aval}"
+    value: object = atom.value
+    number = value.item() if isinstance(value, np.generic | np.ndarray) else value
+    return f"{number}:{atom.aval}"
 
 
 def _letters(number: int) -> str:

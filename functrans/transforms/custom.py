@@ -36,7 +36,7 @@ class _Custom(Generic[P, R]):
 
     def __init__(self, fun: Callable[P, R], nondiff_argnums: int | Sequence[int] = ()) -> None:
         update_wrapper(cast(Callable[..., Any], self), fun, updated=())
-        self._fun = fun
+        self._fun: Callable[..., Any] = fun  # called with trees of tracers
         self._name = function_name(fun)
         self._nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
 
@@ -74,7 +74,7 @@ class _Custom(Generic[P, R]):
         return check_leaves(flat, f"the result of {self._name}", lambda: tree.paths(out_tree, "result")), out_tree
 
 
-class custom_vjp(_Custom[P, R]):  # noqa: N801  # JAX's name; used as a decorator
+class custom_vjp(_Custom[P, R]):  # JAX's name; used as a decorator
     """A function with a rule for reverse mode, given by `defvjp(fwd, bwd)`; forward mode and vmap are derived from it.
 
     `fwd(*args) -> (out, residuals)` is run in place of the function where it is differentiated, residuals being any tree of
@@ -82,7 +82,7 @@ class custom_vjp(_Custom[P, R]):  # noqa: N801  # JAX's name; used as a decorato
     Arguments in `nondiff_argnums` (functions, strings, …) come first in `bwd`: `bwd(*nondiff, residuals, ct)`.
 
     >>> import numpy as np
-    >>> from functrans.transforms.vjp import grad
+    >>> from functrans.transforms.grad import grad
     >>> @custom_vjp
     ... def clipped(x):
     ...     return x
@@ -182,7 +182,7 @@ class _VjpCall:
         return value if got.dtype == aval.dtype else cast(Array, aval.dtype.type(value))
 
 
-class custom_jvp(_Custom[P, R]):  # noqa: N801  # JAX's name; used as a decorator
+class custom_jvp(_Custom[P, R]):  # JAX's name; used as a decorator
     """A function with a rule for forward mode, given by `defjvp(rule)`; reverse mode and vmap are derived from it.
 
     `rule(primals, tangents) -> (out, tangent of out)`, linear in the tangents, is run in place of the function where it is
@@ -190,7 +190,7 @@ class custom_jvp(_Custom[P, R]):  # noqa: N801  # JAX's name; used as a decorato
     `(tangent, out, *primals) -> tangent of out` per argument instead, or None for zero.
 
     >>> import numpy as np
-    >>> from functrans.transforms.vjp import grad
+    >>> from functrans.transforms.grad import grad
     >>> @custom_jvp
     ... def log1pexp(x):
     ...     return np.log(1.0 + np.exp(x))

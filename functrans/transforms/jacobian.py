@@ -28,8 +28,9 @@ from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.generate import eye
 from functrans.ops.shape import concatenate, reshape, slice_in_dim
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, select_arguments
+from functrans.transforms.grad import grad
 from functrans.transforms.jvp import jvp, linearize
-from functrans.transforms.vjp import grad, instantiate, pull_back, record
+from functrans.transforms.vjp import instantiate, pull_back, record
 from functrans.transforms.vmap import move_axis, run_batched
 from functrans.tree import TreeDef
 from functrans.typing import Array, Shape

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from functrans import tree
-from functrans.core.aval import FLOAT0, ShapedArray, is_inexact
+from functrans.core.aval import FLOAT0, is_inexact
 from functrans.core.ir import eval_jaxpr
 from functrans.core.primitive import (
     LocallyConstant,
@@ -42,7 +42,7 @@ __all__ = ["JvpTrace", "JvpTracer", "jvp", "linearize"]
 class JvpTracer(ArrayTracer):
     """A value of the parent trace and its tangent, of the same shape and dtype."""
 
-    __slots__ = ("aval", "primal", "tangent")
+    __slots__ = ("primal", "tangent")
 
     why_not_concrete = "which would cut it off from its derivative"
 
@@ -50,7 +50,7 @@ class JvpTracer(ArrayTracer):
         self.owner = trace
         self.primal = primal
         self.tangent = tangent
-        self.aval: ShapedArray = aval_of(primal)
+        self.aval = aval_of(primal)
 
     def describe(self) -> str:
         return f"a traced value of type {self.aval} (made while a forward derivative was computed)"

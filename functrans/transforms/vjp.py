@@ -1,14 +1,13 @@
 """Reverse mode: a tape of pullbacks, and a walk back along it.
 
 While `VjpTrace` is current, every primitive that touches one of its tracers computes its result under the parent trace and
-leaves its pullback on the tape. `grad`, `value_and_grad` and `vjp` are the public functions. Start reading at `VjpTrace`, then
-`backward`.
+leaves its pullback on the tape. `vjp` is the public function; `grad` is in `grad.py`. Start reading at `VjpTrace`,
+then `backward`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -32,30 +31,24 @@ from functrans.core.primitive import (
     set_trace,
 )
 from functrans.core.source import Source, current_source, use_source
-from functrans.errors import (
-    AuxError,
-    ComplexOutputError,
-    CotangentError,
-    HolomorphicError,
-    IntegerInputError,
-    IntegerOutputError,
-    NotDifferentiableError,
-    ScalarOutputError,
-)
+from functrans.errors import AuxError, CotangentError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, select_arguments
+from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
-__all__ = ["VjpTrace", "VjpTracer", "backward", "grad", "instantiate", "value_and_grad", "vjp", "zeros"]
+__all__ = [
+    "Recorded", "VjpTrace", "VjpTracer", "backward", "check_cotangents", "cotangent", "instantiate", "pull_back", "record",
+    "vjp", "zeros",
+]  # fmt: skip
 
 
 class VjpTracer(ArrayTracer):
     """A value of the parent trace, and its number on the tape."""
 
-    __slots__ = ("aval", "number", "value")
+    __slots__ = ("number", "value")
 
     why_not_concrete = "which would cut it off from its derivative"
 
@@ -151,7 +144,7 @@ def backward(tape: list[Step], cotangents: dict[int, Array], *, consume: bool) -
     while remaining:
         operands, outputs, pullback, source = remaining.pop()
         cts = tuple([cotangents.pop(number, None) for number in outputs])
-        if not any([ct is not None for ct in cts]):
+        if not any(ct is not None for ct in cts):
             continue
         if source is None:
             contributions = pullback(cts)
@@ -281,9 +274,6 @@ def check_cotangents(name: str, ct: Any, out_tree: TreeDef[Any], avals: Sequence
     flat, ct_tree = tree.flatten(ct)
     if ct_tree != out_tree:
         tree.check_same_structure(out_tree, ct_tree, f"the result of {name}", "the cotangent")
-    for i, aval in enumerate(avals):
-        if not is_inexact(aval.dtype) and getattr(flat[i], "dtype", None) == FLOAT0:  # what jvp gives there, and JAX takes
-            flat[i] = np.zeros(flat[i].shape, np.bool_)
     cts = check_leaves(flat, "a pulled-back function", lambda: tree.paths(out_tree, "ct"))
     wrong = [
         (path, str(aval), str(aval_of(leaf)))
@@ -293,7 +283,7 @@ def check_cotangents(name: str, ct: Any, out_tree: TreeDef[Any], avals: Sequence
     if wrong:
         raise CotangentError(name, wrong)
     return [
-        leaf if aval_of(leaf).dtype == aval.dtype or not is_inexact(aval.dtype) else cast(Array, aval.dtype.type(leaf))
+        cast(Array, aval.dtype.type(leaf)) if is_inexact(aval.dtype) and aval_of(leaf).dtype != aval.dtype else leaf
         for leaf, aval in zip(cts, avals, strict=True)
     ]
 
@@ -302,115 +292,3 @@ def _fits(got: ShapedArray, aval: ShapedArray) -> bool:
     if not is_inexact(aval.dtype):
         return got.shape == aval.shape
     return got.shape == aval.shape and (got.dtype == aval.dtype or got.weak)
-
-
-def grad(
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[..., Any]:
-    """The function that computes the gradient of a scalar-valued function.
-
-    argnums: which positional arguments to differentiate by, an int or a tuple of ints; the gradient is a tree like that
-    argument, or a tuple of them. has_aux: `fun` returns `(value, aux)` and the result is `(gradient, aux)`. holomorphic:
-    arguments and value are complex. allow_int: integer arguments are let pass and get zeros of dtype `float0`.
-
-    >>> import numpy as np
-    >>> grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
-    array([2., 4.])
-    """
-    transformed = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "grad")
-
-    @wraps(fun, updated=())
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, grads = transformed(args, kwargs)
-        return (grads, value[1]) if has_aux else grads
-
-    return gradient
-
-
-def value_and_grad(
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[..., Any]:
-    """The function that computes the value and the gradient; parameters as for `grad`.
-
-    With `has_aux` the result is `((value, aux), gradient)`.
-
-    >>> import numpy as np
-    >>> value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
-    (np.float64(5.0), array([2., 4.]))
-    """
-    transformed = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad")
-
-    @wraps(fun, updated=())
-    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        return transformed(args, kwargs)
-
-    return value_and_gradient
-
-
-def _value_and_grad(
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int],
-    has_aux: bool,
-    holomorphic: bool,
-    allow_int: bool,
-    transform: str,
-) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Any]]:
-    name = function_name(fun)
-    label = f"{transform}({name})"
-    check = partial(_check_input, transform, name, holomorphic, allow_int)
-
-    def transformed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
-        wrt, rebuild = select_arguments(transform, fun, args, argnums)
-        flat, in_tree = tree.flatten(wrt)
-        paths = partial(argument_paths, fun, args, only=argnums)
-        leaves = check_leaves(flat, label, paths)
-        avals = [aval_of(leaf) for leaf in leaves]
-        check(avals, paths)
-        call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)
-        recorded = record(call, leaves, has_aux, name)
-        value, aval = _check_scalar(transform, name, recorded, holomorphic)
-        found = pull_back(recorded, [cast(Array, aval.dtype.type(1))], len(leaves), consume=True)
-        grads = owned([cotangent(ct, aval) for ct, aval in zip(found, avals, strict=True)], leaves)
-        return ((value, recorded.aux) if has_aux else value), tree.unflatten(in_tree, grads)
-
-    return transformed
-
-
-def _check_input(
-    transform: str,
-    name: str,
-    holomorphic: bool,
-    allow_int: bool,
-    avals: Sequence[ShapedArray],
-    paths: Callable[[], Sequence[str]],
-) -> None:
-    for i, aval in enumerate(avals):
-        kind = aval.dtype.kind
-        if kind not in "fc" and not allow_int:
-            raise IntegerInputError(transform, name, paths()[i], str(aval))
-        if holomorphic and kind != "c":
-            raise HolomorphicError(name, f"its argument {paths()[i]} has type {aval}")
-
-
-def _check_scalar(transform: str, name: str, recorded: Recorded, holomorphic: bool) -> tuple[Array, ShapedArray]:
-    if len(recorded.values) != 1:
-        raise ScalarOutputError(transform, name, f"a tree of {len(recorded.values)} leaves", None)
-    (value,) = check_leaves(recorded.values, f"the result of {name}", lambda: [name])
-    aval = aval_of(value)
-    if aval.shape != ():
-        raise ScalarOutputError(transform, name, f"an array of type {aval}", aval.size)
-    if holomorphic != (aval.dtype.kind == "c"):
-        raise (
-            HolomorphicError(name, f"its value has type {aval}") if holomorphic else ComplexOutputError(name, str(aval))
-        )
-    if not is_inexact(aval.dtype):
-        raise IntegerOutputError(transform, name, str(aval))
-    return value, aval

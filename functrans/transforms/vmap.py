@@ -11,7 +11,7 @@ from functools import partial, wraps
 from typing import Any, cast
 
 from functrans import tree
-from functrans.core.aval import ShapedArray, shaped
+from functrans.core.aval import shaped
 from functrans.core.primitive import NamedAxis, Params, Primitive, Trace, Values, aval_of, current_trace, use_trace
 from functrans.errors import VmapAxisError, VmapSizeError
 from functrans.numpy.array import ArrayTracer
@@ -27,13 +27,13 @@ __all__ = ["BatchTrace", "BatchTracer", "vmap"]
 class BatchTracer(ArrayTracer):
     """Stands for one element of a value of the parent trace, whose axis 0 is the batch."""
 
-    __slots__ = ("aval", "value")
+    __slots__ = ("value",)
 
     def __init__(self, trace: BatchTrace, value: Array) -> None:
         self.owner = trace
         self.value = value
         whole = aval_of(value)
-        self.aval: ShapedArray = shaped(whole.shape[1:], whole.dtype)
+        self.aval = shaped(whole.shape[1:], whole.dtype)
 
     def describe(self) -> str:
         return f"a traced value of type {self.aval} (one element of a batch, under vmap)"

@@ -1,0 +1,52 @@
+"""From a jaxpr to a callable: the passes, the backend, and the cache from a jaxpr's structure to its program.
+
+Imports core, the compiler and the backends. Start reading at `compile_jaxpr`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+
+from functrans.backends.numpy import Program
+from functrans.compiler.inline import inline
+from functrans.compiler.pipeline import optimize
+from functrans.core.ir import Jaxpr, memoized
+from functrans.core.primitive import Values
+
+__all__ = ["Executable", "compile_jaxpr"]
+
+_CACHE_SIZE = 1024
+_programs: OrderedDict[Hashable, Program] = OrderedDict()
+_lock = Lock()
+
+Executable = Callable[..., Values]
+"""`(*arrays) -> results`, concrete values in and out; results may alias arguments."""
+
+
+@memoized
+def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
+    """The executable of a jaxpr. Jaxprs of one structure share one program, to which captured values are passed."""
+    flat = inline(jaxpr)  # before the key is taken: rules of custom derivatives are no part of it
+    program = _find(flat.key)
+    if program is None:
+        program = Program(optimize(flat.with_consts_as_inputs()))
+        _store(flat.key, program)
+    consts = flat.consts
+    return program if not consts else lambda *args: program(*consts, *args)
+
+
+def _find(key: Hashable) -> Program | None:
+    with _lock:
+        program = _programs.get(key)
+        if program is not None:
+            _programs.move_to_end(key)
+        return program
+
+
+def _store(key: Hashable, program: Program) -> None:
+    with _lock:  # only a program that was made in full is ever stored
+        _programs[key] = program
+        if len(_programs) > _CACHE_SIZE:
+            _programs.popitem(last=False)

@@ -1,0 +1,139 @@
+"""`grad` and `value_and_grad`: reverse mode of functions with a scalar value.
+
+The engine is in `vjp.py`; here are the public functions and the checks of what goes in and comes out. Start reading at
+`_value_and_grad`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, cast
+
+from functrans import tree
+from functrans.core.aval import ShapedArray, is_inexact
+from functrans.core.primitive import aval_of
+from functrans.errors import (
+    ComplexOutputError,
+    HolomorphicError,
+    IntegerInputError,
+    IntegerOutputError,
+    ScalarOutputError,
+)
+from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, select_arguments
+from functrans.transforms.vjp import Recorded, cotangent, pull_back, record
+from functrans.typing import Array
+
+__all__ = ["grad", "value_and_grad"]
+
+
+def grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """The function that computes the gradient of a scalar-valued function.
+
+    argnums: which positional arguments to differentiate by, an int or a tuple of ints; the gradient is a tree like that
+    argument, or a tuple of them. has_aux: `fun` returns `(value, aux)` and the result is `(gradient, aux)`. holomorphic:
+    arguments and value are complex. allow_int: integer arguments are let pass and get zeros of dtype `float0`.
+
+    >>> import numpy as np
+    >>> grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
+    transformed = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "grad")
+
+    @wraps(fun, updated=())
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, grads = transformed(args, kwargs)
+        return (grads, value[1]) if has_aux else grads
+
+    return gradient
+
+
+def value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """The function that computes the value and the gradient; parameters as for `grad`.
+
+    With `has_aux` the result is `((value, aux), gradient)`.
+
+    >>> import numpy as np
+    >>> value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    transformed = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad")
+
+    @wraps(fun, updated=())
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        return transformed(args, kwargs)
+
+    return value_and_gradient
+
+
+def _value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
+    allow_int: bool,
+    transform: str,
+) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Any]]:
+    name = function_name(fun)
+    label = f"{transform}({name})"
+    check = partial(_check_input, transform, name, holomorphic, allow_int)
+
+    def transformed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        wrt, rebuild = select_arguments(transform, fun, args, argnums)
+        flat, in_tree = tree.flatten(wrt)
+        paths = partial(argument_paths, fun, args, only=argnums)
+        leaves = check_leaves(flat, label, paths)
+        avals = [aval_of(leaf) for leaf in leaves]
+        check(avals, paths)
+        call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)
+        recorded = record(call, leaves, has_aux, name)
+        value, aval = _check_scalar(transform, name, recorded, holomorphic)
+        found = pull_back(recorded, [cast(Array, aval.dtype.type(1))], len(leaves), consume=True)
+        grads = owned([cotangent(ct, aval) for ct, aval in zip(found, avals, strict=True)], leaves)
+        return ((value, recorded.aux) if has_aux else value), tree.unflatten(in_tree, grads)
+
+    return transformed
+
+
+def _check_input(
+    transform: str,
+    name: str,
+    holomorphic: bool,
+    allow_int: bool,
+    avals: Sequence[ShapedArray],
+    paths: Callable[[], Sequence[str]],
+) -> None:
+    for i, aval in enumerate(avals):
+        kind = aval.dtype.kind
+        if kind not in "fc" and not allow_int:
+            raise IntegerInputError(transform, name, paths()[i], str(aval))
+        if holomorphic and kind != "c":
+            raise HolomorphicError(name, f"its argument {paths()[i]} has type {aval}")
+
+
+def _check_scalar(transform: str, name: str, recorded: Recorded, holomorphic: bool) -> tuple[Array, ShapedArray]:
+    if len(recorded.values) != 1:
+        raise ScalarOutputError(transform, name, f"a tree of {len(recorded.values)} leaves", None)
+    (value,) = check_leaves(recorded.values, f"the result of {name}", lambda: [name])
+    aval = aval_of(value)
+    if aval.shape != ():
+        raise ScalarOutputError(transform, name, f"an array of type {aval}", aval.size)
+    if holomorphic != (aval.dtype.kind == "c"):
+        raise (
+            HolomorphicError(name, f"its value has type {aval}") if holomorphic else ComplexOutputError(name, str(aval))
+        )
+    if not is_inexact(aval.dtype):
+        raise IntegerOutputError(transform, name, str(aval))
+    return value, aval
