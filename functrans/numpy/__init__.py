@@ -21,7 +21,7 @@ from numpy import (
 from functrans.numpy.array import ArrayTracer as _ArrayTracer  # noqa: F401  # first: `array` is the function, not this
 from functrans.numpy.creation import (
     arange, array, asanyarray, asarray, ascontiguousarray, astype, copy, diag, diagflat, diagonal, empty_like, full,
-    full_like, linspace, logspace, meshgrid, ones_like, trace, tril, triu, vander, zeros_like,
+    full_like, geomspace, linspace, logspace, meshgrid, ones_like, trace, tril, triu, vander, zeros_like,
 )
 from functrans.numpy.shapes import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_to, expand_dims, flip, fliplr, flipud,
@@ -95,7 +95,7 @@ __all__ = [
     "equal", "errstate", "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs",
     "fill_diagonal", "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float16", "float32", "float64",
     "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "frombuffer", "fromfunction",
-    "fromiter", "fromstring", "full", "full_like", "gcd", "generic", "get_printoptions", "geterr", "gradient",
+    "fromiter", "fromstring", "full", "full_like", "gcd", "generic", "geomspace", "get_printoptions", "geterr", "gradient",
     "greater", "greater_equal", "hamming", "hanning", "heaviside", "hsplit", "hstack", "hypot", "identity", "iinfo",
     "imag", "index_exp", "indices", "inexact", "inf", "inner", "insert", "int16", "int32", "int64", "int8", "int_",
     "integer", "interp", "intersect1d", "intp", "invert", "isclose", "iscomplex", "iscomplexobj", "isdtype",

@@ -13,7 +13,7 @@ import numpy as np
 
 from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import ParameterError, TracedParameterError, ValueDependentShapeError
-from functrans.numpy.dispatch import implements
+from functrans.numpy.dispatch import has_tracer, implements
 from functrans.numpy.dispatch import where as user_line
 from functrans.numpy.joining import stack
 from functrans.numpy.operands import shape_of, strong
@@ -34,6 +34,13 @@ def array(object: Any, dtype: DTypeLike | None = None, *, copy: bool | None = Tr
     """An array of an array, a number, or lists nested to any depth, with traced values anywhere in them.
 
     Any: nested lists. Under a transform nothing is ever overwritten, so `copy` makes no difference.
+
+    >>> import functrans as ft
+    >>> import functrans.numpy as fnp
+    >>> def rotate(angle, v):
+    ...     return fnp.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ v
+    >>> ft.jacfwd(rotate)(0.0, np.array([1.0, 0.0]))
+    array([0., 1.])
     """
     x = _nested(object)
     x = x if dtype is None else converted(x, dtype)
@@ -41,17 +48,14 @@ def array(object: Any, dtype: DTypeLike | None = None, *, copy: bool | None = Tr
 
 
 def _nested(value: Any) -> Array:  # Any: as for array
-    if not isinstance(value, list | tuple) or not _holds_tracer(value):
+    nested = isinstance(value, list | tuple) and has_tracer(value)
+    if not nested:
         return strong(value, "array")
     items = [_nested(item) for item in value]
     if len({shape_of(item) for item in items}) != 1:
         shapes = ", ".join(str(shape_of(item)) for item in items)
         raise ParameterError("array", f"a list of items of shapes {shapes}", "items of one shape")
     return stack(to_common_dtype(*items))
-
-
-def _holds_tracer(value: Any) -> bool:  # Any: as for array
-    return any(_holds_tracer(item) for item in value) if isinstance(value, list | tuple) else isinstance(value, Tracer)
 
 
 @implements(np.asarray)
@@ -87,7 +91,7 @@ def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True) -> Array:
 # ---- of the shape of another ----
 
 
-def _like(a: ArrayLike, dtype: DTypeLike, shape: ShapeLike | None, name: str) -> tuple[Shape, np.dtype[Any]]:
+def _like(a: ArrayLike, dtype: DTypeLike | None, shape: ShapeLike | None, name: str) -> tuple[Shape, np.dtype[Any]]:
     aval = aval_of(strong(a, name))  # Any: the scalar type is known at run time
     return aval.shape if shape is None else as_shape(shape), aval.dtype if dtype is None else np.dtype(dtype)
 
@@ -194,6 +198,32 @@ def logspace(
     exponents = linspace(start, stop, num, endpoint, False, None, 0)
     assert not isinstance(exponents, tuple)
     out = moveaxis(np.power(base, exponents), 0, axis)
+    return out if dtype is None else converted(out, dtype)
+
+
+@implements(np.geomspace)
+def geomspace(
+    start: ArrayLike,
+    stop: ArrayLike,
+    num: SupportsIndex = 50,
+    endpoint: bool = True,
+    dtype: DTypeLike | None = None,
+    axis: SupportsIndex = 0,
+) -> Array:
+    """`num` real numbers from start to stop, of one sign, with a constant ratio."""
+    low, high = (as_operand(end, "geomspace") * 1.0 for end in (start, stop))
+    if "c" in (aval_of(low).dtype.kind, aval_of(high).dtype.kind):
+        raise ParameterError(
+            "geomspace", "complex ends", "real ones; write np.exp(np.linspace(np.log(a), np.log(b), n))"
+        )
+    if any(not isinstance(end, Tracer) and np.any(end == 0) for end in (low, high)):
+        raise ParameterError("geomspace", "an end that is zero", "ends of one sign, not zero")
+    sign = np.sign(low)
+    out = sign * logspace(np.log10(sign * low), np.log10(sign * high), num, endpoint)
+    count = shape_of(out)[0]
+    position = np.arange(count).reshape((-1,) + (1,) * (aval_of(out).ndim - 1))
+    out = where(position == 0, low, out)
+    out = moveaxis(where(position == count - 1, high, out) if endpoint and count > 1 else out, 0, axis)
     return out if dtype is None else converted(out, dtype)
 
 

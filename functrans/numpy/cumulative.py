@@ -26,12 +26,12 @@ from functrans.typing import Array, ArrayLike, DTypeLike
 # ---- running totals ----
 
 
-def _accumulate(total: Callable[[Array, int], Array], x: Array, axis: SupportsIndex | None, dtype: DTypeLike) -> Array:
+def _accumulate(
+    total: Callable[[Array, int], Array], x: Array, axis: SupportsIndex | None, dtype: DTypeLike | None
+) -> Array:
     shape = shape_of(x)
-    if axis is None or not shape:
-        if axis is not None:
-            axis_index(axis, 1)
-        x, axis = reshape(x, (aval_of(x).size,)), 0
+    if not shape or axis is None:
+        x, axis = reshape(x, (aval_of(x).size,)), 0 if axis is None else axis_index(axis, 1)
     to = total_dtype(aval_of(x).dtype) if dtype is None else np.dtype(dtype)
     return total(astype(x, to), axis_index(axis, aval_of(x).ndim))
 
@@ -44,12 +44,22 @@ def cumsum(a: ArrayLike, axis: SupportsIndex | None = None, dtype: DTypeLike | N
 
 @implements(np.cumprod)
 def cumprod(a: ArrayLike, axis: SupportsIndex | None = None, dtype: DTypeLike | None = None) -> Array:
-    """The running product along an axis, or of the flattened array; its derivative is exact where factors are zero."""
+    """The running product along an axis, or of the flattened array; its derivative is exact where factors are zero.
+
+    >>> import functrans as ft
+    >>> ft.jacrev(np.cumprod)(np.array([0.0, 2.0]))
+    array([[1., 0.],
+           [2., 0.]])
+    """
     return _accumulate(lax.cumprod, strong(a, "cumprod"), axis, dtype)
 
 
 def _cumulative(
-    total: Callable[[Array, int], Array], x: Array, axis: SupportsIndex | None, dtype: DTypeLike, first: int | None
+    total: Callable[[Array, int], Array],
+    x: Array,
+    axis: SupportsIndex | None,
+    dtype: DTypeLike | None,
+    first: int | None,
 ) -> Array:
     ndim = aval_of(x).ndim
     if axis is None:
@@ -181,7 +191,7 @@ def gradient(
     x = strong(f, "gradient")
     x = astype(x, FLOAT64) if aval_of(x).dtype.kind in "biu" else x
     axes = tuple(range(aval_of(x).ndim)) if axis is None else axis_indices(axis, aval_of(x).ndim)
-    spacings = [as_operand(value, "gradient") for value in varargs] or [1.0]
+    spacings = [as_operand(value, "gradient") for value in varargs or (1.0,)]
     if len(spacings) == 1 and aval_of(spacings[0]).ndim == 0:
         spacings *= len(axes)
     if len(spacings) != len(axes):
@@ -198,15 +208,18 @@ def _gradient_along(x: Array, axis: int, spacing: Array, edge_order: int) -> Arr
     if size < edge_order + 1:
         raise ParameterError("gradient", f"{size} elements along axis {axis}", f"at least {edge_order + 1}")
     steps = _grid_steps(spacing, size, aval_of(x).ndim)
-    at = lambda first, count: along(f, 0, first % size, first % size + count)
+
+    def at(first: int, count: int) -> Array:
+        return along(f, 0, first % size, first % size + count)
+
     if steps is None:
-        h = (spacing,) * 4
+        h = [spacing] * 4
         inside = (at(2, size - 2) - at(0, size - 2)) / (2.0 * spacing) if size > 2 else at(0, 0)
     else:
         h1, h2 = along(steps, 0, 0, size - 2), along(steps, 0, 1, size - 1)
         a, b, c = -h2 / (h1 * (h1 + h2)), (h2 - h1) / (h1 * h2), h1 / (h2 * (h1 + h2))
         inside = a * at(0, size - 2) + b * at(1, size - 2) + c * at(2, size - 2) if size > 2 else at(0, 0)
-        h = tuple(along(steps, 0, i % (size - 1), i % (size - 1) + 1) for i in (0, 1, -2, -1))
+        h = [along(steps, 0, i % (size - 1), i % (size - 1) + 1) for i in (0, 1, -2, -1)]
     if edge_order == 1:
         first, last = (at(1, 1) - at(0, 1)) / h[0], (at(-1, 1) - at(-2, 1)) / h[3]
     else:

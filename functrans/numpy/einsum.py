@@ -44,6 +44,11 @@ def einsum(
 
     Several operands are multiplied two at a time; `optimize` may be a path or a name of one, as in numpy.einsum_path, and
     is "greedy" unless given.
+
+    >>> import functrans as ft
+    >>> x, a = np.ones(2), np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> ft.grad(lambda x: np.einsum("i,ij,j->", x, a, x))(x)
+    array([ 7., 13.])
     """
     inputs, output, values = _parsed(operands)
     arrays = to_common_dtype(*(strong(value, "einsum") for value in values))

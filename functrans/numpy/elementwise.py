@@ -44,20 +44,22 @@ def imag(val: ArrayLike) -> Array:
 def angle(z: ArrayLike, deg: bool = False) -> Array:
     """The argument of a complex number, in radians or degrees."""
     x = strong(z, "angle")
-    out = np.arctan2(imag(x), real(x))
+    out: Array = np.arctan2(imag(x), real(x))
     return out * (180 / np.pi) if deg else out
 
 
 @implements(np.isreal)
 def isreal(x: ArrayLike) -> Array:
     """Whether the imaginary part is zero, elementwise."""
-    return np.equal(imag(x), 0)
+    out: Array = imag(x) == 0
+    return out
 
 
 @implements(np.iscomplex)
 def iscomplex(x: ArrayLike) -> Array:
     """Whether the imaginary part is not zero, elementwise."""
-    return np.not_equal(imag(x), 0)
+    out: Array = imag(x) != 0
+    return out
 
 
 @implements(np.real_if_close)
@@ -190,7 +192,8 @@ def isclose(
     """Whether |a - b| <= atol + rtol·|b|, elementwise; infinities are close to themselves."""
     x, y = as_operand(a, "isclose"), strong(b, "isclose")
     y = y if aval_of(y).dtype.kind in "fc" else astype(y, FLOAT64)
-    close = np.less_equal(np.abs(x - y), atol + rtol * np.abs(y)) & np.isfinite(y) | np.equal(x, y)
+    relative, absolute = as_operand(rtol, "isclose"), as_operand(atol, "isclose")
+    close: Array = np.less_equal(np.abs(x - y), absolute + relative * np.abs(y)) & np.isfinite(y) | np.equal(x, y)
     return close | (np.isnan(x) & np.isnan(y)) if equal_nan else close
 
 

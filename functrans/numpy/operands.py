@@ -6,6 +6,7 @@ Imports core and the promotion rules.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import SupportsIndex, TypeAlias
 
 import numpy as np
@@ -52,7 +53,8 @@ def axis_index(axis: SupportsIndex, ndim: int, name: str = "axis") -> int:
 
 def axis_indices(axes: SupportsIndex | Sequence[SupportsIndex], ndim: int, name: str = "axis") -> tuple[int, ...]:
     """The axes, none negative, in the order given; raises NumPy's AxisError, and ValueError for one given twice."""
-    return tuple(np.lib.array_utils.normalize_axis_tuple(axes, ndim, name))
+    places = [index(axis) for axis in axes] if isinstance(axes, Sequence) else index(axes)
+    return tuple(np.lib.array_utils.normalize_axis_tuple(places, ndim, name))
 
 
 def reduced_axes(axis: Axes, ndim: int) -> tuple[int, ...]:

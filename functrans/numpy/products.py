@@ -30,7 +30,7 @@ PairOfAxes: TypeAlias = tuple[Sequence[int], Sequence[int]]
 def contract(x: Array, y: Array, axes: PairOfAxes, batch: PairOfAxes = ((), ())) -> Array:
     """`dot_general` of operands of one dtype, which may be bool."""
     if aval_of(x).dtype == BOOL:
-        return dot_general(astype(x, INT32), astype(y, INT32), (axes, batch)) != 0
+        return astype(dot_general(astype(x, INT32), astype(y, INT32), (axes, batch)), BOOL)
     return dot_general(x, y, (axes, batch))
 
 
@@ -47,7 +47,12 @@ def _mismatch(name: str, x: Array, y: Array, needs: str) -> ParameterError:
 
 @implements(np.matmul)
 def matmul(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """The product of matrices, or of stacks of them, which are broadcast; vectors are rows on the left, columns on the right."""
+    """The product of matrices, or of stacks of them, which are broadcast; vectors are rows on the left, columns on the right.
+
+    >>> import functrans as ft
+    >>> ft.vmap(np.matmul, in_axes=(0, None))(np.ones((2, 3, 4)), np.ones(4)).shape
+    (2, 3)
+    """
     x, y = _pair(x1, x2, "matmul")
     n, m = aval_of(x).ndim, aval_of(y).ndim
     if n == 0 or m == 0:
@@ -96,7 +101,8 @@ def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: SupportsIndex = -1) -> Arra
 @implements(np.matvec)
 def matvec(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """The products of matrices and vectors, in stacks that are broadcast."""
-    return _core_product("matvec", *_pair(x1, x2, "matvec"), (2, 1))
+    x, y = _pair(x1, x2, "matvec")
+    return _core_product("matvec", x, y, (2, 1))
 
 
 @implements(np.vecmat)
@@ -196,10 +202,10 @@ def cross(
     if not {2, 3}.issuperset(sizes):
         raise _mismatch("cross", x, y, "vectors of 2 or 3 components")
     (x0, x1, x2), (y0, y1, y2) = _components(x), _components(y)
+    last: Array = x0 * y1 - x1 * y0
     if sizes == (2, 2):
-        return x0 * y1 - x1 * y0
-    parts = [x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, x0 * y1 - x1 * y0]
-    return moveaxis(stack(parts, -1), -1, axisc)
+        return last
+    return moveaxis(stack([x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, last], -1), -1, axisc)
 
 
 def _components(x: Array) -> list[Array]:

@@ -68,7 +68,12 @@ def sum(
     initial: ArrayLike | None = None,
     where: ArrayLike = True,
 ) -> Array:
-    """The sum over axes; small integers and booleans are summed as int64 or uint64."""
+    """The sum over axes; small integers and booleans are summed as int64 or uint64.
+
+    >>> import functrans as ft
+    >>> ft.grad(lambda x: np.sum(x**2, where=x > 1))(np.array([1.0, 2.0, 3.0]))
+    array([0., 4., 6.])
+    """
     x = strong(a, "sum")
     to = total_dtype(aval_of(x).dtype) if dtype is None else np.dtype(dtype)
     reducer = lax.reduce_or if to.kind == "b" else reduce_sum
@@ -112,7 +117,8 @@ def _extreme(
     start = astype(as_operand(initial), aval.dtype)
     if aval.size == 0:
         return broadcast_to_shape(start, kept_shape(aval.shape, reduced_axes(axis, aval.ndim), keepdims))
-    return prefer(reduce(reducer, masked(x, where, start), axis, keepdims), start)
+    out: Array = prefer(reduce(reducer, masked(x, where, start), axis, keepdims), start)
+    return out
 
 
 @implements(np.max, np.amax)
@@ -124,7 +130,12 @@ def max(
     initial: ArrayLike | None = None,
     where: ArrayLike = True,
 ) -> Array:
-    """The maximum over axes; equal maxima share the derivative evenly."""
+    """The maximum over axes; equal maxima share the derivative evenly.
+
+    >>> import functrans as ft
+    >>> ft.grad(np.max)(np.array([1.0, 3.0, 3.0]))
+    array([0. , 0.5, 0.5])
+    """
     return _extreme(np.maximum, a, axis, keepdims, initial, where)
 
 
@@ -147,7 +158,8 @@ amax, amin = max, min
 @implements(np.ptp)
 def ptp(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Array:
     """Maximum minus minimum over axes."""
-    return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
+    out: Array = max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
+    return out
 
 
 def _position(name: str, a: ArrayLike, axis: SupportsIndex | None, keepdims: bool) -> Array:

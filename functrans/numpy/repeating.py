@@ -85,6 +85,10 @@ def pad(
     """Elements added before and after along each axis: a constant, the edge, or the array reflected or wrapped.
 
     Modes: constant, edge, reflect, symmetric, wrap; "empty" pads with zeros.
+
+    >>> import functrans as ft
+    >>> ft.grad(lambda x: np.sum(np.pad(x, 2, "edge")))(np.ones(3))
+    array([3., 1., 3.])
     """
     x = strong(array, "pad")
     widths = _pairs(pad_width, aval_of(x).ndim)
@@ -159,8 +163,8 @@ def insert(arr: ArrayLike, obj: ArrayLike | slice, values: ArrayLike, axis: Supp
     new = lax.reshape(new, (1,) * (len(sizes) - aval_of(new).ndim) + shape_of(new))
     where_to = _static(obj, "insert")
     if not isinstance(where_to, slice) and np.ndim(where_to) == 0:
-        order = [*range(1, at + 1), 0, *range(at + 1, len(sizes))]
-        new = lax.transpose(new, order)  # as NumPy: the values of one position come along their first axis
+        permutation = [*range(1, at + 1), 0, *range(at + 1, len(sizes))]
+        new = lax.transpose(new, permutation)  # as NumPy: the values of one position come along their first axis
         count = shape_of(new)[at]
     else:
         count = len(np.insert(np.arange(sizes[at]), where_to, 0)) - sizes[at]

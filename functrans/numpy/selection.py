@@ -42,6 +42,11 @@ def where(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None 
     """`x` where the condition holds, else `y`; what is not chosen gets a zero derivative.
 
     With the condition alone the shape of the result would depend on its values: that raises ValueDependentShapeError.
+
+    >>> import functrans as ft
+    >>> x = np.array([0.0, 4.0])
+    >>> ft.grad(lambda x: np.sum(np.where(x > 0, x, 0) * 2))(x)
+    array([0., 2.])
     """
     if x is None and y is None:
         raise ValueDependentShapeError(
@@ -123,7 +128,12 @@ def _bounded(index: Array, size: int, mode: str, name: str, negative: bool = Tru
 
 @implements(np.take)
 def take(a: ArrayLike, indices: ArrayLike, axis: SupportsIndex | None = None, *, mode: Mode = "raise") -> Array:
-    """The elements at `indices` along an axis, or of the flattened array; see NumPy for the modes."""
+    """The elements at `indices` along an axis, or of the flattened array; see NumPy for the modes.
+
+    >>> import functrans as ft
+    >>> ft.grad(lambda x: np.take(x, [2, 2, -1]).sum())(np.zeros(3))
+    array([0., 0., 3.])
+    """
     x = strong(a, "take")
     if axis is None:
         x, axis = ravel(x), 0

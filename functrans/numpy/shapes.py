@@ -115,9 +115,9 @@ def squeeze(a: ArrayLike, axis: Axes = None) -> Array:
     return lax.squeeze(x, axes)
 
 
-def _at_least(x: Array, count: int, name: str) -> Array:
+def _at_least(a: ArrayLike, count: int, name: str) -> Array:
     """As atleast_1d, atleast_2d and atleast_3d have it: new axes first, but a third one last."""
-    x = strong(x, name)
+    x = strong(a, name)
     sizes = shape_of(x)
     if len(sizes) >= count:
         return x
@@ -278,7 +278,7 @@ def roll(a: ArrayLike, shift: ShapeLike, axis: ShapeLike | None = None) -> Array
     if isinstance(shift, Tracer):
         raise TracedParameterError("roll", "shift", "Write np.take(x, (np.arange(n) - shift) % n, axis).", where())
     if axis is None:
-        return lax.reshape(roll(lax.reshape(x, (aval_of(x).size,)), int(np.sum(shift)), 0), shape_of(x))
+        return lax.reshape(roll(lax.reshape(x, (aval_of(x).size,)), sum(as_shape(shift)), 0), shape_of(x))
     for by, i in np.broadcast(as_shape(shift), as_shape(axis)):
         at, length = axis_index(int(i), aval_of(x).ndim), shape_of(x)[axis_index(int(i), aval_of(x).ndim)]
         cut = -int(by) % length if length else 0

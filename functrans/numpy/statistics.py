@@ -5,12 +5,14 @@ Imports ops, the promotion rules and `reductions`; start reading at `mean`.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import ParameterError
 from functrans.numpy.dispatch import implements
-from functrans.numpy.operands import BOOL, FLOAT32, FLOAT64, INT, Axes, reduced_axes, strong
+from functrans.numpy.operands import BOOL, FLOAT32, FLOAT64, INT, Axes, axis_indices, reduced_axes, strong
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.numpy.reductions import kept_shape, sum
 from functrans.numpy.shapes import along, reshape, transpose
@@ -26,7 +28,7 @@ def item_count(x: Array, axis: Axes, keepdims: bool, where: ArrayLike) -> Array:
     """How many elements (that the mask selects) a reduction combines, as int64."""
     shape = aval_of(x).shape
     if where is True:
-        return np.prod([shape[i] for i in reduced_axes(axis, len(shape))], dtype=INT)
+        return np.asarray(prod(shape[i] for i in reduced_axes(axis, len(shape))), INT)[()]
     return sum(broadcast_to_shape(astype(as_operand(where), BOOL), shape), axis, keepdims=keepdims)
 
 
@@ -93,7 +95,8 @@ def squared_modulus(x: Array) -> Array:
     """|x|², real."""
     if aval_of(x).dtype.kind != "c":
         return x * x
-    return real(x) * real(x) + imag(x) * imag(x)
+    square: Array = real(x) * real(x) + imag(x) * imag(x)
+    return square
 
 
 def flat_sqrt(x: Array) -> Array:
@@ -114,7 +117,12 @@ def std(
     mean: ArrayLike | None = None,
     correction: float | None = None,
 ) -> Array:
-    """The standard deviation over axes, the root of `var`; its derivative where all elements are equal is 0."""
+    """The standard deviation over axes, the root of `var`; its derivative where all elements are equal is 0.
+
+    >>> import functrans as ft
+    >>> ft.grad(np.std)(np.array([1.0, 1.0]))
+    array([0., 0.])
+    """
     return flat_sqrt(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
 
 
@@ -154,7 +162,7 @@ def _fitted_weights(x: Array, axis: Axes, weights: Array) -> Array:
         return weights
     if axis is None:
         raise TypeError("Axis must be specified when shapes of a and weights differ.")
-    axes = np.lib.array_utils.normalize_axis_tuple(axis, len(shape), "axis")
+    axes = axis_indices(axis, len(shape))
     if given != tuple(shape[i] for i in axes):
         raise ParameterError(
             "average", f"weights of shape {given}", f"those of the operand or {tuple(shape[i] for i in axes)}"
