@@ -8,8 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from functrans.transforms.jvp import jvp
-from functrans.transforms.vjp import vjp
+from functrans import jvp, vjp
 
 Arrays: TypeAlias = tuple[Any, ...]
 Fun: TypeAlias = Callable[..., Arrays]

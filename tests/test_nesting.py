@@ -433,6 +433,9 @@ def test_integer_results_have_no_gradient() -> None:
         grad(lambda x: np.argmax(x))(np.arange(3.0))
     out, tangent = jvp(lambda x: np.argmax(x), (np.arange(3.0),), (np.ones(3),))
     assert (out, tangent.dtype) == (2, FLOAT0)
+    (_, order), pull = vjp(lambda x: (x**2, np.argsort(x)), np.arange(3.0))
+    for ct in (np.zeros(3, FLOAT0), np.zeros_like(order)):
+        np.testing.assert_array_equal(pull((np.ones(3), ct))[0], [0.0, 2.0, 4.0])
 
 
 # ---- complex numbers ----
