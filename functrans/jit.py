@@ -17,10 +17,11 @@ from weakref import finalize, ref
 
 from functrans import tree
 from functrans.backends.executable import compile_jaxpr
-from functrans.core.ir import Jaxpr, eval_jaxpr
+from functrans.core.ir import Jaxpr
 from functrans.core.primitive import (
     EVAL,
     Maybes,
+    NamedAxis,
     Params,
     Primitive,
     Pullback,
@@ -78,12 +79,21 @@ def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, May
     return results[: len(jaxpr.outvars)], tuple(next(rest) if has else None for has in pushed.nonzero)
 
 
-def _batch(size: int, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
-    whole = batch_jaxpr(params["jaxpr"], size, batched)
+def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
+    whole = batch_jaxpr(params["jaxpr"], axis, batched)
     return jit_p.bind(*args, jaxpr=whole.jaxpr, name=params["name"]), whole.batched
 
 
-jit_p = Primitive("jit", _impl, lambda *_avals, jaxpr, name: jaxpr.out_avals, _vjp, _jvp, _batch, carries="jaxpr")
+jit_p = Primitive(
+    "jit",
+    _impl,
+    lambda *_avals, jaxpr, name: jaxpr.out_avals,
+    _vjp,
+    _jvp,
+    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    _batch,
+    carries="jaxpr",
+)
 
 
 # ---- the function ----
@@ -204,8 +214,6 @@ def _run(entry: _Entry, name: str, leaves: Sequence[Array], trace: Trace) -> Seq
     if trace is EVAL:
         results = compile_jaxpr(entry.jaxpr)(*args)
         return owned(results, (*leaves, *entry.jaxpr.consts))
-    if _uses_axis(entry.jaxpr, _named_axes(trace)):  # the collective is for a trace that runs it now
-        return eval_jaxpr(entry.jaxpr, *args)
     return jit_p.bind(*args, jaxpr=entry.jaxpr, name=name)
 
 
@@ -217,11 +225,6 @@ def _named_axes(trace: Trace) -> tuple[tuple[Hashable, int], ...]:
         for outer in trace.ancestors()
         if isinstance(outer, BatchTrace) and outer.axis_name is not None
     )
-
-
-def _uses_axis(jaxpr: Jaxpr, axes: tuple[tuple[Hashable, int], ...]) -> bool:
-    names = [name for name, _ in axes]
-    return bool(names) and any(eqn.params.get("axis_name") in names for eqn in jaxpr.eqns)
 
 
 _disabled: ContextVar[bool] = ContextVar("functrans_disable_jit", default=False)

@@ -18,9 +18,10 @@ from functrans.ops.arithmetic import mul
 from functrans.ops.trigonometric import sin
 from functrans.transforms import collective as c
 from functrans.transforms import exchange as e
+from functrans.transforms.custom import custom_jvp, custom_vjp
+from functrans.transforms.grad import grad
 from functrans.transforms.jvp import jvp
 from functrans.transforms.stage import stage
-from functrans.transforms.grad import grad
 from functrans.transforms.vjp import vjp
 from functrans.transforms.vmap import BatchTrace, vmap
 from functrans.typing import Array
@@ -327,3 +328,54 @@ class TestErrors:
     def test_parameters(self, call: Any) -> None:
         with pytest.raises(ParameterError):
             vmap(call, axis_name="i")(np.ones((3, 4)))
+
+
+class TestCustomRules:
+    """Functions with derivative rules of their own, whose rules use collectives too."""
+
+    @staticmethod
+    def centred() -> Any:
+        @custom_vjp
+        def fun(x: Any) -> Any:
+            return x - lax.pmean(x, "i")
+
+        fun.defvjp(lambda x: (fun(x), None), lambda _, g: (g - lax.pmean(g, "i"),))
+        return fun
+
+    @staticmethod
+    def share() -> Any:
+        @custom_jvp
+        def fun(x: Any) -> Any:
+            return x * lax.psum(x, "i")
+
+        def rule(primals: Any, tangents: Any) -> Any:
+            (x,), (t,) = primals, tangents
+            return fun(x), t * lax.psum(x, "i") + x * lax.psum(t, "i")
+
+        fun.defjvp(rule)
+        return fun
+
+    @pytest.mark.parametrize(
+        ("make", "plain"),
+        [
+            (centred, lambda x: x - lax.pmean(x, "i")),
+            (share, lambda x: x * lax.psum(x, "i")),
+        ],
+    )
+    def test_as_without_them(self, make: Any, plain: Any) -> None:
+        custom, x = make(), np.array([1.0, 2.0, 6.0])
+
+        def outside(fun: Any) -> Any:
+            return grad(lambda x: np.sum(vmap(fun, axis_name="i")(x) ** 2))(x)
+
+        def inside(fun: Any) -> Any:
+            return vmap(fun, axis_name="i")(x)
+
+        for fun in (custom, jit(custom)):
+            np.testing.assert_allclose(inside(fun), inside(plain))
+            np.testing.assert_allclose(inside(grad(fun)), inside(grad(plain)))
+            np.testing.assert_allclose(inside(jit(grad(fun))), inside(grad(plain)))
+            np.testing.assert_allclose(outside(fun), outside(plain))
+            np.testing.assert_allclose(jit(lambda fun=fun: outside(fun))(), outside(plain))
+            shared = vmap(lambda _, fun=fun: fun(np.float64(2.0)), axis_name="i")(x)
+            np.testing.assert_allclose(shared, vmap(lambda _: plain(np.float64(2.0)), axis_name="i")(x))

@@ -2,8 +2,8 @@
 
 One rule is enough for both modes and for vmap: a JVP rule is linear in the tangents, so reverse mode pulls back through it; a
 backward rule is linear in the cotangents, so forward mode pulls back through that. Both become primitives that carry flat
-Python functions; where one is staged, the function itself becomes a jaxpr. The public decorators are in `custom.py`. Start reading at
-`_vjp_rule`.
+Python functions; where one is staged, the function itself becomes a jaxpr. The public decorators are in `custom.py`. Start
+reading at `_vjp_rule`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import cast
 
 from functrans.core.aval import is_inexact
 from functrans.core.ir import Jaxpr, eval_jaxpr
-from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of
 from functrans.ops.broadcast import broadcast_batch, reduce_sum
 from functrans.transforms.vjp import cotangent, instantiate, pull_back, record
 from functrans.transforms.vmap import run_batched
@@ -29,12 +29,14 @@ def _run(fun: Flat | Jaxpr, args: Sequence[Array]) -> Values:
     return eval_jaxpr(fun, *args) if isinstance(fun, Jaxpr) else tuple(fun(*args))
 
 
-def _batched(size: int, batched: Sequence[bool], fun: Flat | Jaxpr) -> Flat:
+def _batched(axis: NamedAxis, batched: Sequence[bool], fun: Flat | Jaxpr) -> Flat:
     """The function over whole batches; every result carries the batch axis."""
 
     def whole(*args: Array) -> list[Array]:
-        outs, outs_batched, _ = run_batched(lambda *tracers: list(_run(fun, tracers)), args, batched, size)
-        return [out if has else broadcast_batch(size, out) for out, has in zip(outs, outs_batched, strict=True)]
+        outs, outs_batched, _ = run_batched(
+            lambda *tracers: list(_run(fun, tracers)), args, batched, axis.size, axis.name
+        )
+        return [out if has else broadcast_batch(axis.size, out) for out, has in zip(outs, outs_batched, strict=True)]
 
     return whole
 
@@ -80,7 +82,9 @@ def _vjp_as_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Valu
     return outs, tuple(next(found) if i in smooth else None for i in range(len(outs)))
 
 
-def _vjp_batch(size: int, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
+def _vjp_batch(
+    axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params
+) -> tuple[Values, tuple[bool, ...]]:
     outer, fwd, bwd = params["outer"], params["fwd"], params["bwd"]
     counts: list[int] = []
 
@@ -90,7 +94,7 @@ def _vjp_batch(size: int, args: Values, batched: tuple[bool, ...], params: Param
         return [*outs, *residuals]
 
     def whole_fwd(*primals: Array) -> tuple[Values, Values]:
-        results = _batched(size, batched[outer:], both)(*primals)
+        results = _batched(axis, batched[outer:], both)(*primals)
         return tuple(results[: counts[-1]]), tuple(results[counts[-1] :])
 
     def whole_bwd(residuals: Values, cts: Maybes) -> Maybes:
@@ -104,14 +108,14 @@ def _vjp_batch(size: int, args: Values, batched: tuple[bool, ...], params: Param
             return [grad for grad in grads if grad is not None]
 
         every = [True] * (len(residuals) + len(live))
-        found = iter(_batched(size, every, one)(*residuals, *live))
+        found = iter(_batched(axis, every, one)(*residuals, *live))
         grads = [next(found) if has else None for has in present]
         return tuple(
             grad if grad is None or is_batched else reduce_sum(grad, (0,))
             for grad, is_batched in zip(grads, batched[outer:], strict=True)
         )
 
-    whole = _batched(size, batched, params["fun"])
+    whole = _batched(axis, batched, params["fun"])
     outs = custom_vjp_p.bind(*args, fun=whole, fwd=whole_fwd, bwd=whole_bwd, outer=outer)
     return outs, (True,) * len(outs)
 
@@ -122,6 +126,7 @@ custom_vjp_p = Primitive(
     lambda *_avals, fun, fwd, bwd, outer: fun.out_avals,
     _vjp_rule,
     _vjp_as_jvp,
+    lambda size, args, batched, params: _vjp_batch(NamedAxis(None, size), args, batched, params),
     _vjp_batch,
     carries="fun",
 )
@@ -167,7 +172,9 @@ def _jvp_as_vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tu
     return kept[0], pullback
 
 
-def _jvp_batch(size: int, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
+def _jvp_batch(
+    axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params
+) -> tuple[Values, tuple[bool, ...]]:
     outer, rule = params["outer"], params["rule"]
 
     def both(*values: Array) -> list[Array]:
@@ -176,13 +183,13 @@ def _jvp_batch(size: int, args: Values, batched: tuple[bool, ...], params: Param
         return [*outs, *map(_tangent, out_tangents, outs)]
 
     def whole_rule(primals: Values, tangents: Values) -> tuple[Values, Maybes]:
-        filled = [t if has else broadcast_batch(size, t) for t, has in zip(tangents, batched[outer:], strict=True)]
+        filled = [t if has else broadcast_batch(axis.size, t) for t, has in zip(tangents, batched[outer:], strict=True)]
         every = (*batched[outer:], *(True for _ in filled))
-        results = _batched(size, every, both)(*primals, *filled)
+        results = _batched(axis, every, both)(*primals, *filled)
         half = len(results) // 2
         return tuple(results[:half]), tuple(results[half:])
 
-    outs = custom_jvp_p.bind(*args, fun=_batched(size, batched, params["fun"]), rule=whole_rule, outer=outer)
+    outs = custom_jvp_p.bind(*args, fun=_batched(axis, batched, params["fun"]), rule=whole_rule, outer=outer)
     return outs, (True,) * len(outs)
 
 
@@ -192,6 +199,7 @@ custom_jvp_p = Primitive(
     lambda *_avals, fun, rule, outer: fun.out_avals,
     _jvp_as_vjp,
     _jvp_rule,
+    lambda size, args, batched, params: _jvp_batch(NamedAxis(None, size), args, batched, params),
     _jvp_batch,
     carries="fun",
 )

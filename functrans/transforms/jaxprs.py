@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import dce
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var, eval_jaxpr, memoized
-from functrans.core.primitive import aval_of, is_concrete
+from functrans.core.primitive import NamedAxis, aval_of, is_concrete
 from functrans.ops.broadcast import broadcast_batch
 from functrans.transforms.jvp import push_forward
 from functrans.transforms.stage import StageTrace, StageTracer, open_stage, stage
@@ -59,15 +59,17 @@ class BatchedJaxpr(NamedTuple):
 
 
 @memoized
-def batch_jaxpr(jaxpr: Jaxpr, size: int, batched: tuple[bool, ...], force: bool = False) -> BatchedJaxpr:
+def batch_jaxpr(jaxpr: Jaxpr, axis: NamedAxis, batched: tuple[bool, ...], force: bool = False) -> BatchedJaxpr:
     """A jaxpr over inputs of which some carry a batch axis first; with `force`, all results carry it."""
     found: list[bool] = []
 
     def whole(*args: Array) -> list[Array]:
-        outs, outs_batched, _ = run_batched(lambda *tracers: list(eval_jaxpr(jaxpr, *tracers)), args, batched, size)
+        outs, outs_batched, _ = run_batched(
+            lambda *tracers: list(eval_jaxpr(jaxpr, *tracers)), args, batched, axis.size, axis.name
+        )
         if force:
             outs = [
-                out if is_batched else broadcast_batch(size, out)
+                out if is_batched else broadcast_batch(axis.size, out)
                 for out, is_batched in zip(outs, outs_batched, strict=True)
             ]
             outs_batched = [True] * len(outs)
@@ -75,7 +77,7 @@ def batch_jaxpr(jaxpr: Jaxpr, size: int, batched: tuple[bool, ...], force: bool 
         return outs
 
     avals = [
-        shaped((size, *aval.shape), aval.dtype) if is_batched else aval
+        shaped((axis.size, *aval.shape), aval.dtype) if is_batched else aval
         for aval, is_batched in zip(jaxpr.in_avals, batched, strict=True)
     ]
     return BatchedJaxpr(stage(whole, avals), tuple(found))
