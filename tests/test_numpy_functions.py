@@ -16,6 +16,7 @@ import pytest
 import functrans.numpy as fnp
 from functrans.core.primitive import Tracer
 from functrans.errors import FunctransError
+from functrans.jit import jit
 from functrans.numpy import value_dependent
 from functrans.numpy.dispatch import TRACED
 from functrans.transforms.vmap import vmap
@@ -215,7 +216,8 @@ ROWS = [
         "np.linspace(v, w, 4, axis=-1)", "np.linspace(s, 2, 5, endpoint=False)", "np.linspace(s, 2, 5, retstep=True)",
         "np.linspace(s, 9, 4, dtype=np.float32)", "np.linspace(s, 2, 1)", "np.linspace(s, 2, 0)",
         "np.logspace(s, 2.0, 4)", "np.geomspace(s, 90.0, 5)", "np.geomspace(-s, -W, 4, axis=-1)",
-        "np.geomspace(s, 9, 3, endpoint=False)", "np.logspace(s, 2.0, 4, base=2.0, endpoint=False)", "np.diag(v)", "np.diag(v, 1)",
+        "np.geomspace(s, 9, 3, endpoint=False)", "np.logspace(s, 2.0, 4, base=2.0, endpoint=False)", "np.diag(v)",
+        "np.diag(v, 1)",
         "np.diag(v, -2)", "np.diag(x)", "np.diag(x, 2)", "np.diag(x, -1)", "np.diagflat(x)", "np.diagonal(x)",
         "np.diagonal(t, 1, 1, 2)", "np.diagonal(t, -1, 2, 0)", "np.trace(x)", "np.trace(t, 1, axis1=1, axis2=2)",
         "np.trace(i)", "np.trace(x, dtype=np.float32)", "np.tril(x)", "np.tril(x, 1)", "np.tril(v)", "np.triu(x)",
@@ -417,6 +419,18 @@ def test_vmap_is_a_loop(row: Row) -> None:
     tolerance = max(row.rtol, 1e-12)
     for i, out in enumerate(got):
         assert_same(out, np.stack([outs[i] for outs in arrays]), tolerance)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_jit_is_eager(row: Row) -> None:
+    """Staged, compiled and run, results that are arrays are those of NumPy."""
+    function, names = function_of(row.call, np if row.plain else fnp)
+    compiled = jit(lambda *args: [out for out in _leaves(function(*args)) if isinstance(out, TracedOrArray)])
+    operands = [OPERANDS[name] for name in names]
+    leaves = _leaves(function_of(row.call, np)[0](*operands))
+    for got, expected in zip(compiled(*operands), [x for x in leaves if isinstance(x, TracedOrArray)], strict=False):
+        assert_same(got, expected, max(row.rtol, 1e-13))
 
 
 # ---- errors ----

@@ -7,7 +7,7 @@ and counts must be known. Imports ops, the promotion rules, `joining` and `selec
 from __future__ import annotations
 
 from operator import index
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, cast
 
 import numpy as np
 
@@ -48,9 +48,8 @@ def array(object: Any, dtype: DTypeLike | None = None, *, copy: bool | None = Tr
 
 
 def _nested(value: Any) -> Array:  # Any: as for array
-    nested = isinstance(value, list | tuple) and has_tracer(value)
-    if not nested:
-        return strong(value, "array")
+    if isinstance(value, Tracer) or not has_tracer(value):
+        return strong(cast(Array, value), "array")
     items = [_nested(item) for item in value]
     if len({shape_of(item) for item in items}) != 1:
         shapes = ", ".join(str(shape_of(item)) for item in items)
