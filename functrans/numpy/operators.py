@@ -25,11 +25,8 @@ Method: TypeAlias = Callable[[Any, Any], Any]  # Any: operands of every kind; a 
 
 __all__ = ["Operators", "operate", "power", "weaken"]
 
-_OPERANDS = (Tracer, np.ndarray, np.generic, int, float, complex, list, tuple)
-
-
-def _is_weak(x: object) -> bool:
-    return x.aval.weak if isinstance(x, Tracer) else isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic)
+_SEQUENCES = (list, tuple)
+_OPERANDS = (np.ndarray, np.generic, int, float, complex, list, tuple)
 
 
 def weaken(x: Array) -> Array:
@@ -42,11 +39,14 @@ def operate(ufunc: np.ufunc, symbol: str, *operands: Any) -> Any:  # Any: what a
     """The operator that NumPy computes by `ufunc`; NotImplemented for operands that are no arrays."""
     weak = True
     for x in operands:
+        if isinstance(x, Tracer):
+            weak = weak and x.aval.weak
+            continue
         if not isinstance(x, _OPERANDS):
             return NotImplemented
-        weak = weak and _is_weak(x)
-    if ufunc is np.multiply and any(isinstance(x, list | tuple) for x in operands):
-        _refuse_repetition(operands)
+        weak = weak and isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic)
+        if ufunc is np.multiply and isinstance(x, _SEQUENCES):
+            _refuse_repetition(operands)
     out = call(ufunc, operands, name=symbol)
     if not weak:
         return out

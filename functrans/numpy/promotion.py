@@ -6,7 +6,7 @@ at once; only what is traced costs an equation. Imports core and ops; start read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -28,6 +28,9 @@ __all__ = [
 Operand: TypeAlias = "Tracer | Array | np.generic[Any] | int | float | complex"  # Any: as in functrans.typing.Array
 """What `as_operand` makes of arguments. It says Array, as a type checker should see tracers."""
 
+_CONCRETE = (np.ndarray, np.generic)
+_REFUSED = (np.ma.MaskedArray, np.matrix)
+
 PYTHON_TYPE: dict[str, type[complex]] = {"i": int, "f": float, "c": complex}
 """The Python type of a weak value, by the kind of its dtype."""
 
@@ -46,7 +49,7 @@ def as_operand(value: object, name: str = "array") -> Array:
     """
     if isinstance(value, Tracer) or type(value) in PYTHON_SCALARS:
         return cast(Array, value)
-    if isinstance(value, np.ma.MaskedArray | np.matrix):  # the mask, or the meaning of *, would be lost
+    if isinstance(value, _REFUSED):  # the mask, or the meaning of *, would be lost
         raise ArrayTypeError(name, f"a {type(value).__name__}", where())
     if has_tracer(value):
         raise TracerConversionError(f"a {type(value).__name__} with a traced value in it", f"`{name}`", where())
@@ -61,22 +64,25 @@ def astype(x: Operand, dtype: DTypeLike) -> Array:
 
     Raises OverflowError for a Python int out of the dtype's range, as NumPy does.
     """
-    dtype = np.dtype(dtype)
+    if not isinstance(dtype, np.dtype):
+        dtype = np.dtype(dtype)
     if isinstance(x, Tracer):
         aval, array = x.aval, cast(Array, x)
         return array if aval.dtype == dtype and not aval.weak else convert_element_type(array, dtype)
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, _CONCRETE):
         return cast(Array, x if x.dtype == dtype and x.dtype.isnative else x.astype(dtype))
     if dtype.kind == "b" and isinstance(x, int):
         x = np.int64(x)  # raises OverflowError, as NumPy does
-    return cast("Callable[[object], Array]", dtype.type)(x)
+    scalar: Any = dtype.type  # Any: the type of a run-time dtype's scalars
+    converted: Array = scalar(x)
+    return converted
 
 
 def _key(x: Operand) -> DTypeKey:
     if isinstance(x, Tracer):
         aval = x.aval
         return PYTHON_TYPE[aval.dtype.kind] if aval.weak else aval.dtype
-    return x.dtype if isinstance(x, np.ndarray | np.generic) else type(x)
+    return x.dtype if isinstance(x, _CONCRETE) else type(x)
 
 
 # ---- dtypes ----
