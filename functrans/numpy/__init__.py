@@ -18,7 +18,7 @@ from numpy import (
     triu_indices, mask_indices, ndindex, errstate, seterr, geterr, printoptions, set_printoptions, get_printoptions,
     array_repr, array_str, array2string, save, savez, load, iterable,
 )
-from functrans.numpy.array import ArrayTracer as _ArrayTracer  # noqa: F401  # first: `array` is the function, not this
+from functrans.numpy.array import ArrayTracer as _ArrayTracer  # first: `array` is the function, not this
 from functrans.numpy.creation import (
     arange, array, asanyarray, asarray, ascontiguousarray, astype, copy, diag, diagflat, diagonal, empty_like, full,
     full_like, geomspace, linspace, logspace, meshgrid, ones_like, trace, tril, triu, vander, zeros_like,
@@ -78,6 +78,8 @@ from functrans.numpy.ufuncs import (
     remainder, right_shift, rint, sign, signbit, sin, sinh, spacing, sqrt, square, subtract, tan, tanh, true_divide,
     trunc,
 )
+
+del _ArrayTracer  # imported so that the submodule `array` does not later take the function's name
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "append", "arange",
