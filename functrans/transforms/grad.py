@@ -21,12 +21,14 @@ from functrans.errors import (
     ScalarOutputError,
 )
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, select_arguments
+from functrans.transforms.signatures import typed_grad, typed_value_and_grad
 from functrans.transforms.vjp import Recorded, cotangent, pull_back, record
 from functrans.typing import Array
 
 __all__ = ["grad", "value_and_grad"]
 
 
+@typed_grad
 def grad(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -54,6 +56,7 @@ def grad(
     return gradient
 
 
+@typed_value_and_grad
 def value_and_grad(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,

@@ -1,19 +1,34 @@
 """What a type checker has to know of the transforms: the shapes of function that they take and give.
 
-The overloads that use these stand in the transforms' own modules. `F1[A, P, R]` is a function of an `A` and whatever else `P`
-says; `Function` is any function. Transforms give a `Function` where they have overloads: mypy unites the overloads that a
-lambda fits by comparing results, and of `Callable`s it makes an untyped one. Imports typing.
+`Grad` and `ValueAndGrad` have overloads by argnums and has_aux; shorter ones stand in the transforms' own modules.
+`F1[A, P, R]` is a function of an `A` and whatever else `P` says; `Function` is any function. Transforms give a `Function`
+where they have overloads: mypy unites the overloads that a lambda fits by comparing results, and of `Callable`s it makes an
+untyped one. Imports typing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypedDict, TypeVar, TypeVarTuple
+from collections.abc import Callable, Sequence
+from typing import (
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    TypeVarTuple,
+    Unpack,
+    cast,
+    overload,
+)
 
 from functrans.typing import Array, ArrayLike
 
-__all__ = ["A", "Arr", "B", "C", "D", "F1", "F2", "F3", "F4", "Flags", "Function", "G1", "G2", "G3", "G4", "I0", "I1", "I2",
-           "I3", "No", "P", "R", "Ts", "V", "X", "Yes"]  # fmt: skip
+__all__ = ["A", "Arr", "B", "C", "D", "F1", "F2", "F3", "F4", "Flags", "Function", "G1", "G2", "G3", "G4", "Grad", "I0",
+           "I1", "I2", "I3", "No", "P", "R", "Ts", "V", "ValueAndGrad", "X", "Yes", "typed_grad",
+           "typed_value_and_grad"]  # fmt: skip
 
 # bound=Any, which says nothing more than no bound: with it pyright lets a lambda's body do anything with its parameters.
 A = TypeVar("A", bound=Any)
@@ -59,3 +74,202 @@ I2: TypeAlias = Literal[2]
 I3: TypeAlias = Literal[3]
 No: TypeAlias = Literal[False]
 Yes: TypeAlias = Literal[True]
+
+
+class Grad(Protocol):
+    """Of `grad`."""
+
+    @overload
+    def __call__(
+        self, fun: F1[A, P, ArrayLike], argnums: I0 = 0, has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G1[A, P, A]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, ArrayLike], argnums: I1, has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, B]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, ArrayLike], argnums: I2, has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, C]: ...
+    @overload
+    def __call__(
+        self, fun: F4[A, B, C, D, P, ArrayLike], argnums: I3, has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G4[A, B, C, D, P, D]: ...
+    @overload
+    def __call__(
+        self, fun: F1[A, P, ArrayLike], argnums: tuple[I0], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G1[A, P, tuple[A]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, ArrayLike], argnums: tuple[I1], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[B]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, ArrayLike], argnums: tuple[I0, I1], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[A, B]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, ArrayLike], argnums: tuple[I0, I2], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[A, C]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, ArrayLike], argnums: tuple[I1, I2], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[B, C]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, ArrayLike], argnums: tuple[I0, I1, I2], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[A, B, C]]: ...
+    @overload
+    def __call__(
+        self, fun: Function[P, ArrayLike], argnums: int | Sequence[int], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> Function[P, Any]: ...
+    @overload
+    def __call__(
+        self, fun: F1[A, P, tuple[ArrayLike, X]], argnums: I0 = 0, *, has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G1[A, P, tuple[A, X]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, tuple[ArrayLike, X]], argnums: I1, has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[B, X]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, tuple[ArrayLike, X]], argnums: I2, has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[C, X]]: ...
+    @overload
+    def __call__(
+        self, fun: F4[A, B, C, D, P, tuple[ArrayLike, X]], argnums: I3, has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G4[A, B, C, D, P, tuple[D, X]]: ...
+    @overload
+    def __call__(
+        self, fun: F1[A, P, tuple[ArrayLike, X]], argnums: tuple[I0], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G1[A, P, tuple[tuple[A], X]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, tuple[ArrayLike, X]], argnums: tuple[I1], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[tuple[B], X]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, tuple[ArrayLike, X]], argnums: tuple[I0, I1], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[tuple[A, B], X]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, tuple[ArrayLike, X]], argnums: tuple[I0, I2], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[tuple[A, C], X]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, tuple[ArrayLike, X]], argnums: tuple[I1, I2], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[tuple[B, C], X]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, tuple[ArrayLike, X]], argnums: tuple[I0, I1, I2], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[tuple[A, B, C], X]]: ...
+    @overload
+    def __call__(
+        self, fun: Function[P, tuple[ArrayLike, X]], argnums: int | Sequence[int], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> Function[P, tuple[Any, X]]: ...
+
+
+class ValueAndGrad(Protocol):
+    """Of `value_and_grad`."""
+
+    @overload
+    def __call__(
+        self, fun: F1[A, P, V], argnums: I0 = 0, has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G1[A, P, tuple[V, A]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, V], argnums: I1, has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[V, B]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, V], argnums: I2, has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[V, C]]: ...
+    @overload
+    def __call__(
+        self, fun: F4[A, B, C, D, P, V], argnums: I3, has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G4[A, B, C, D, P, tuple[V, D]]: ...
+    @overload
+    def __call__(
+        self, fun: F1[A, P, V], argnums: tuple[I0], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G1[A, P, tuple[V, tuple[A]]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, V], argnums: tuple[I1], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[V, tuple[B]]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, V], argnums: tuple[I0, I1], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[V, tuple[A, B]]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, V], argnums: tuple[I0, I2], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[V, tuple[A, C]]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, V], argnums: tuple[I1, I2], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[V, tuple[B, C]]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, V], argnums: tuple[I0, I1, I2], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[V, tuple[A, B, C]]]: ...
+    @overload
+    def __call__(
+        self, fun: Function[P, V], argnums: int | Sequence[int], has_aux: No = False, **flags: Unpack[Flags]
+    ) -> Function[P, tuple[V, Any]]: ...
+    @overload
+    def __call__(
+        self, fun: F1[A, P, tuple[V, X]], argnums: I0 = 0, *, has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G1[A, P, tuple[tuple[V, X], A]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, tuple[V, X]], argnums: I1, has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[tuple[V, X], B]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, tuple[V, X]], argnums: I2, has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[tuple[V, X], C]]: ...
+    @overload
+    def __call__(
+        self, fun: F4[A, B, C, D, P, tuple[V, X]], argnums: I3, has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G4[A, B, C, D, P, tuple[tuple[V, X], D]]: ...
+    @overload
+    def __call__(
+        self, fun: F1[A, P, tuple[V, X]], argnums: tuple[I0], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G1[A, P, tuple[tuple[V, X], tuple[A]]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, tuple[V, X]], argnums: tuple[I1], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[tuple[V, X], tuple[B]]]: ...
+    @overload
+    def __call__(
+        self, fun: F2[A, B, P, tuple[V, X]], argnums: tuple[I0, I1], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G2[A, B, P, tuple[tuple[V, X], tuple[A, B]]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, tuple[V, X]], argnums: tuple[I0, I2], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[tuple[V, X], tuple[A, C]]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, tuple[V, X]], argnums: tuple[I1, I2], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[tuple[V, X], tuple[B, C]]]: ...
+    @overload
+    def __call__(
+        self, fun: F3[A, B, C, P, tuple[V, X]], argnums: tuple[I0, I1, I2], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> G3[A, B, C, P, tuple[tuple[V, X], tuple[A, B, C]]]: ...
+    @overload
+    def __call__(
+        self, fun: Function[P, tuple[V, X]], argnums: int | Sequence[int], has_aux: Yes, **flags: Unpack[Flags]
+    ) -> Function[P, tuple[tuple[V, X], Any]]: ...
+
+
+# Decorators: what a type checker sees is the Protocol; at run time the function stays what it is.
+
+
+def typed_grad(fun: Callable[..., Any]) -> Grad:
+    """As `grad`."""
+    return cast(Grad, fun)
+
+
+def typed_value_and_grad(fun: Callable[..., Any]) -> ValueAndGrad:
+    """As `value_and_grad`."""
+    return cast(ValueAndGrad, fun)
