@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from functrans.core.ir import Atom, Jaxpr, Var
-from functrans.core.primitive import EVAL, Values, reset_trace, set_trace
+from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
 from functrans.typing import Array
 
 __all__ = ["Program"]
@@ -28,11 +28,12 @@ class Program:
         def slot(atom: Atom) -> int:
             if isinstance(atom, Var):
                 return slots[atom]
-            initial.append(atom.value)
+            initial.append(strong(atom.value))
             slots[Var(atom.aval)] = number = len(slots)
             return number
 
         self._eqns = jaxpr.eqns
+        self._weak = tuple(i for i, var in enumerate(jaxpr.invars) if var.aval.weak)
         self._steps: list[tuple[Callable[..., Values], tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = []
         for eqn, dying in zip(jaxpr.eqns, jaxpr.dying, strict=True):
             operands = tuple(map(slot, eqn.invars))
@@ -41,6 +42,8 @@ class Program:
                 initial.append(None)
             outputs = tuple(slots[var] for var in eqn.outvars)
             run = partial(eqn.prim.impl, **eqn.params) if eqn.params else eqn.prim.impl
+            if any(var.aval.weak for var in eqn.outvars):
+                run = _strong_results(run)
             self._steps.append((run, operands, outputs, tuple(slots[var] for var in dying)))
         self._results = tuple(map(slot, jaxpr.outvars))
         self._rest = initial[len(jaxpr.invars) :]
@@ -48,6 +51,8 @@ class Program:
     def __call__(self, *args: Array) -> Values:
         """The results for concrete arguments."""
         slots = [*args, *self._rest]
+        for i in self._weak:  # Python numbers: promotion is done, what runs are NumPy scalars
+            slots[i] = strong(slots[i])
         token = set_trace(EVAL)
         number = -1
         try:
@@ -64,3 +69,7 @@ class Program:
         finally:
             reset_trace(token)
         return tuple(slots[i] for i in self._results)
+
+
+def _strong_results(run: Callable[..., Values]) -> Callable[..., Values]:
+    return lambda *operands: tuple(map(strong, run(*operands)))

@@ -54,7 +54,7 @@ Atom: TypeAlias = Var | Literal
 
 def literal(value: Array) -> Literal:
     """The literal of a rank-0 concrete value."""
-    return Literal(value, concrete_aval(value))
+    return Literal(value[()] if type(value) is np.ndarray else value, concrete_aval(value))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from functrans.core.aval import SCALAR_AVALS, ShapedArray, concrete_aval, shaped
+from functrans.core.aval import PYTHON_SCALARS, SCALAR_AVALS, ShapedArray, concrete_aval, shaped
 from functrans.errors import FunctransError, LeakedTracerError
 from functrans.typing import Array
 
@@ -195,6 +195,13 @@ def aval_of(value: object) -> ShapedArray:
     if known is not None:
         return known
     return value.aval if isinstance(value, Tracer) else concrete_aval(value)
+
+
+def strong(value: Array) -> Array:
+    """The value itself; a Python number as a NumPy scalar. Weakness is a matter of avals: rules work with arrays."""
+    if type(value) in PYTHON_SCALARS:
+        return cast(Array, SCALAR_AVALS[type(value)].dtype.type(value))
+    return value
 
 
 def is_concrete(value: object) -> bool:

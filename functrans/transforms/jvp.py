@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -26,11 +26,13 @@ from functrans.core.primitive import (
     current_trace,
     reset_trace,
     set_trace,
+    strong,
     use_trace,
 )
 from functrans.errors import AuxError, CotangentError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
+from functrans.transforms.signatures import No, R, Ts, X, Yes
 from functrans.transforms.stage import open_stage
 from functrans.transforms.vjp import cotangent
 from functrans.tree import TreeDef
@@ -48,8 +50,8 @@ class JvpTracer(ArrayTracer):
 
     def __init__(self, trace: JvpTrace, primal: Array, tangent: Array) -> None:
         self.owner = trace
-        self.primal = primal
-        self.tangent = tangent
+        self.primal = strong(primal)
+        self.tangent = strong(tangent)
         self.aval = aval_of(primal)
 
     def describe(self) -> str:
@@ -118,6 +120,12 @@ def push_forward(
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs], out_tree, aux
 
 
+@overload
+def jvp(fun: Callable[[*Ts], R], primals: tuple[*Ts], tangents: tuple[*Ts], has_aux: No = False) -> tuple[R, R]: ...
+@overload
+def jvp(
+    fun: Callable[[*Ts], tuple[R, X]], primals: tuple[*Ts], tangents: tuple[*Ts], has_aux: Yes
+) -> tuple[R, R, X]: ...
 def jvp(
     fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> tuple[Any, ...]:
@@ -179,7 +187,11 @@ def _type_name(value: object) -> str:
     return str(aval_of(value)) if isinstance(value, Array | int | float | complex) else type(value).__name__
 
 
-def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+@overload
+def linearize(fun: Callable[[*Ts], R], *primals: *Ts, has_aux: No = False) -> tuple[R, Callable[[*Ts], R]]: ...
+@overload
+def linearize(fun: Callable[[*Ts], tuple[R, X]], *primals: *Ts, has_aux: Yes) -> tuple[R, Callable[[*Ts], R], X]: ...
+def linearize(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -> tuple[Any, ...]:
     """The value of `fun(*primals)` and the function that applies its derivative there to tangents of the primals.
 
     The derivative is recorded once, with everything that depends on the primals alone already computed, so applying it

@@ -8,7 +8,7 @@ then `backward`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from functrans.core.primitive import (
     reset_trace,
     reveal,
     set_trace,
+    strong,
 )
 from functrans.core.source import Source, current_source, use_source
 from functrans.errors import AuxError, CotangentError, NotDifferentiableError
@@ -36,6 +37,7 @@ from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
+from functrans.transforms.signatures import No, R, Ts, X, Yes
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
@@ -88,7 +90,7 @@ class VjpTrace(Trace):
         """A new tracer of a value of the parent trace."""
         number = self.count
         self.count = number + 1
-        return VjpTracer(self, value, number, aval_of(value))
+        return VjpTracer(self, strong(value), number, aval_of(value))
 
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         primals: list[Array] = []
@@ -118,7 +120,7 @@ class VjpTrace(Trace):
         for out in outs:
             aval = aval_of(out)
             if aval.dtype.kind in INEXACT_KINDS:
-                results.append(VjpTracer(self, out, self.count, aval))
+                results.append(VjpTracer(self, strong(out) if aval.weak else out, self.count, aval))
                 outputs.append(self.count)
                 self.count += 1
             else:  # integers and bools have no derivative: the value itself
@@ -232,7 +234,11 @@ def pull_back(recorded: Recorded, cts: Sequence[Array | None], count: int, *, co
 # ---- the public functions ----
 
 
-def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+@overload
+def vjp(fun: Callable[[*Ts], R], *primals: *Ts, has_aux: No = False) -> tuple[R, Callable[[R], tuple[*Ts]]]: ...
+@overload
+def vjp(fun: Callable[[*Ts], tuple[R, X]], *primals: *Ts, has_aux: Yes) -> tuple[R, Callable[[R], tuple[*Ts]], X]: ...
+def vjp(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -> tuple[Any, ...]:
     """The value of `fun(*primals)`, and the function that pulls a cotangent of it back to cotangents of the primals.
 
     primals: trees of arrays; has_aux: `fun` returns `(out, aux)`, and aux is returned third. Returns `(out, pull)` or
