@@ -1,0 +1,122 @@
+"""One class per user mistake, by subject; all of them are names of `functrans.errors`.
+
+Each constructor takes the objects involved and writes the message itself: what differed (in the user's own names and key
+paths, all differences), where (the user's file and line), and what to write instead. Start reading at `base.FunctransError`,
+then at the class whose message you met.
+"""
+
+from functrans.errors.base import (
+    FunctransError,
+)
+from functrans.errors.custom import (
+    CustomRuleError,
+    MissingRuleError,
+)
+from functrans.errors.derivatives import (
+    AuxError,
+    ComplexInputError,
+    ComplexOutputError,
+    CotangentError,
+    GradientMismatchError,
+    HolomorphicError,
+    IntegerInputError,
+    IntegerOutputError,
+    NotDifferentiableError,
+    NotLinearError,
+    ScalarOutputError,
+)
+from functrans.errors.indexing import (
+    IndexExpressionError,
+    IndexOutOfBoundsError,
+    TracedMaskError,
+    UpdateShapeError,
+    UpdateTypeError,
+)
+from functrans.errors.inputs import (
+    ArgnumsError,
+    FlatVectorError,
+    NonArrayInputError,
+    StaticArgumentError,
+    UnboundAxisError,
+    VmapAxisError,
+    VmapSizeError,
+)
+from functrans.errors.numpy import (
+    ArrayTypeError,
+    BroadcastError,
+    EinsumError,
+    OutArgumentError,
+    UnsupportedArgumentError,
+    UnsupportedFunctionError,
+)
+from functrans.errors.primitives import (
+    CaseNumberError,
+    EmptyReductionError,
+    JaxprError,
+    OperandError,
+    ParameterError,
+)
+from functrans.errors.tracing import (
+    ConcretizationError,
+    InPlaceError,
+    ItemAssignmentError,
+    LeakedTracerError,
+    TracedParameterError,
+    TracerConversionError,
+    ValueDependentShapeError,
+)
+from functrans.errors.trees import (
+    DataclassFieldsError,
+    Difference,
+    TreeMismatchError,
+)
+
+__all__ = [
+    "ArgnumsError",
+    "ArrayTypeError",
+    "AuxError",
+    "BroadcastError",
+    "CaseNumberError",
+    "ComplexInputError",
+    "ComplexOutputError",
+    "ConcretizationError",
+    "CotangentError",
+    "CustomRuleError",
+    "DataclassFieldsError",
+    "Difference",
+    "EinsumError",
+    "EmptyReductionError",
+    "FlatVectorError",
+    "FunctransError",
+    "GradientMismatchError",
+    "HolomorphicError",
+    "InPlaceError",
+    "IndexExpressionError",
+    "IndexOutOfBoundsError",
+    "IntegerInputError",
+    "IntegerOutputError",
+    "ItemAssignmentError",
+    "JaxprError",
+    "LeakedTracerError",
+    "MissingRuleError",
+    "NonArrayInputError",
+    "NotDifferentiableError",
+    "NotLinearError",
+    "OperandError",
+    "OutArgumentError",
+    "ParameterError",
+    "ScalarOutputError",
+    "StaticArgumentError",
+    "TracedMaskError",
+    "TracedParameterError",
+    "TracerConversionError",
+    "TreeMismatchError",
+    "UnboundAxisError",
+    "UnsupportedArgumentError",
+    "UnsupportedFunctionError",
+    "UpdateShapeError",
+    "UpdateTypeError",
+    "ValueDependentShapeError",
+    "VmapAxisError",
+    "VmapSizeError",
+]

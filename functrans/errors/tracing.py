@@ -1,0 +1,89 @@
+"""Traced values where only real ones will do, and those that outlive their trace.
+
+Imports `base`.
+"""
+
+from __future__ import annotations
+
+from functrans.errors.base import FunctransError, write
+
+__all__ = [
+    "ConcretizationError",
+    "InPlaceError",
+    "ItemAssignmentError",
+    "LeakedTracerError",
+    "TracedParameterError",
+    "TracerConversionError",
+    "ValueDependentShapeError",
+]
+
+
+class LeakedTracerError(FunctransError, RuntimeError):
+    """A traced value was used after the transformed function that it belongs to had returned, or in another thread."""
+
+    def __init__(self, tracer: str, used_by: str, alive: bool) -> None:
+        how = "in another thread or context than the one that traces it" if alive else "after its trace had ended"
+        super().__init__(
+            f"Leaked tracer: {tracer} was used by `{used_by}` {how}.",
+            fix="Return the value from the transformed function instead of storing it in a global, an attribute, a list or "
+            "a default argument; a function under a transform must not have side effects.",
+        )
+
+
+class ConcretizationError(FunctransError, TypeError):
+    """The value of a traced array was asked for, where only its type is known or where its derivative would be lost."""
+
+    def __init__(
+        self,
+        tracer: str,
+        wanted: str,
+        where: str = "",
+        fix: str = "",
+        why: str = "which has no value yet",
+        rewritten: str = "",
+    ) -> None:
+        what = f"The function being traced asked for {wanted} of {tracer}, {why}."
+        super().__init__(what, where, write(rewritten) if rewritten else fix)
+
+
+class TracerConversionError(FunctransError, TypeError):
+    """A traced value was to be turned into a concrete array or number, or to become an element of one."""
+
+    def __init__(self, tracer: str, wanted_by: str, where: str = "", rewritten: str = "") -> None:
+        super().__init__(
+            f"{tracer} was to become a concrete array, or part of one, in {wanted_by}; NumPy's arrays cannot hold it.",
+            where,
+            write(rewritten)
+            if rewritten
+            else "Build arrays of traced values with np.stack, np.concatenate or np.where, and index with np.take.",
+        )
+
+
+class InPlaceError(FunctransError, TypeError):
+    """A traced array was to be changed in place."""
+
+    def __init__(self, tracer: str, what: str, where: str = "", rewritten: str = "") -> None:
+        super().__init__(f"Traced arrays cannot be changed in place: {what} on {tracer}.", where, write(rewritten))
+
+
+class ItemAssignmentError(InPlaceError):
+    """`x[i] = v` for a traced array x."""
+
+    def __init__(self, tracer: str, where: str = "", rewritten: str = "") -> None:
+        super().__init__(tracer, "item assignment", where, rewritten)
+
+
+class TracedParameterError(FunctransError, TypeError):
+    """A traced value where a function needs a number that it knows: an axis, a shape, a shift."""
+
+    def __init__(self, function: str, argument: str, fix: str, where: str = "") -> None:
+        super().__init__(f"`{argument}` of `{function}` must be known while tracing; it is a traced value.", where, fix)
+
+
+class ValueDependentShapeError(FunctransError, TypeError):
+    """A NumPy function whose result's shape depends on values that are not known while a function is traced."""
+
+    def __init__(self, function: str, argument: str, fix: str, where: str = "") -> None:
+        super().__init__(
+            f"`{function}` cannot be traced: the shape of its result depends on the values of `{argument}`.", where, fix
+        )
