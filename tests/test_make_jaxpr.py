@@ -22,10 +22,10 @@ from functrans.errors import (
     UnboundAxisError,
 )
 from functrans.jit import jit
+from functrans.transforms.grad import grad
 from functrans.transforms.jacobian import jacfwd
 from functrans.transforms.jvp import jvp
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct, eval_shape, make_jaxpr
-from functrans.transforms.grad import grad
 from functrans.transforms.vmap import vmap
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -217,3 +217,26 @@ def test_functions_of_functrans_numpy_and_numpy_trace_the_same() -> None:
     theirs = make_jaxpr(lambda x: np.sum(np.exp(x), axis=1))(F64((2, 3)))
     assert str(ours) == str(theirs)
     assert ours.key == theirs.key
+
+
+class TestArraysWrittenIntoWhileTracing:
+    """What a function writes into its own arrays between uses is seen, each time as it then is."""
+
+    def test_reused_buffer(self) -> None:
+        def fun(x: Any) -> Any:
+            buffer, counter, total = np.zeros(3), np.zeros(()), 0.0
+            for i in range(3):
+                buffer[:] = 0
+                buffer[i] = i + 1
+                counter[...] = i
+                total = total + np.sum(x * buffer) * counter
+            return total
+
+        x = np.array([1.0, 10.0, 100.0])
+        assert fun(x) == 620.0
+        assert jit(fun)(x) == 620.0
+
+    def test_an_array_that_stays_is_captured_once(self) -> None:
+        table = np.arange(3.0)
+        jaxpr = make_jaxpr(lambda x: x * table + table)(F64(3))
+        assert len(jaxpr.consts) == 1

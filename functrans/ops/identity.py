@@ -1,10 +1,11 @@
-"""`stop_gradient`, the identity without a derivative. Imports core and tree."""
+"""`stop_gradient`, the identity without a derivative. Imports core, tree and `cast`."""
 
 from __future__ import annotations
 
 from functrans import tree
 from functrans.core.aval import is_inexact
 from functrans.core.primitive import LocallyConstant, Primitive, Tracer
+from functrans.ops.cast import convert_element_type
 from functrans.treedef import T
 from functrans.typing import Array
 
@@ -15,7 +16,7 @@ _STOPPED = LocallyConstant("that is what it is for")
 stop_gradient_p: Primitive = Primitive(
     "stop_gradient",
     lambda x: (x,),
-    lambda aval: (aval,),  # weak if the operand is: a Python number stays one
+    lambda aval: (aval,),
     _STOPPED,
     _STOPPED,
     lambda _size, args, batched, _params: (stop_gradient_p.bind(*args), batched),
@@ -36,5 +37,8 @@ def stop_gradient(x: T) -> T:
 
 def _stopped(leaf: Array) -> Array:
     if isinstance(leaf, Tracer) and is_inexact(leaf.aval.dtype):
-        return stop_gradient_p.bind(leaf)[0]
+        (out,) = stop_gradient_p.bind(leaf)
+        return (
+            convert_element_type(out, leaf.aval.dtype, weak=True) if leaf.aval.weak else out
+        )  # a Python number stays one
     return leaf  # has no derivative anyway

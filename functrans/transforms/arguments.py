@@ -89,7 +89,8 @@ def select_arguments(
         first = argnums % len(args)
         return args[first], lambda replaced: [*args[:first], replaced, *args[first + 1 :]]
     chosen = tuple(argnums)
-    if not chosen or any(not -len(args) <= i < len(args) for i in chosen):
+    in_range = all(-len(args) <= i < len(args) for i in chosen)
+    if not chosen or not in_range or len({i % len(args) for i in chosen}) < len(chosen):
         raise ArgnumsError(transform, function_name(fun), argnums, len(args))
 
     def rebuild(replaced: Any) -> list[Any]:

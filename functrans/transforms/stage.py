@@ -62,7 +62,7 @@ class StageTrace(Trace):
     operands are left to the parent, so that only what depends on the traced inputs is recorded.
     """
 
-    __slots__ = ("captured", "consts", "constvars", "eqns", "fold")
+    __slots__ = ("captured", "consts", "constvars", "eqns", "fold", "snapshots")
 
     def __init__(self, parent: Trace, *, fold: bool = False) -> None:
         super().__init__(parent)
@@ -72,6 +72,8 @@ class StageTrace(Trace):
         self.consts: list[Array] = []
         self.captured: dict[int, tuple[Array, Var]] = {}
         """By identity: the value (kept, so that its id stays its own) and the variable that stands for it."""
+        self.snapshots: dict[int, Array] = {}
+        """By identity: what a captured array was, to notice that the function has written into it since."""
 
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         if self.fold and all(is_concrete(arg) or arg.owner is not self for arg in cast(Sequence[Any], args)):
@@ -105,7 +107,8 @@ class StageTrace(Trace):
 
     def _capture(self, value: Array, aval: ShapedArray) -> Var:
         found = self.captured.get(id(value))
-        if found is None:
+        before = self.snapshots.get(id(value))
+        if found is None or (before is not None and value.flags.writeable and not _same_bits(value, before)):
             found = self.captured[id(value)] = (value, self._constant(value, aval))
         return found[1]
 
@@ -115,9 +118,14 @@ class StageTrace(Trace):
         if uniform is not None:  # np.zeros(…) and the like: an equation instead of an array
             params: Params = {"shape": aval.shape, "broadcast_dimensions": ()}
             self.eqns.append(Eqn(broadcast_in_dim_p, (literal(uniform),), params, (var,), current_source()))
+            self.snapshots[id(value)] = np.broadcast_to(uniform, aval.shape)
             return var
         self.constvars.append(var)
-        self.consts.append(value if self.fold or isinstance(value, Tracer) else _snapshot(value))
+        if self.fold or isinstance(value, Tracer):
+            self.consts.append(value)
+        else:
+            self.snapshots[id(value)] = snapshot = _snapshot(value)
+            self.consts.append(snapshot)
         return var
 
     def finish(self, arguments: Sequence[StageTracer], outs: Sequence[Array]) -> Jaxpr:
@@ -145,6 +153,11 @@ def _snapshot(value: Array) -> Array:
     copy = np.array(value, order="K")
     copy.flags.writeable = False
     return copy
+
+
+def _same_bits(x: Array, y: Array) -> bool:
+    first, second = (np.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in (x, y))
+    return np.array_equal(first, second)
 
 
 def _uniform_value(value: Array) -> Array | None:

@@ -18,6 +18,7 @@ from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.shape import concatenate, slice_in_dim, transpose
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
+from functrans.transforms.signatures import P, R
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
@@ -109,14 +110,14 @@ def move_axis(x: Array, source: int, target: int) -> Array:
 
 
 def vmap(
-    fun: Callable[..., Any],
+    fun: Callable[P, R],
     in_axes: Any = 0,
     out_axes: Any = 0,
     axis_name: Hashable | None = None,
     axis_size: int | None = None,
     *,
     chunk_size: int | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, R]:
     """The function that applies `fun` to each element along an axis of its arguments, all at once.
 
     in_axes: the axis of each argument to map over, or None for one that all elements share; an int, or a tuple with an
@@ -145,7 +146,7 @@ def vmap(
             new_args, new_kwargs = tree.unflatten(in_tree, tracers)
             return fun(*new_args, **new_kwargs)
 
-        outs, outs_batched, out_tree = _run_chunks(call, values, batched, size, axis_name, chunk_size)
+        outs, outs_batched, out_tree = _run_chunks(name, call, values, batched, size, axis_name, chunk_size)
         placed = _place(name, outs, outs_batched, out_tree, out_axes, size)
         return tree.unflatten(out_tree, owned(placed, leaves))
 
@@ -189,6 +190,7 @@ def _batch_size(
 
 
 def _run_chunks(
+    name: str,
     call: Callable[..., Any],
     values: list[Array],
     batched: list[bool],
@@ -199,9 +201,9 @@ def _run_chunks(
     if chunk_size is None or size <= chunk_size:
         return run_batched(call, values, batched, size, axis_name)
     if chunk_size < 1:
-        raise VmapAxisError(function_name(call), f"chunk_size={chunk_size}; it must be at least 1")
+        raise VmapAxisError(name, f"chunk_size={chunk_size}; it must be at least 1")
     if axis_name is not None:
-        raise VmapAxisError(function_name(call), "chunk_size with axis_name: a collective needs all elements at once")
+        raise VmapAxisError(name, "chunk_size with axis_name: a collective needs all elements at once")
     runs = []
     for start in range(0, size, chunk_size):
         stop = min(start + chunk_size, size)
