@@ -18,7 +18,7 @@ from functrans.core.primitive import Tracer
 from functrans.errors import ArgnumsError, NonArrayInputError
 from functrans.typing import Array
 
-__all__ = ["argument_paths", "check_leaves", "function_name", "owned", "select_arguments"]
+__all__ = ["argument_paths", "check_leaves", "function_name", "owned", "private", "select_arguments"]
 
 _KINDS = "biufc"
 _SCALARS = frozenset(SCALAR_AVALS) - {bool}
@@ -115,6 +115,11 @@ def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
             names.append(parameter.name)
     names += [f"argument {i}" for i in range(len(names), count)]
     return names[:count]
+
+
+def private(values: Iterable[Array]) -> list[Array]:
+    """The values, arrays copied: what a derivative keeps for later must not change when the user's arrays do."""
+    return [np.array(value) if isinstance(value, np.ndarray) else value for value in values]
 
 
 def owned(values: Iterable[Array], foreign: Iterable[object] = ()) -> list[Array]:

@@ -21,6 +21,7 @@ from functrans.core.primitive import (
     Params,
     Primitive,
     Trace,
+    Tracer,
     Values,
     aval_of,
     current_trace,
@@ -31,7 +32,7 @@ from functrans.core.primitive import (
 )
 from functrans.errors import AuxError, CotangentError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
+from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, private
 from functrans.transforms.signatures import No, R, Ts, X, Yes
 from functrans.transforms.stage import open_stage
 from functrans.transforms.vjp import cotangent
@@ -184,7 +185,11 @@ def _one_path(paths: Callable[[], Sequence[str]], i: int) -> list[str]:
 
 
 def _type_name(value: object) -> str:
-    return str(aval_of(value)) if isinstance(value, Array | int | float | complex) else type(value).__name__
+    return (
+        str(aval_of(value))
+        if isinstance(value, Tracer | np.ndarray | np.generic | int | float | complex)
+        else type(value).__name__
+    )
 
 
 @overload
@@ -204,7 +209,7 @@ def linearize(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -
     """
     name = function_name(fun)
     flat, in_tree = tree.flatten(primals)
-    leaves = check_leaves(flat, "linearize", lambda: argument_paths(fun, primals))
+    leaves = private(check_leaves(flat, "linearize", lambda: argument_paths(fun, primals)))
     smooth = [is_inexact(aval_of(leaf).dtype) for leaf in leaves]
     with open_stage(fold=True) as trace:
         arguments = [trace.argument(aval_of(leaf)) for leaf, is_smooth in zip(leaves, smooth, strict=True) if is_smooth]
@@ -225,5 +230,5 @@ def linearize(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -
         outs = eval_jaxpr(jaxpr, *(tangent for tangent in given if tangent is not None))
         return tree.unflatten(out_tree, owned(outs, (*given, *jaxpr.consts)))
 
-    out = tree.unflatten(out_tree, values)
+    out = tree.unflatten(out_tree, private(values))
     return (out, derivative, aux) if has_aux else (out, derivative)

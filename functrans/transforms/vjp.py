@@ -36,7 +36,7 @@ from functrans.errors import AuxError, CotangentError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
+from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, private
 from functrans.transforms.signatures import No, R, Ts, X, Yes
 from functrans.tree import TreeDef
 from functrans.typing import Array
@@ -92,11 +92,10 @@ class VjpTrace(Trace):
         self.count = number + 1
         return VjpTracer(self, strong(value), number, aval_of(value))
 
-    def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
+    def bind(self, prim: Primitive, args: Sequence[Any], params: Params) -> Values:  # Any: tracers are typed as arrays
         primals: list[Array] = []
         numbers: list[int] = []
         wanted: list[bool] = []
-        arg: Any  # a tracer, though typed as the array that it stands for
         for arg in args:
             mine = type(arg) is VjpTracer and arg.owner is self
             primals.append(arg.value if mine else arg)
@@ -214,7 +213,7 @@ def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, nam
 LEAF: TreeDef[Any] = tree.structure(0)
 
 
-def _own(trace: VjpTrace, leaf: Any) -> tuple[Array, int]:
+def _own(trace: VjpTrace, leaf: Any) -> tuple[Any, int]:  # Any: not yet known to be an array
     """A result as a value of the parent trace, and its number on the tape."""
     if type(leaf) is VjpTracer and leaf.owner is trace:
         return leaf.value, leaf.number
@@ -252,7 +251,7 @@ def vjp(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -> tupl
     """
     name = function_name(fun)
     flat, in_tree = tree.flatten(primals)
-    leaves = check_leaves(flat, "vjp", lambda: argument_paths(fun, primals))
+    leaves = private(check_leaves(flat, "vjp", lambda: argument_paths(fun, primals)))
     recorded = record(lambda *tracers: fun(*tree.unflatten(in_tree, tracers)), leaves, has_aux, name)
     in_avals = [aval_of(leaf) for leaf in leaves]
     values = check_leaves(recorded.values, f"the result of {name}", lambda: tree.paths(recorded.out_tree, name))
@@ -264,7 +263,7 @@ def vjp(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -> tupl
         grads = [cotangent(ct, aval) for ct, aval in zip(found, in_avals, strict=True)]
         return tree.unflatten(in_tree, owned(grads, cts))
 
-    out = tree.unflatten(recorded.out_tree, values)
+    out = tree.unflatten(recorded.out_tree, private(values))
     return (out, pull, recorded.aux) if has_aux else (out, pull)
 
 
