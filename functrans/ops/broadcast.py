@@ -68,7 +68,9 @@ def _broadcast_batch(size: int, x: Array, *, shape: Shape, broadcast_dimensions:
     return broadcast_in_dim(x, (size, *shape), (0, *shift_axes(broadcast_dimensions)))
 
 
-broadcast_in_dim_p = linear("broadcast_in_dim", _broadcast_impl, _broadcast_aval, _broadcast_transpose, _broadcast_batch)
+broadcast_in_dim_p = linear(
+    "broadcast_in_dim", _broadcast_impl, _broadcast_aval, _broadcast_transpose, _broadcast_batch, cheap=True
+)
 
 
 def broadcast_in_dim(operand: Array, shape: Shape, broadcast_dimensions: Sequence[int]) -> Array:

@@ -44,6 +44,7 @@ iota_p: Primitive = Primitive(
     _constant,
     _constant,
     lambda _size, _args, _batched, params: (iota_p.bind(**params), (False,)),
+    cheap=True,
 )
 
 

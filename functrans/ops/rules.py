@@ -114,12 +114,14 @@ def linear(
     shape: Callable[..., ShapedArray],
     transpose: Callable[..., Array],
     batch: Callable[..., Array],
+    *,
+    cheap: bool = False,
 ) -> Primitive:
     """A primitive that is linear in its only operand, whose derivative is therefore itself.
 
     impl: `(x, **params) -> out`. shape: `(aval, **params) -> out aval`, which also raises for operands that do not fit.
     transpose: `(g, aval of x, **params) -> cotangent of x`. batch: `(size, x, **params) -> out`, both with the batch
-    axis first.
+    axis first. cheap: see `Primitive`.
     """
 
     def vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
@@ -140,5 +142,6 @@ def linear(
         vjp,
         jvp,
         lambda size, args, _batched, params: ((batch(size, args[0], **params),), (True,)),
+        cheap=cheap,
     )
     return prim

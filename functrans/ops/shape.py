@@ -69,6 +69,7 @@ reshape_p = linear(
     _reshape_aval,
     lambda g, x, *, new_sizes: reshape(g, x.shape),
     lambda size, x, *, new_sizes: reshape(x, (size, *new_sizes)),
+    cheap=True,
 )
 
 
@@ -115,6 +116,7 @@ transpose_p = linear(
     _transpose_aval,
     lambda g, _x, *, permutation: transpose(g, _inverse(permutation)),
     lambda _size, x, *, permutation: transpose(x, (0, *shift_axes(permutation))),
+    cheap=True,
 )
 
 
