@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from itertools import accumulate
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 
@@ -29,11 +29,13 @@ from functrans.ops.generate import eye
 from functrans.ops.shape import concatenate, reshape, slice_in_dim
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, select_arguments
 from functrans.transforms.grad import grad
+from functrans.transforms.jacobian_signatures import Options, typed_hessian, typed_jacfwd, typed_jacrev
 from functrans.transforms.jvp import jvp, linearize
+from functrans.transforms.signatures import No, Ts, X, Yes
 from functrans.transforms.vjp import instantiate, pull_back, record
 from functrans.transforms.vmap import move_axis, run_batched
 from functrans.tree import TreeDef
-from functrans.typing import Array, Shape
+from functrans.typing import Array, ArrayLike, Shape
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
@@ -129,7 +131,7 @@ def _over_basis(
         runs.append(
             [out if is_batched else broadcast_batch(count, out) for out, is_batched in zip(outs, batched, strict=True)]
         )
-    return [concatenate(column, 0) if len(column) > 1 else column[0] for column in zip(*runs, strict=True)]
+    return [concatenate(column, 0) if len(runs) > 1 else column[0] for column in zip(*runs, strict=True)]
 
 
 def _check_chunk_size(transform: str, chunk_size: int | None) -> None:
@@ -140,6 +142,7 @@ def _check_chunk_size(transform: str, chunk_size: int | None) -> None:
 # ---- the public functions ----
 
 
+@typed_jacfwd
 def jacfwd(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -168,7 +171,11 @@ def jacfwd(
     @wraps(fun, updated=())
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         call = _call(rules, fun, argnums, args, kwargs)
-        out, derivative, *aux = linearize(call.flat, *call.leaves, has_aux=has_aux)
+        aux = None
+        if has_aux:
+            out, derivative, aux = linearize(call.flat, *call.leaves, has_aux=True)
+        else:
+            out, derivative = linearize(call.flat, *call.leaves)
         values, out_tree = tree.flatten(out)
         out_avals = _check_output(rules, values, out_tree)
         columns = _over_basis(lambda *basis: tree.leaves(derivative(*basis)), call.avals, chunk_size)
@@ -181,7 +188,7 @@ def jacfwd(
             for column, out_aval in zip(columns, out_avals, strict=True)
         ]
         result = _assembled(out_tree, call.in_tree, blocks)
-        return (result, aux[0]) if has_aux else result
+        return (result, aux) if has_aux else result
 
     return jacobian_of
 
@@ -191,6 +198,7 @@ def _column_block(columns: Array, start: int, out: ShapedArray, given: ShapedArr
     return _shaped(move_axis(_rows(columns, start, given.size), 0, -1), (*out.shape, *given.shape))
 
 
+@typed_jacrev
 def jacrev(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -258,6 +266,7 @@ def _assembled(out_tree: TreeDef[Any], in_tree: TreeDef[Any], blocks: Sequence[S
 jacobian = jacrev
 
 
+@typed_hessian
 def hessian(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -276,10 +285,20 @@ def hessian(
     array([[6., 2.],
            [2., 0.]])
     """
-    inner = jacrev(fun, argnums, has_aux, holomorphic, chunk_size=chunk_size)
-    return jacfwd(inner, argnums, has_aux, holomorphic, chunk_size=chunk_size)
+    options: Options = {"holomorphic": holomorphic, "chunk_size": chunk_size}
+    if has_aux:
+        return jacfwd(jacrev(fun, argnums, has_aux=True, **options), argnums, has_aux=True, **options)
+    return jacfwd(jacrev(fun, argnums, **options), argnums, **options)
 
 
+@overload
+def hvp(
+    fun: Callable[[*Ts], ArrayLike], primals: tuple[*Ts], tangents: tuple[*Ts], has_aux: No = False
+) -> tuple[*Ts]: ...
+@overload
+def hvp(
+    fun: Callable[[*Ts], tuple[ArrayLike, X]], primals: tuple[*Ts], tangents: tuple[*Ts], has_aux: Yes
+) -> tuple[tuple[*Ts], X]: ...
 def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """The Hessian of a scalar-valued function at `primals`, times `tangents`, without computing the Hessian.
 
@@ -291,6 +310,8 @@ def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     >>> hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
     (array([ 6., 12.]),)
     """
-    gradient = grad(fun, tuple(range(len(primals))), has_aux)
-    _, product, *aux = jvp(gradient, primals, tangents, has_aux=has_aux)
-    return (product, aux[0]) if has_aux else product
+    numbers, point, direction = tuple(range(len(primals))), tuple(primals), tuple(tangents)
+    if has_aux:
+        _, product, aux = jvp(grad(fun, numbers, has_aux=True), point, direction, has_aux=True)
+        return product, aux
+    return jvp(grad(fun, numbers), point, direction)[1]

@@ -93,7 +93,7 @@ class VjpTrace(Trace):
         return VjpTracer(self, strong(value), number, aval_of(value))
 
     def bind(self, prim: Primitive, args: Sequence[Any], params: Params) -> Values:  # Any: tracers are typed as arrays
-        primals: list[Array] = []
+        primals: list[Any] = []
         numbers: list[int] = []
         wanted: list[bool] = []
         for arg in args:
