@@ -1,7 +1,7 @@
 """Where in the user's code an equation comes from.
 
 A `Source` is a code object and an instruction offset, which costs a frame walk and no more; file, line and columns are
-worked out when somebody asks. Imports only the standard library.
+worked out when somebody asks. `trimmed` takes the library's frames out of an error's traceback. Imports errors.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 
 import numpy as np
 
-__all__ = ["Source", "current_source", "use_source", "user_source"]
+from functrans.errors import FunctransError
+from functrans.errors.base import LOCATE
+
+__all__ = ["Source", "current_source", "trimmed", "use_source", "user_source"]
 
 _HIDDEN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))
 _hidden: dict[str, bool] = {}
@@ -50,7 +53,18 @@ class Source:
         return linecache.getline(self.file, self.line).strip()
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} ({self.function})"
+        return f"{self.file}:{self.line} ({last_name(self.function)})"
+
+    @property
+    def place(self) -> str:
+        """For the second paragraph of a message: file, line, function, and the line itself."""
+        text = self.text
+        return f"at {self}: {text}" if text else f"at {self}"
+
+
+def last_name(qualname: str) -> str:
+    """`Model.loss` of `main.<locals>.Model.loss`: the part of a qualified name that tells a reader something."""
+    return qualname.rpartition("<locals>.")[2]
 
 
 _override: ContextVar[Source | None] = ContextVar("functrans_source", default=None)
@@ -76,14 +90,42 @@ def user_source() -> Source | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        hidden = _hidden.get(code.co_filename)
-        if hidden is None:
-            hidden = _hidden[code.co_filename] = _is_hidden(code.co_filename)
-        if not hidden:
+        hidden = _hidden.get(code.co_filename)  # not by a call: this runs for every equation
+        if not (_is_hidden(code.co_filename) if hidden is None else hidden):
             return Source(code, frame.f_lasti)
         frame = frame.f_back
     return None
 
 
+def _place() -> str:
+    source = current_source()
+    return "" if source is None else source.place
+
+
+LOCATE.append(_place)
+
+
+def trimmed(error: FunctransError) -> FunctransError:
+    """The error with the frames of functrans and NumPy taken out of its traceback, so that it ends at the user's line.
+
+    With the environment variable FUNCTRANS_TRACEBACK=full it stays as it is.
+    """
+    if os.environ.get("FUNCTRANS_TRACEBACK") == "full":
+        return error
+    entries: list[TracebackType] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        if not _is_hidden(traceback.tb_frame.f_code.co_filename):
+            entries.append(traceback)
+        traceback = traceback.tb_next
+    kept: TracebackType | None = None
+    for entry in reversed(entries):
+        kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return error.with_traceback(kept)
+
+
 def _is_hidden(filename: str) -> bool:
-    return filename.startswith(_HIDDEN) or filename.startswith("<__array_function__")
+    hidden = _hidden.get(filename)
+    if hidden is None:
+        hidden = _hidden[filename] = filename.startswith(_HIDDEN) or filename.startswith("<__array_function__")
+    return hidden

@@ -5,18 +5,34 @@ Imports nothing of the library; start reading here, then at the class whose mess
 
 from __future__ import annotations
 
-__all__ = ["FunctransError", "write"]
+from collections.abc import Callable
+
+__all__ = ["LOCATE", "FunctransError", "write"]
+
+LOCATE: list[Callable[[], str]] = []  # filled by core/source.py, which imports this module
 
 
 class FunctransError(Exception):
     """Base of every error that functrans raises on purpose.
 
     A message has up to three paragraphs: `what` happened, `where` in the user's code, and the `fix`: what to write instead.
+    Where an error does not say where, it is the line of the user that is running when the error is made.
     """
 
     def __init__(self, what: str, where: str = "", fix: str = "") -> None:
-        self.what, self.where, self.fix = what, where, fix
-        super().__init__("\n".join(part for part in (what, where, fix) if part))
+        super().__init__(what)
+        self.what, self.where, self.fix = what, where or "".join(locate() for locate in LOCATE), fix
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.what, self.where, self.fix) if part)
+
+    def __reduce__(self) -> tuple[Callable[..., FunctransError], tuple[object, ...], dict[str, object]]:
+        """Errors pass between processes, though their constructors take other things than a message."""
+        return _bare, (type(self), self.what), self.__dict__
+
+
+def _bare(kind: type[FunctransError], what: str) -> FunctransError:
+    return kind.__new__(kind, what)
 
 
 def write(line: str) -> str:
