@@ -14,6 +14,7 @@ from functrans.errors.custom import (
 )
 from functrans.errors.derivatives import (
     AuxError,
+    ChangedConstantError,
     ComplexInputError,
     ComplexOutputError,
     CotangentError,
@@ -77,6 +78,7 @@ __all__ = [
     "AuxError",
     "BroadcastError",
     "CaseNumberError",
+    "ChangedConstantError",
     "ComplexInputError",
     "ComplexOutputError",
     "ConcretizationError",

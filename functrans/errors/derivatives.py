@@ -168,3 +168,14 @@ class GradientMismatchError(FunctransError, AssertionError):
             f"Tolerances were atol={atol:g}, rtol={rtol:g}. If the rule is right, the function may be steep, or have a kink "
             "near the point: try other tolerances, eps or arguments.",
         )
+
+
+class ChangedConstantError(FunctransError, RuntimeError):
+    """An array was changed in place after a differentiated function had used it as a constant."""
+
+    def __init__(self, function: str, shape: tuple[int, ...], dtype: str) -> None:
+        super().__init__(
+            f"`{function}` used an array of shape {shape} and dtype {dtype}, and the array was changed in place before its "
+            "derivative was computed, which needs the values it had.",
+            fix="Make a new array for each step, or use a copy of the one that changes: x * buffer.copy().",
+        )

@@ -37,6 +37,8 @@ from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, private
+from functrans.transforms.constants import Constants
+from functrans.transforms.stage import StageTrace
 from functrans.transforms.signatures import No, R, Ts, X, Yes
 from functrans.tree import TreeDef
 from functrans.typing import Array
@@ -77,13 +79,14 @@ Step = tuple[list[int], list[int], Pullback, "Source | None"]
 class VjpTrace(Trace):
     """Computes under the parent and remembers how to go back."""
 
-    __slots__ = ("count", "tape")
+    __slots__ = ("constants", "count", "tape")
 
     parent: Trace
 
     def __init__(self, parent: Trace) -> None:
         super().__init__(parent)
         self.tape: list[Step] = []
+        self.constants = None if any(isinstance(trace, StageTrace) for trace in self.ancestors()) else Constants()
         self.count = 0
 
     def track(self, value: Array) -> VjpTracer:
@@ -101,6 +104,8 @@ class VjpTrace(Trace):
             primals.append(arg.value if mine else arg)
             numbers.append(arg.number if mine else -1)
             wanted.append(mine)
+        if False in wanted and True in wanted and self.constants is not None:  # a stage takes snapshots
+            self.constants.note(primals)
         parent = self.parent
         token = set_trace(parent)
         try:
@@ -183,6 +188,7 @@ class Recorded(NamedTuple):
     out_tree: TreeDef[Any]
     aux: Any  # Any: the user's tree
     trace: VjpTrace
+    name: str
 
 
 def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, name: str) -> Recorded:
@@ -204,10 +210,10 @@ def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, nam
         out, aux = out
         aux = tree.map(lambda leaf: _own(trace, leaf)[0], aux)
     if type(out) is VjpTracer and out.owner is trace:  # the usual loss
-        return Recorded([out.value], [out.number], LEAF, aux, trace)
+        return Recorded([out.value], [out.number], LEAF, aux, trace, name)
     outs, out_tree = tree.flatten(out)
     pairs = [_own(trace, leaf) for leaf in outs]
-    return Recorded([pair[0] for pair in pairs], [pair[1] for pair in pairs], out_tree, aux, trace)
+    return Recorded([pair[0] for pair in pairs], [pair[1] for pair in pairs], out_tree, aux, trace, name)
 
 
 LEAF: TreeDef[Any] = tree.structure(0)
@@ -222,6 +228,8 @@ def _own(trace: VjpTrace, leaf: Any) -> tuple[Any, int]:  # Any: not yet known t
 
 def pull_back(recorded: Recorded, cts: Sequence[Array | None], count: int, *, consume: bool) -> list[Array | None]:
     """The cotangents of the first `count` numbers on the tape, which are the inputs, from those of the values."""
+    if recorded.trace.constants is not None:
+        recorded.trace.constants.check(recorded.name)
     found: dict[int, Array] = {}
     for number, ct in zip(recorded.numbers, cts, strict=True):
         if number >= 0 and ct is not None:
