@@ -38,8 +38,8 @@ from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, private
 from functrans.transforms.constants import Constants
-from functrans.transforms.stage import StageTrace
 from functrans.transforms.signatures import No, R, Ts, X, Yes
+from functrans.transforms.stage import StageTrace
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
