@@ -14,12 +14,13 @@ from functrans.errors import FlatVectorError
 from functrans.numpy.promotion import as_operand, astype, result_type
 from functrans.ops.shape import concatenate, reshape, slice_in_dim
 from functrans.transforms.arguments import check_leaves
-from functrans.typing import Array, DType, PyTree
+from functrans.treedef import T
+from functrans.typing import Array, DType
 
 __all__ = ["ravel_pytree"]
 
 
-def ravel_pytree(pytree: PyTree) -> tuple[Array, Callable[[Array], PyTree]]:
+def ravel_pytree(pytree: T) -> tuple[Array, Callable[[Array], T]]:
     """The leaves of a tree joined into one array of rank 1, and the function that makes such an array a tree again.
 
     The array has the dtype that NumPy promotes the leaves' dtypes to (float64 for no leaves). `unravel(flat)` gives every
@@ -39,7 +40,7 @@ def ravel_pytree(pytree: PyTree) -> tuple[Array, Callable[[Array], PyTree]]:
     dtype = result_type(*leaves) if leaves else np.dtype(np.float64)
     length = sum(aval.size for aval in avals)
 
-    def unravel(vector: Array) -> PyTree:
+    def unravel(vector: Array) -> T:
         (checked,) = check_leaves([vector], "unravel", lambda: ["the argument"])
         return tree.unflatten(treedef, _pieces(checked, avals, dtype, length))
 

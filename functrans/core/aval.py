@@ -25,7 +25,7 @@ __all__ = [
     "short_dtype",
 ]
 
-PYTHON_SCALARS = (int, float, complex)
+PYTHON_SCALARS: tuple[type[object], ...] = (int, float, complex)
 """The Python types whose values are weak (`bool` is not: NEP 50 treats it as `np.bool`)."""
 
 FLOAT0 = np.dtype([("float0", np.void, 0)])

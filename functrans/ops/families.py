@@ -199,7 +199,7 @@ def apply1(prim: Primitive, x: ArrayLike) -> Array:
     """`apply` of one operand."""
     if type(x) in CONCRETE:
         return prim.impl(x)[0]
-    return prim.bind(x)[0] if isinstance(x, Tracer) else apply(prim, x)
+    return prim.bind(x)[0] if isinstance(x, Tracer) else apply(prim, x)  # type: ignore[arg-type]  # stands for an array
 
 
 def apply2(prim: Primitive, x: ArrayLike, y: ArrayLike) -> Array:

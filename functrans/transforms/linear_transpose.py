@@ -18,14 +18,15 @@ from functrans.errors import IntegerInputError, IntegerOutputError, NotLinearErr
 from functrans.transforms.arguments import argument_paths, function_name, owned
 from functrans.transforms.jvp import push_forward
 from functrans.transforms.make_jaxpr import trace_abstractly
+from functrans.transforms.signatures import R
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import check_cotangents, instantiate, pull_back, record, zeros
-from functrans.typing import Array
+from functrans.typing import Array, PyTree
 
 __all__ = ["linear_transpose"]
 
 
-def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., Any]:
+def linear_transpose(fun: Callable[..., R], *primals: PyTree) -> Callable[[R], tuple[PyTree, ...]]:
     """The transpose of a linear function of arguments that have the types of `primals`.
 
     primals: trees of arrays or `ShapeDtypeStruct`s, of which only the types matter. The result takes a cotangent, a tree
@@ -49,7 +50,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., An
     if any(is_concrete(value) and not _is_zero(value) for value in recorded.values):
         raise NotLinearError(name, "its value at zero is not zero: it adds a constant")
 
-    def transposed(ct: Any) -> Any:
+    def transposed(ct: R) -> tuple[PyTree, ...]:
         cts = check_cotangents(name, ct, out_tree, jaxpr.out_avals)
         found = pull_back(recorded, cts, len(jaxpr.invars), consume=False)
         results = [instantiate(one, aval) for one, aval in zip(found, jaxpr.in_avals, strict=True)]
