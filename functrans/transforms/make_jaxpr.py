@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 
@@ -19,10 +19,11 @@ from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Trace, aval_of, current_trace
 from functrans.errors import ArgnumsError, ArrayTypeError
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name
+from functrans.transforms.signatures import No, Yes
 from functrans.transforms.stage import open_stage
 from functrans.transforms.vmap import BatchTrace
 from functrans.tree import TreeDef
-from functrans.typing import DType, DTypeLike, Shape
+from functrans.typing import DType, DTypeLike, PyTree, Shape
 
 __all__ = ["ShapeDtypeStruct", "Traced", "abstract_leaves", "eval_shape", "make_jaxpr", "trace_abstractly"]
 
@@ -119,6 +120,21 @@ def trace_abstractly(
         return Traced(trace.finish(arguments, values), out_tree)
 
 
+@overload
+def make_jaxpr(
+    fun: Callable[..., Any],
+    static_argnums: int | Sequence[int] = (),
+    axis_env: Sequence[tuple[Hashable, int]] | None = None,
+    return_shape: No = False,
+) -> Callable[..., Jaxpr]: ...
+@overload
+def make_jaxpr(
+    fun: Callable[..., Any],
+    static_argnums: int | Sequence[int] = (),
+    axis_env: Sequence[tuple[Hashable, int]] | None = None,
+    *,
+    return_shape: Yes,
+) -> Callable[..., tuple[Jaxpr, PyTree]]: ...
 def make_jaxpr(
     fun: Callable[..., Any],
     static_argnums: int | Sequence[int] = (),
@@ -152,7 +168,7 @@ def make_jaxpr(
     return jaxpr_of
 
 
-def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def eval_shape(fun: Callable[..., Any], *args: PyTree, **kwargs: PyTree) -> PyTree:
     """The types of the results of `fun(*args, **kwargs)`, a tree of `ShapeDtypeStruct`; nothing is computed.
 
     Arguments may be `ShapeDtypeStruct`s. Raises NonArrayInputError for any other leaf that is no array and no number, and
