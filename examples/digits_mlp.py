@@ -182,7 +182,7 @@ def count(params: Params) -> int:
     return sum(leaf.size for leaf in ft.tree.leaves(params))
 
 
-def draw(result: Result, images: Array, labels: Array, predicted: Array, rows: int = 3) -> Figure:
+def draw(result: Result, images: Array, labels: Array, predicted: Array) -> Figure:
     """The loss curve, and some digits that the network got wrong."""
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.25, 1), wspace=0.04).flat
@@ -194,7 +194,7 @@ def draw(result: Result, images: Array, labels: Array, predicted: Array, rows: i
     curve.grid(alpha=0.3)
     curve.spines[["top", "right"]].set_visible(False)
 
-    grid = right.subplots(rows, 4)
+    grid = right.subplots(min(3, 1 + max(0, len(images) - 1) // 4), 4)  # up to three rows of four
     shown = f", of which {grid.size}" if len(images) > grid.size else ""
     right.suptitle(f"{len(images)} misclassified test images{shown}", fontsize=12)
     for axes in grid.flat:
