@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from functools import reduce, update_wrapper
 from types import MethodType
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 
@@ -28,7 +28,15 @@ from functrans.typing import Array
 __all__ = ["custom_jvp", "custom_vjp"]
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+S = TypeVar("S")
+X = TypeVar("X")
+Cotangents: TypeAlias = tuple[Any, ...] | list[Any]  # Any: one tree for each argument that is differentiated
+Backward: TypeAlias = (  # Any: the arguments that are not differentiated, if there are any
+    Callable[[X, R], Cotangents] | Callable[[Any, X, R], Cotangents] | Callable[[Any, Any, X, R], Cotangents]
+    | Callable[[Any, Any, Any, X, R], Cotangents]
+)  # fmt: skip
 
 
 class _Custom(Generic[P, R]):
@@ -40,7 +48,11 @@ class _Custom(Generic[P, R]):
         self._name = function_name(fun)
         self._nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:  # Any: a method has lost its first parameter
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(self: _Custom[Concatenate[S, Q], R], instance: S, owner: type | None = None) -> Callable[Q, R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> object:
         """As a method: the instance is the first argument, and has to be a pytree or among nondiff_argnums."""
         return self if instance is None else MethodType(cast(Callable[..., Any], self), instance)
 
@@ -93,7 +105,7 @@ class custom_vjp(_Custom[P, R]):  # JAX's name; used as a decorator
 
     _rules: tuple[Callable[..., Any], Callable[..., Any]] | None = None
 
-    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
+    def defvjp(self, fwd: Callable[..., tuple[R, X]], bwd: Backward[X, R]) -> None:
         """Set the forward and the backward rule."""
         self._rules = (fwd, bwd)
 
@@ -201,12 +213,12 @@ class custom_jvp(_Custom[P, R]):  # JAX's name; used as a decorator
 
     _rule: Callable[..., Any] | None = None
 
-    def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def defjvp(self, rule: Callable[Q, tuple[R, R]]) -> Callable[Q, tuple[R, R]]:
         """Set the rule; returns it, so that it serves as a decorator."""
         self._rule = rule
         return rule
 
-    def defjvps(self, *rules: Callable[..., Any] | None) -> None:
+    def defjvps(self, *rules: Callable[..., R] | None) -> None:
         """Set one rule `(tangent, out, *primals)` per argument; the tangents that they give are added up."""
 
         def rule(*args: Any) -> tuple[Any, Any]:
