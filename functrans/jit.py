@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, update_wrapper
 from types import MethodType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Self, TypeVar, cast, overload
 from weakref import finalize, ref
 
 from functrans import tree
@@ -42,7 +42,9 @@ from functrans.typing import Array
 __all__ = ["Jitted", "disable_jit", "jit", "jit_p"]
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 # ---- the primitive ----
@@ -156,7 +158,11 @@ class Jitted(Generic[P, R]):
         traced = [i for i in range(len(args)) if i not in self._static.nums]
         return argument_paths(self._fun, args, dynamic[1], only=traced)
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(self: Jitted[Concatenate[S, Q], R], instance: S, owner: type | None = None) -> Callable[Q, R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> object:
         """A jitted method: an instance that is a pytree is traced, any other is held fixed and watched for changes."""
         if instance is None:
             return self
