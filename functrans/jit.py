@@ -30,9 +30,11 @@ from functrans.core.primitive import (
     aval_of,
     current_trace,
 )
+from functrans.core.source import bare_name, trimmed
+from functrans.errors import FunctransError
 from functrans.guards import Guards
 from functrans.static import Call, StaticArguments
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
+from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, vjp_jaxpr
 from functrans.transforms.stage import hoist_tracers, open_stage
 from functrans.transforms.vmap import BatchTrace
@@ -117,6 +119,7 @@ class Jitted(Generic[P, R]):
     def __init__(self, fun: Callable[P, R], static: StaticArguments, donated: tuple[int, ...]) -> None:
         self._fun = fun
         self._name = function_name(fun)
+        self._bare_name = bare_name(fun)
         self._static = static
         self._donated = donated
         self._entries: dict[Hashable, _Entry] = {}
@@ -133,14 +136,17 @@ class Jitted(Generic[P, R]):
         key = (in_tree, tuple(map(aval_of, leaves)), fixed, _named_axes(trace))
         entry = self._entries.get(key)
         if entry is None or not entry.guards.hold():
-            entry = self._trace(leaves, in_tree, fixed)
+            try:
+                entry = self._trace(leaves, in_tree, fixed)
+            except FunctransError as error:
+                raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
             if not entry.outer:  # tracers of an outer transform are others at the next call
                 self._entries[key] = entry
-        return cast(R, tree.unflatten(entry.out_tree, _run(entry, self._name, leaves, trace)))
+        return cast(R, tree.unflatten(entry.out_tree, _run(entry, self._bare_name, leaves, trace)))
 
     def _trace(self, leaves: Sequence[Array], in_tree: TreeDef[Any], fixed: Hashable) -> _Entry:
         guards = Guards(self._fun)
-        with open_stage() as trace:
+        with open_stage(function=self._fun) as trace:
             names = self._paths(tree.unflatten(in_tree, leaves), fixed)
             arguments = [
                 trace.argument(aval_of(leaf), f"argument `{name}` of `{self._name}`")
@@ -148,7 +154,7 @@ class Jitted(Generic[P, R]):
             ]
             args, kwargs = self._static.join(tree.unflatten(in_tree, arguments), fixed)
             outs, out_tree = tree.flatten(self._fun(*args, **kwargs))
-            outs = check_leaves(outs, f"the result of {self._name}", lambda: tree.paths(out_tree, "result"))
+            outs = check_results(outs, self._name, out_tree)
             jaxpr, outer = hoist_tracers(trace.finish(arguments, outs))
         return _Entry(jaxpr, out_tree, guards, outer)
 

@@ -20,12 +20,13 @@ from functrans.errors import (
     IntegerInputError,
     IntegerOutputError,
     NonArrayInputError,
+    NonArrayOutputError,
     ParameterError,
     ScalarOutputError,
 )
 from functrans.jit import jit
-from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from functrans.transforms.grad import grad
+from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from functrans.transforms.vmap import vmap
 
 BOTH = pytest.mark.parametrize("jac", [jacfwd, jacrev])
@@ -315,7 +316,7 @@ class TestErrors:
             jac(lambda x: x, 1)(1.0)
         with pytest.raises(NonArrayInputError, match="x of type str"):
             jac(lambda x: x)("text")
-        with pytest.raises(NonArrayInputError, match="the result of"):
+        with pytest.raises(NonArrayOutputError, match="returned a value of type str"):
             jac(lambda x: "text")(1.0)
         with pytest.raises(AuxError):
             jac(lambda x: x, has_aux=True)(1.0)

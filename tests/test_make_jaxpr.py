@@ -19,6 +19,7 @@ from functrans.errors import (
     ConcretizationError,
     LeakedTracerError,
     NonArrayInputError,
+    NonArrayOutputError,
     UnboundAxisError,
 )
 from functrans.jit import jit
@@ -134,7 +135,7 @@ class TestErrors:
             eval_shape(fun, F64(2), object())
         with pytest.raises(NonArrayInputError, match=r"got x of type ndarray: its dtype is object"):
             eval_shape(fun, 1.0, np.array([None]))
-        with pytest.raises(NonArrayInputError, match="the result of"):
+        with pytest.raises(NonArrayOutputError, match="returned a value of type str"):
             make_jaxpr(lambda x: "text")(1.0)
 
     def test_values_are_not_known(self) -> None:

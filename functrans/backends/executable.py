@@ -29,11 +29,13 @@ Executable = Callable[..., Values]
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
     """The executable of a jaxpr. Jaxprs of one structure share one program, to which captured values are passed."""
     flat = inline(jaxpr)  # before the key is taken: rules of custom derivatives are no part of it
-    program = _find(flat.key)
+    consts, key, flat = flat.consts, flat.key, flat.with_consts_as_inputs()
+    program = _find(key)
     if program is None:
-        program = Program(optimize(flat.with_consts_as_inputs()))
-        _store(flat.key, program)
-    consts = flat.consts
+        program = Program(optimize(flat))
+        _store(key, program)
+    else:  # equations that are alike come from other lines of the user
+        program = program.of(lambda: optimize(flat))
     return program if not consts else lambda *args: program(*consts, *args)
 
 

@@ -6,11 +6,14 @@ It runs everywhere and is the oracle of the tests. Imports core only; start read
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
 from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
+from functrans.core.source import trimmed
+from functrans.errors import FunctransError
 from functrans.typing import Array
 
 __all__ = ["Program"]
@@ -32,7 +35,7 @@ class Program:
             slots[Var(atom.aval)] = number = len(slots)
             return number
 
-        self._eqns = jaxpr.eqns
+        self._original: Callable[[], Jaxpr] = lambda: jaxpr
         self._weak = tuple(i for i, var in enumerate(jaxpr.invars) if var.aval.weak)
         self._steps: list[tuple[Callable[..., Values], tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = []
         for eqn, dying in zip(jaxpr.eqns, jaxpr.dying, strict=True):
@@ -64,11 +67,26 @@ class Program:
                 for i in dying:
                     slots[i] = None
         except Exception as error:
-            error.add_note(f"in `{self._eqns[number].prim}`, called at {self._eqns[number].source}")
+            self._say_where(error, number)
+            if isinstance(error, FunctransError):
+                raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
             raise
         finally:
             reset_trace(token)
         return tuple(slots[i] for i in self._results)
+
+    def of(self, original: Callable[[], Jaxpr]) -> Program:
+        """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""
+        other = copy(self)
+        other._original = original
+        return other
+
+    def _say_where(self, error: Exception, number: int) -> None:
+        eqn = self._original().eqns[number]
+        if isinstance(error, FunctransError) and eqn.source is not None:
+            error.where = eqn.source.place
+        else:
+            error.add_note(f"in `{eqn.prim}`, called at {eqn.source}")
 
 
 def _strong_results(run: Callable[..., Values]) -> Callable[..., Values]:

@@ -5,7 +5,7 @@ its own trace for the time it runs the user's function; the trace wraps values i
 primitive's operands is its own it hands the primitive to its parent. There are no levels: `tracer.owner is self` tells mine
 from constants, and rules run with the parent as the current trace, so transforms nest to any depth.
 
-Start reading at `Primitive`, then `Trace`. Imports `aval`, `errors`, `typing`.
+Start reading at `Primitive`, then `Trace`. Imports `aval`, `source`, `errors`, `typing`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, SCALAR_AVALS, ShapedArray, concrete_aval, shaped
+from functrans.core.source import function_name, function_place
 from functrans.errors import FunctransError, LeakedTracerError
 from functrans.typing import Array
 
@@ -112,14 +113,29 @@ class Primitive:
 class Trace:
     """What binding a primitive means while this trace is current."""
 
-    __slots__ = ("alive", "parent")
+    __slots__ = ("alive", "function", "parent")
 
-    def __init__(self, parent: Trace | None) -> None:
+    function: Callable[..., Any] | None  # Any: any function of the user
+    """What runs under this trace, for messages; None where it is no function of the user."""
+
+    def __init__(self, parent: Trace | None, function: Callable[..., Any] | None = None) -> None:
         self.parent = parent
+        self.function = function
         self.alive = True
 
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         raise NotImplementedError(type(self).__name__)
+
+    def of(self) -> str:
+        """For messages: ` of `f``, the function that runs under this trace, if it is known."""
+        return "" if self.function is None else f" of `{function_name(self.function)}`"
+
+    def home(self) -> str:
+        """For messages: the function that runs under this trace, and where it is defined."""
+        if self.function is None:
+            return ""
+        place = function_place(self.function)
+        return f"`{function_name(self.function)}`" + (f", defined at {place}" if place else "")
 
     def ancestors(self) -> Iterator[Trace]:
         """This trace, its parent, and so on to the one that evaluates."""
@@ -137,7 +153,7 @@ class EvalTrace(Trace):
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         for arg in args:
             if isinstance(arg, Tracer):
-                raise LeakedTracerError(arg.describe(), prim.name, arg.owner.alive)
+                raise LeakedTracerError(arg.describe(), prim.name, arg.owner.alive, arg.owner.home())
         return prim.impl(*args, **params)
 
 
@@ -151,7 +167,12 @@ class Tracer:
 
     def describe(self) -> str:
         """For messages: what this is, and which function and line made it where that is known."""
-        return f"a traced value of type {self.aval}"
+        made = self.made()
+        return f"a traced value of type {self.aval}" + (f" ({made})" if made else "")
+
+    def made(self) -> str:
+        """For messages: which argument it is, or where or while what it was made; empty where that is not known."""
+        return ""
 
 
 EVAL = EvalTrace(None)

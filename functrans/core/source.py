@@ -6,22 +6,26 @@ worked out when somebody asks. `trimmed` takes the library's frames out of an er
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
+from typing import Any
 
 import numpy as np
 
 from functrans.errors import FunctransError
 from functrans.errors.base import LOCATE
 
-__all__ = ["Source", "current_source", "trimmed", "use_source", "user_source"]
+__all__ = [
+    "Source", "bare_name", "current_source", "function_name", "function_place", "trimmed", "use_source", "user_source",
+]  # fmt: skip
 
 _HIDDEN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))
 _hidden: dict[str, bool] = {}
@@ -65,6 +69,29 @@ class Source:
 def last_name(qualname: str) -> str:
     """`Model.loss` of `main.<locals>.Model.loss`: the part of a qualified name that tells a reader something."""
     return qualname.rpartition("<locals>.")[2]
+
+
+def _unwrapped(fun: Callable[..., Any]) -> Any:  # Any: a function, or whatever else can be called
+    return inspect.unwrap(getattr(fun, "func", fun))
+
+
+def bare_name(fun: Callable[..., Any]) -> str:
+    """The name of a function, whatever kind of callable it is."""
+    inner = _unwrapped(fun)
+    return last_name(str(getattr(inner, "__qualname__", type(inner).__qualname__)))
+
+
+def function_name(fun: Callable[..., Any]) -> str:
+    """The name of a function for messages; of a lambda, which has none, where it is."""
+    name = bare_name(fun)
+    code = getattr(_unwrapped(fun), "__code__", None) if name == "<lambda>" else None
+    return name if code is None else f"<lambda> at {os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+
+
+def function_place(fun: Callable[..., Any]) -> str:
+    """The file and line where a function is defined; empty for one that is not written in Python."""
+    code = getattr(_unwrapped(fun), "__code__", None)
+    return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 _override: ContextVar[Source | None] = ContextVar("functrans_source", default=None)

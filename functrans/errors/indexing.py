@@ -14,7 +14,8 @@ class IndexOutOfBoundsError(FunctransError, IndexError):
     """An index beyond the end of its axis."""
 
     def __init__(self, index: int, axis: int, size: int, where: str = "") -> None:
-        super().__init__(f"index {index} is out of bounds for axis {axis} with size {size}", where)
+        fix = f"Write an index from {-size} to {size - 1}." if size else "This axis has no elements to index."
+        super().__init__(f"index {index} is out of bounds for axis {axis} with size {size}", where, fix)
 
 
 class IndexExpressionError(FunctransError, IndexError):

@@ -13,6 +13,7 @@ __all__ = [
     "ArgnumsError",
     "FlatVectorError",
     "NonArrayInputError",
+    "NonArrayOutputError",
     "StaticArgumentError",
     "UnboundAxisError",
     "VmapAxisError",
@@ -29,6 +30,18 @@ class NonArrayInputError(FunctransError, TypeError):
             "must be an array or a number (bool, integer, floating or complex).",
             fix=f"Convert {path} to an array of numbers, pass it by closure (functools.partial), or, under jit, name its "
             "argument in static_argnames.",
+        )
+
+
+class NonArrayOutputError(FunctransError, TypeError):
+    """A transformed function returned something that is, or contains, no array and no number."""
+
+    def __init__(self, function: str, path: str, value: object, why: str = "") -> None:
+        what = f"a value of type {type(value).__name__}{f' ({why})' if why else ''}"
+        super().__init__(
+            f"`{function}` returned {what}{'' if path == 'result' else f', as {path}'}; what a transformed function returns must "
+            "be arrays and numbers (bool, integer, floating or complex), or trees of them.",
+            fix="Convert it to an array of numbers, or leave it out and compute it outside the transformed function.",
         )
 
 

@@ -21,10 +21,11 @@ __all__ = [
 class LeakedTracerError(FunctransError, RuntimeError):
     """A traced value was used after the transformed function that it belongs to had returned, or in another thread."""
 
-    def __init__(self, tracer: str, used_by: str, alive: bool) -> None:
+    def __init__(self, tracer: str, used_by: str, alive: bool, home: str = "") -> None:
         how = "in another thread or context than the one that traces it" if alive else "after its trace had ended"
+        whose = f"\nIt belongs to the transformed function {home}: look there for what keeps it." if home else ""
         super().__init__(
-            f"Leaked tracer: {tracer} was used by `{used_by}` {how}.",
+            f"Leaked tracer: {tracer} was used by `{used_by}` {how}.{whose}",
             fix="Return the value from the transformed function instead of storing it in a global, an attribute, a list or "
             "a default argument; a function under a transform must not have side effects.",
         )
@@ -39,11 +40,12 @@ class ConcretizationError(FunctransError, TypeError):
         wanted: str,
         where: str = "",
         fix: str = "",
-        why: str = "which has no value yet",
+        why: str = "whose value is not known while the function is traced",
         rewritten: str = "",
     ) -> None:
-        what = f"The function being traced asked for {wanted} of {tracer}, {why}."
-        super().__init__(what, where, write(rewritten) if rewritten else fix)
+        super().__init__(
+            f"This needs {wanted}, and got {tracer}, {why}.", where, write(rewritten) if rewritten else fix
+        )
 
 
 class TracerConversionError(FunctransError, TypeError):

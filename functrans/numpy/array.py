@@ -36,12 +36,17 @@ _TAKE_LENGTHS = {"arange", "zeros", "ones", "empty", "eye", "identity", "tri", "
 Axis: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
 
 
+def _check_order(order: str) -> None:
+    if order not in ("C", "F", "A", "K"):
+        raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r})")
+
+
 class ArrayTracer(Operators):
     """A tracer with the attributes, operators and methods of `numpy.ndarray`."""
 
     __slots__ = ()
 
-    why_not_concrete: ClassVar[str] = "which has no value yet"
+    why_not_concrete: ClassVar[str] = "whose value is not known while the function is traced"
     """Why a trace does not give a Python number for its tracers; for messages."""
 
     # ---- attributes ----
@@ -140,7 +145,7 @@ class ArrayTracer(Operators):
     def truth(self) -> bool:
         """The truth value, where the trace knows it (grad and jvp outside jit do); raises ConcretizationError."""
         raise self.refusal(
-            "its truth value",
+            "a truth value",
             "Write  np.where(condition, a, b)  for a choice between values, functrans.lax.cond or while_loop for a branch "
             "or a loop, and `&`, `|`, `~` for `and`, `or`, `not`.",
         )
@@ -175,7 +180,7 @@ class ArrayTracer(Operators):
 
     def __format__(self, spec: str) -> str:
         if spec:
-            raise self.refusal("its value as text", "Print it outside, or with functrans.debug.print.")
+            raise self.refusal("the value as text", "Print it outside, or with functrans.debug.print.")
         return repr(self)
 
     def item(self, *args: int) -> NoReturn:
@@ -186,7 +191,7 @@ class ArrayTracer(Operators):
 
     def nonzero(self) -> NoReturn:
         raise self.refusal(
-            "the positions of its nonzero elements",
+            "the positions of nonzero elements",
             "Their number is not known while tracing. Use  np.where(mask, x, 0)  or np.argmax(mask) instead.",
         )
 
@@ -227,6 +232,7 @@ class ArrayTracer(Operators):
     def astype(
         self, dtype: DTypeLike, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
     ) -> Array:  # casting: NumPy's own type for it is not public
+        _check_order(order)
         if not np.can_cast(self.dtype, dtype, casting):
             raise TypeError(
                 f"Cannot cast array data from {self.dtype} to {np.dtype(dtype)} according to the rule {casting!r}"
@@ -234,6 +240,7 @@ class ArrayTracer(Operators):
         return astype(self, dtype)
 
     def copy(self, order: str = "C") -> Array:
+        _check_order(order)
         return self._array
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:  # Any: ints, or one tuple

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from functrans import tree
 from functrans.core.aval import FLOAT0, SCALAR_AVALS
 from functrans.core.primitive import Tracer
-from functrans.errors import ArgnumsError, NonArrayInputError
+from functrans.core.source import function_name
+from functrans.errors import ArgnumsError, NonArrayInputError, NonArrayOutputError
+from functrans.tree import TreeDef
 from functrans.typing import Array
 
-__all__ = ["argument_paths", "check_leaves", "function_name", "owned", "private", "select_arguments"]
+__all__ = ["argument_paths", "check_leaves", "check_results", "function_name", "owned", "private", "select_arguments"]
 
 _KINDS = "biufc"
 _SCALARS = frozenset(SCALAR_AVALS) - {bool}
@@ -31,33 +33,37 @@ def check_leaves(leaves: list[Any], transform: str, paths: Callable[[], Sequence
 
     Raises NonArrayInputError, which names the leaf by the path that `paths()` gives for it.
     """
+    return _check(leaves, NonArrayInputError, transform, paths)
+
+
+def check_results(leaves: list[Any], name: str, out_tree: TreeDef[Any]) -> list[Array]:
+    """As `check_leaves`, for what the user's function `name` returned; raises NonArrayOutputError."""
+    return _check(leaves, NonArrayOutputError, name, lambda: tree.paths(out_tree, "result"))
+
+
+_Refusal: TypeAlias = type[NonArrayInputError] | type[NonArrayOutputError]
+
+
+def _check(leaves: list[Any], refusal: _Refusal, name: str, paths: Callable[[], Sequence[str]]) -> list[Array]:
     for i, leaf in enumerate(leaves):
         kind = type(leaf)
         if (kind is np.ndarray and leaf.dtype in _DTYPES) or kind in _SCALARS or isinstance(leaf, Tracer):
             continue
-        leaves[i] = _checked(leaf, transform, paths, i)
+        leaves[i] = _checked(leaf, lambda why="", i=i: refusal(name, paths()[i], leaves[i], why))
     return leaves
 
 
-def _checked(leaf: object, transform: str, paths: Callable[[], Sequence[str]], i: int) -> Array:
+def _checked(leaf: object, refused: Callable[..., Exception]) -> Array:
     if isinstance(leaf, np.ma.MaskedArray | np.matrix):
-        raise NonArrayInputError(
-            transform, paths()[i], leaf, "subclasses of ndarray that change the meaning of operations"
-        )
+        raise refused("subclasses of ndarray that change the meaning of operations are not traced")
     if isinstance(leaf, bool):
         return cast(Array, np.bool_(leaf))
     if isinstance(leaf, np.ndarray | np.generic):
         if leaf.dtype.kind not in _KINDS:
-            raise NonArrayInputError(transform, paths()[i], leaf, f"its dtype is {leaf.dtype}")
+            raise refused(f"its dtype is {leaf.dtype}")
         native = leaf.astype(leaf.dtype.newbyteorder("="), copy=False)
         return cast(Array, native.view(np.ndarray) if isinstance(native, np.ndarray) else native)
-    raise NonArrayInputError(transform, paths()[i], leaf)
-
-
-def function_name(fun: Callable[..., Any]) -> str:
-    """The name of a function for messages, whatever kind of callable it is."""
-    inner = inspect.unwrap(getattr(fun, "func", fun))
-    return str(getattr(inner, "__qualname__", type(inner).__qualname__))
+    raise refused()
 
 
 def argument_paths(
@@ -119,7 +125,7 @@ def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
 
 def private(values: Iterable[Array]) -> list[Array]:
     """The values, arrays copied: what a derivative keeps for later must not change when the user's arrays do."""
-    return [np.array(value) if isinstance(value, np.ndarray) else value for value in values]
+    return [np.array(value) if isinstance(cast(object, value), np.ndarray) else value for value in values]
 
 
 def owned(values: Iterable[Array], foreign: Iterable[object] = ()) -> list[Array]:

@@ -19,7 +19,7 @@ from functrans import tree
 from functrans.core.aval import ShapedArray, is_inexact
 from functrans.core.primitive import Maybes, Values, aval_of
 from functrans.errors import CustomRuleError, MissingRuleError
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name
+from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
 from functrans.transforms.custom_primitives import custom_jvp_p, custom_vjp_p
 from functrans.transforms.vjp import cotangent
 from functrans.tree import TreeDef
@@ -83,7 +83,7 @@ class _Custom(Generic[P, R]):
 
     def _flatten_result(self, out: Any) -> tuple[list[Array], TreeDef[Any]]:
         flat, out_tree = tree.flatten(out)
-        return check_leaves(flat, f"the result of {self._name}", lambda: tree.paths(out_tree, "result")), out_tree
+        return check_results(flat, self._name, out_tree), out_tree
 
 
 class custom_vjp(_Custom[P, R]):  # JAX's name; used as a decorator

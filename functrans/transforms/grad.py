@@ -13,14 +13,23 @@ from typing import Any, cast
 from functrans import tree
 from functrans.core.aval import ShapedArray, is_inexact
 from functrans.core.primitive import aval_of
+from functrans.core.source import trimmed
 from functrans.errors import (
     ComplexOutputError,
+    FunctransError,
     HolomorphicError,
     IntegerInputError,
     IntegerOutputError,
     ScalarOutputError,
 )
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, select_arguments
+from functrans.transforms.arguments import (
+    argument_paths,
+    check_leaves,
+    check_results,
+    function_name,
+    owned,
+    select_arguments,
+)
 from functrans.transforms.signatures import typed_grad, typed_value_and_grad
 from functrans.transforms.vjp import Recorded, cotangent, pull_back, record
 from functrans.typing import Array
@@ -50,7 +59,10 @@ def grad(
 
     @wraps(fun, updated=())
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, grads = transformed(args, kwargs)
+        try:
+            value, grads = transformed(args, kwargs)
+        except FunctransError as error:
+            raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
         return (grads, value[1]) if has_aux else grads
 
     return gradient
@@ -76,7 +88,10 @@ def value_and_grad(
 
     @wraps(fun, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        return transformed(args, kwargs)
+        try:
+            return transformed(args, kwargs)
+        except FunctransError as error:
+            raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
 
     return value_and_gradient
 
@@ -101,7 +116,7 @@ def _value_and_grad(
         avals = [aval_of(leaf) for leaf in leaves]
         check(avals, paths)
         call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)
-        recorded = record(call, leaves, has_aux, name)
+        recorded = record(call, leaves, has_aux, name, fun)
         value, aval = _check_scalar(transform, name, recorded, holomorphic)
         found = pull_back(recorded, [cast(Array, aval.dtype.type(1))], len(leaves), consume=True)
         grads = owned([cotangent(ct, aval) for ct, aval in zip(found, avals, strict=True)], leaves)
@@ -129,7 +144,7 @@ def _check_input(
 def _check_scalar(transform: str, name: str, recorded: Recorded, holomorphic: bool) -> tuple[Array, ShapedArray]:
     if len(recorded.values) != 1:
         raise ScalarOutputError(transform, name, f"a tree of {len(recorded.values)} leaves", None)
-    (value,) = check_leaves(recorded.values, f"the result of {name}", lambda: [name])
+    (value,) = check_results(recorded.values, name, recorded.out_tree)
     aval = aval_of(value)
     if aval.shape != ():
         raise ScalarOutputError(transform, name, f"an array of type {aval}", aval.size)

@@ -27,7 +27,14 @@ from functrans.errors import (
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.generate import eye
 from functrans.ops.shape import concatenate, reshape, slice_in_dim
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, select_arguments
+from functrans.transforms.arguments import (
+    argument_paths,
+    check_leaves,
+    check_results,
+    function_name,
+    owned,
+    select_arguments,
+)
 from functrans.transforms.grad import grad
 from functrans.transforms.jacobian_signatures import Options, typed_hessian, typed_jacfwd, typed_jacrev
 from functrans.transforms.jvp import jvp, linearize
@@ -88,9 +95,7 @@ def _check_input(rules: _Rules, aval: ShapedArray, paths: Callable[[], Sequence[
 
 def _check_output(rules: _Rules, values: Sequence[Any], out_tree: TreeDef[Any]) -> list[ShapedArray]:
     """The types of the results, which must be differentiable."""
-    checked = check_leaves(
-        list(values), f"the result of {rules.name}", lambda: tree.paths(out_tree, f"{rules.name}(...)")
-    )
+    checked = check_results(list(values), rules.name, out_tree)
     avals = [aval_of(value) for value in checked]
     for aval in avals:
         if not is_inexact(aval.dtype):
@@ -224,7 +229,7 @@ def jacrev(
     @wraps(fun, updated=())
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         call = _call(rules, fun, argnums, args, kwargs)
-        recorded = record(call.flat, call.leaves, has_aux, rules.name)
+        recorded = record(call.flat, call.leaves, has_aux, rules.name, fun)
         out_avals = _check_output(rules, recorded.values, recorded.out_tree)
 
         def pull(*cts: Array) -> list[Array]:

@@ -30,9 +30,10 @@ from functrans.core.primitive import (
     strong,
     use_trace,
 )
-from functrans.errors import AuxError, CotangentError, NotDifferentiableError
+from functrans.core.source import trimmed
+from functrans.errors import AuxError, CotangentError, FunctransError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, private
+from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned, private
 from functrans.transforms.signatures import No, R, Ts, X, Yes
 from functrans.transforms.stage import open_stage
 from functrans.transforms.vjp import cotangent
@@ -47,7 +48,7 @@ class JvpTracer(ArrayTracer):
 
     __slots__ = ("primal", "tangent")
 
-    why_not_concrete = "which would cut it off from its derivative"
+    why_not_concrete = "which would be cut off from its derivative"
 
     def __init__(self, trace: JvpTrace, primal: Array, tangent: Array) -> None:
         self.owner = trace
@@ -55,8 +56,8 @@ class JvpTracer(ArrayTracer):
         self.tangent = strong(tangent)
         self.aval = aval_of(primal)
 
-    def describe(self) -> str:
-        return f"a traced value of type {self.aval} (made while a forward derivative was computed)"
+    def made(self) -> str:
+        return f"made while a forward derivative{self.owner.of()} was computed"
 
     def truth(self) -> bool:
         return bool(self.primal)
@@ -101,13 +102,23 @@ class JvpTrace(Trace):
 
 
 def push_forward(
-    call: Callable[..., Any], primals: Sequence[Array], tangents: Sequence[Array | None], has_aux: bool, name: str
+    call: Callable[..., Any],
+    primals: Sequence[Array],
+    tangents: Sequence[Array | None],
+    has_aux: bool,
+    name: str,
+    fun: Callable[..., Any] | None = None,
 ) -> tuple[list[Array], list[Array | None], TreeDef[Any], Any]:
-    """Run `call(*tracers)`, which returns a tree: its values, their tangents, the tree, and aux (None without `has_aux`)."""
-    trace = JvpTrace(current_trace())
+    """Run `call(*tracers)`, which returns a tree: its values, their tangents, the tree, and aux (None without `has_aux`).
+
+    name, fun: the user's function that is called, for messages.
+    """
+    trace = JvpTrace(current_trace(), fun)
     try:
         with use_trace(trace):
             out = call(*map(trace.join, primals, tangents))
+    except FunctransError as error:
+        raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
     finally:
         trace.alive = False
     aux: Any = None
@@ -142,9 +153,9 @@ def jvp(
     name = function_name(fun)
     primal_leaves, in_tree, tangent_leaves = _check_tangents(fun, "jvp", tuple(primals), tuple(tangents))
     values, out_tangents, out_tree, aux = push_forward(
-        lambda *leaves: fun(*tree.unflatten(in_tree, leaves)), primal_leaves, tangent_leaves, has_aux, name
+        lambda *leaves: fun(*tree.unflatten(in_tree, leaves)), primal_leaves, tangent_leaves, has_aux, name, fun
     )
-    values = check_leaves(values, f"the result of {name}", lambda: tree.paths(out_tree, name))
+    values = check_results(values, name, out_tree)
     filled = [cotangent(tangent, aval_of(value)) for value, tangent in zip(values, out_tangents, strict=True)]
     out = tree.unflatten(out_tree, values)
     out_tangent = tree.unflatten(out_tree, owned(filled, (*primal_leaves, *tangent_leaves)))
@@ -220,8 +231,9 @@ def linearize(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -
             [next(inputs) if is_smooth else None for is_smooth in smooth],
             has_aux,
             name,
+            fun,
         )
-        values = check_leaves(values, f"the result of {name}", lambda: tree.paths(out_tree, name))
+        values = check_results(values, name, out_tree)
         filled = [cotangent(tangent, aval_of(value)) for value, tangent in zip(values, tangents, strict=True)]
         jaxpr = trace.finish(arguments, filled)
 

@@ -18,7 +18,7 @@ from functrans.core.aval import FLOAT0, ShapedArray, shaped
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Trace, aval_of, current_trace
 from functrans.errors import ArgnumsError, ArrayTypeError
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name
+from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
 from functrans.transforms.signatures import No, Yes
 from functrans.transforms.stage import open_stage
 from functrans.transforms.vmap import BatchTrace
@@ -107,7 +107,7 @@ def trace_abstractly(
     flat, in_tree = tree.flatten((tuple(args[i] for i in dynamic), kwargs))
     names = argument_paths(fun, args, kwargs, only=dynamic)
     avals = abstract_leaves(flat, f"{transform}({name})", lambda: names)
-    with open_stage(parent) as trace:
+    with open_stage(parent, fun) as trace:
         arguments = [
             trace.argument(aval, f"argument `{path}` of `{name}`") for aval, path in zip(avals, names, strict=True)
         ]
@@ -116,7 +116,7 @@ def trace_abstractly(
         for i, arg in zip(dynamic, traced, strict=True):
             merged[i] = arg
         outs, out_tree = tree.flatten(fun(*merged, **traced_kwargs))
-        values = check_leaves(outs, f"the result of {name}", lambda: tree.paths(out_tree, name))
+        values = check_results(outs, name, out_tree)
         return Traced(trace.finish(arguments, values), out_tree)
 
 

@@ -47,9 +47,8 @@ class StageTracer(ArrayTracer):
         self.variable = var
         self.origin = origin
 
-    def describe(self) -> str:
-        made = f"made at {self.origin}" if isinstance(self.origin, Source) else self.origin
-        return f"a traced value of type {self.aval}" + (f" ({made})" if made else "")
+    def made(self) -> str:
+        return f"made {self.origin.place}" if isinstance(self.origin, Source) else self.origin or ""
 
     def __repr__(self) -> str:
         return f"Traced<{self.aval}>"
@@ -64,8 +63,8 @@ class StageTrace(Trace):
 
     __slots__ = ("captured", "consts", "constvars", "eqns", "fold", "snapshots")
 
-    def __init__(self, parent: Trace, *, fold: bool = False) -> None:
-        super().__init__(parent)
+    def __init__(self, parent: Trace, function: Callable[..., Any] | None = None, *, fold: bool = False) -> None:
+        super().__init__(parent, function)
         self.fold = fold
         self.eqns: list[Eqn] = []
         self.constvars: list[Var] = []
@@ -100,7 +99,9 @@ class StageTrace(Trace):
             return tracer.variable
         if isinstance(tracer, Tracer):
             if not any(trace is tracer.owner for trace in self.ancestors()):
-                raise LeakedTracerError(tracer.describe(), "a function that is being traced", tracer.owner.alive)
+                raise LeakedTracerError(
+                    tracer.describe(), "a function that is being traced", tracer.owner.alive, tracer.owner.home()
+                )
             return self._capture(value, tracer.aval)
         aval = concrete_aval(value)
         return literal(value) if aval.shape == () else self._capture(value, aval)
@@ -173,9 +174,11 @@ def _uniform_value(value: Array) -> Array | None:
 
 
 @contextmanager
-def open_stage(parent: Trace | None = None, *, fold: bool = False) -> Iterator[StageTrace]:
-    """A new stage trace, current inside the `with` block and dead after it."""
-    trace = StageTrace(current_trace() if parent is None else parent, fold=fold)
+def open_stage(
+    parent: Trace | None = None, function: Callable[..., Any] | None = None, *, fold: bool = False
+) -> Iterator[StageTrace]:
+    """A new stage trace, current inside the `with` block and dead after it; `function` is the user's that is to run."""
+    trace = StageTrace(current_trace() if parent is None else parent, function, fold=fold)
     try:
         with use_trace(trace):
             yield trace

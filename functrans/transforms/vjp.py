@@ -31,12 +31,12 @@ from functrans.core.primitive import (
     set_trace,
     strong,
 )
-from functrans.core.source import Source, current_source, use_source
-from functrans.errors import AuxError, CotangentError, NotDifferentiableError
+from functrans.core.source import Source, current_source, trimmed, use_source
+from functrans.errors import AuxError, CotangentError, FunctransError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned, private
+from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned, private
 from functrans.transforms.constants import Constants
 from functrans.transforms.signatures import No, R, Ts, X, Yes
 from functrans.transforms.stage import StageTrace
@@ -54,7 +54,7 @@ class VjpTracer(ArrayTracer):
 
     __slots__ = ("number", "value")
 
-    why_not_concrete = "which would cut it off from its derivative"
+    why_not_concrete = "which would be cut off from its derivative"
 
     def __init__(self, trace: VjpTrace, value: Array, number: int, aval: ShapedArray) -> None:
         self.owner = trace
@@ -62,8 +62,8 @@ class VjpTracer(ArrayTracer):
         self.number = number
         self.aval = aval
 
-    def describe(self) -> str:
-        return f"a traced value of type {self.aval} (made while a gradient was computed)"
+    def made(self) -> str:
+        return f"made while a gradient{self.owner.of()} was computed"
 
     def truth(self) -> bool:
         return bool(self.value)
@@ -83,8 +83,8 @@ class VjpTrace(Trace):
 
     parent: Trace
 
-    def __init__(self, parent: Trace) -> None:
-        super().__init__(parent)
+    def __init__(self, parent: Trace, function: Callable[..., Any] | None = None) -> None:
+        super().__init__(parent, function)
         self.tape: list[Step] = []
         self.constants = None if any(isinstance(trace, StageTrace) for trace in self.ancestors()) else Constants()
         self.count = 0
@@ -113,7 +113,7 @@ class VjpTrace(Trace):
             if True not in wanted or isinstance(rule, LocallyConstant):
                 return parent.bind(prim, primals, params)
             if isinstance(rule, NotDifferentiable):
-                outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule)
+                outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule, current_source())
             else:
                 outs, pullback = rule(tuple(primals), tuple(wanted), params)
             source = None if parent is EVAL else current_source()
@@ -134,9 +134,9 @@ class VjpTrace(Trace):
         return tuple(results)
 
 
-def _refuse(prim: Primitive, reason: NotDifferentiable) -> Pullback:
+def _refuse(prim: Primitive, reason: NotDifferentiable, source: Source | None) -> Pullback:
     def pullback(_cts: Maybes) -> Maybes:
-        raise NotDifferentiableError(prim.name, reason.why)
+        raise NotDifferentiableError(prim.name, reason.why, source.place if source is not None else "")
 
     return pullback
 
@@ -191,12 +191,23 @@ class Recorded(NamedTuple):
     name: str
 
 
-def record(call: Callable[..., Any], leaves: Sequence[Array], has_aux: bool, name: str) -> Recorded:
-    """Run `call(*tracers)`, which returns a tree (with `has_aux`: a pair of one and something), on tracers of `leaves`."""
-    trace = VjpTrace(current_trace())
+def record(
+    call: Callable[..., Any],
+    leaves: Sequence[Array],
+    has_aux: bool,
+    name: str,
+    fun: Callable[..., Any] | None = None,
+) -> Recorded:
+    """Run `call(*tracers)`, which returns a tree (with `has_aux`: a pair of one and something), on tracers of `leaves`.
+
+    name, fun: the user's function that is called, for messages.
+    """
+    trace = VjpTrace(current_trace(), fun)
     token = set_trace(trace)
     try:
         out = call(*map(trace.track, leaves))
+    except FunctransError as error:
+        raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
     except ValueError as error:
         reveal(error)
         raise
@@ -260,9 +271,9 @@ def vjp(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -> tupl
     name = function_name(fun)
     flat, in_tree = tree.flatten(primals)
     leaves = private(check_leaves(flat, "vjp", lambda: argument_paths(fun, primals)))
-    recorded = record(lambda *tracers: fun(*tree.unflatten(in_tree, tracers)), leaves, has_aux, name)
+    recorded = record(lambda *tracers: fun(*tree.unflatten(in_tree, tracers)), leaves, has_aux, name, fun)
     in_avals = [aval_of(leaf) for leaf in leaves]
-    values = check_leaves(recorded.values, f"the result of {name}", lambda: tree.paths(recorded.out_tree, name))
+    values = check_results(recorded.values, name, recorded.out_tree)
     out_avals = [aval_of(value) for value in values]
 
     def pull(ct: Any) -> Any:

@@ -13,11 +13,12 @@ from typing import Any, cast
 from functrans import tree
 from functrans.core.aval import shaped
 from functrans.core.primitive import NamedAxis, Params, Primitive, Trace, Values, aval_of, current_trace, use_trace
-from functrans.errors import VmapAxisError, VmapSizeError
+from functrans.core.source import trimmed
+from functrans.errors import FunctransError, VmapAxisError, VmapSizeError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.shape import concatenate, slice_in_dim, transpose
-from functrans.transforms.arguments import argument_paths, check_leaves, function_name, owned
+from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned
 from functrans.transforms.signatures import P, R
 from functrans.tree import TreeDef
 from functrans.typing import Array
@@ -36,8 +37,10 @@ class BatchTracer(ArrayTracer):
         whole = aval_of(value)
         self.aval = shaped(whole.shape[1:], whole.dtype)
 
-    def describe(self) -> str:
-        return f"a traced value of type {self.aval} (one element of a batch, under vmap)"
+    why_not_concrete = "which stands for all elements of a batch at once"
+
+    def made(self) -> str:
+        return f"one element of a batch, under vmap{self.owner.of()}"
 
     def __repr__(self) -> str:
         return f"Batched<{self.aval}>"
@@ -48,8 +51,14 @@ class BatchTrace(Trace):
 
     __slots__ = ("axis_name", "axis_size")
 
-    def __init__(self, parent: Trace, axis_size: int, axis_name: Hashable | None) -> None:
-        super().__init__(parent)
+    def __init__(
+        self,
+        parent: Trace,
+        axis_size: int,
+        axis_name: Hashable | None,
+        function: Callable[..., Any] | None = None,
+    ) -> None:
+        super().__init__(parent, function)
         self.axis_size = axis_size
         self.axis_name = axis_name
 
@@ -85,12 +94,18 @@ def run_batched(
     batched: Sequence[bool],
     axis_size: int,
     axis_name: Hashable | None = None,
+    fun: Callable[..., Any] | None = None,
 ) -> tuple[list[Array], list[bool], TreeDef[Any]]:
-    """Run `call(*tracers)`, which returns a tree: its flat values, whether each carries the batch axis, and the tree."""
-    trace = BatchTrace(current_trace(), axis_size, axis_name)
+    """Run `call(*tracers)`, which returns a tree: its flat values, whether each carries the batch axis, and the tree.
+
+    fun: the user's function that is called, for messages.
+    """
+    trace = BatchTrace(current_trace(), axis_size, axis_name, fun)
     try:
         with use_trace(trace):
             out = call(*map(trace.join, values, batched))
+    except FunctransError as error:
+        raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
     finally:
         trace.alive = False
     leaves, out_tree = tree.flatten(out)
@@ -146,7 +161,7 @@ def vmap(
             new_args, new_kwargs = tree.unflatten(in_tree, tracers)
             return fun(*new_args, **new_kwargs)
 
-        outs, outs_batched, out_tree = _run_chunks(name, call, values, batched, size, axis_name, chunk_size)
+        outs, outs_batched, out_tree = _run_chunks(fun, call, values, batched, size, axis_name, chunk_size)
         placed = _place(name, outs, outs_batched, out_tree, out_axes, size)
         return tree.unflatten(out_tree, owned(placed, leaves))
 
@@ -190,7 +205,7 @@ def _batch_size(
 
 
 def _run_chunks(
-    name: str,
+    fun: Callable[..., Any],
     call: Callable[..., Any],
     values: list[Array],
     batched: list[bool],
@@ -199,16 +214,16 @@ def _run_chunks(
     chunk_size: int | None,
 ) -> tuple[list[Array], list[bool], TreeDef[Any]]:
     if chunk_size is None or size <= chunk_size:
-        return run_batched(call, values, batched, size, axis_name)
+        return run_batched(call, values, batched, size, axis_name, fun)
     if chunk_size < 1:
-        raise VmapAxisError(name, f"chunk_size={chunk_size}; it must be at least 1")
+        raise VmapAxisError(function_name(fun), f"chunk_size={chunk_size}; it must be at least 1")
     if axis_name is not None:
-        raise VmapAxisError(name, "chunk_size with axis_name: a collective needs all elements at once")
+        raise VmapAxisError(function_name(fun), "chunk_size with axis_name: a collective needs all elements at once")
     runs = []
     for start in range(0, size, chunk_size):
         stop = min(start + chunk_size, size)
         part = [slice_in_dim(v, start, stop) if b else v for v, b in zip(values, batched, strict=True)]
-        runs.append(run_batched(call, part, batched, stop - start))
+        runs.append(run_batched(call, part, batched, stop - start, None, fun))
     _, outs_batched, out_tree = runs[0]
     columns = zip(*(outs for outs, _, _ in runs), strict=True)
     outs = [concatenate(column, 0) if b else column[0] for column, b in zip(columns, outs_batched, strict=True)]
@@ -220,7 +235,7 @@ def _place(
 ) -> list[Array]:
     """The results with the batch axis where `out_axes` wants it."""
     axes = tree.flatten_prefix(out_axes, out_tree, f"out_axes of vmap({name})", f"the result of {name}")
-    outs = check_leaves(outs, f"the result of {name}", lambda: tree.paths(out_tree, name))
+    outs = check_results(outs, name, out_tree)
     placed = []
     for i, (out, is_batched, axis) in enumerate(zip(outs, batched, axes, strict=True)):
         if axis is None:
