@@ -53,6 +53,8 @@ def einsum(
     inputs, output, values = _parsed(operands)
     arrays = to_common_dtype(*(strong(value, "einsum") for value in values))
     if dtype is not None:
+        if any(not np.can_cast(aval_of(x).dtype, dtype, "safe") for x in arrays):
+            raise TypeError(f"einsum: operands could not be cast to {np.dtype(dtype)} according to the rule 'safe'")
         arrays = [astype(x, dtype) for x in arrays]
     inputs, output = _spelled_out(inputs, output, [aval_of(x).ndim for x in arrays])
     factors = [

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functrans.core.primitive import Tracer, aval_of
-from functrans.errors import ParameterError, ValueDependentShapeError
+from functrans.errors import OperandError, ParameterError, ValueDependentShapeError
 from functrans.numpy.dispatch import implements
 from functrans.numpy.dispatch import where as user_line
 from functrans.numpy.operands import FLOAT64, shape_of, strong
@@ -44,7 +44,7 @@ def imag(val: ArrayLike) -> Array:
 def angle(z: ArrayLike, deg: bool = False) -> Array:
     """The argument of a complex number, in radians or degrees."""
     x = strong(z, "angle")
-    out: Array = np.arctan2(imag(x), real(x))
+    out: Array = np.arctan2(imag(x) if iscomplexobj(x) else 0, real(x))
     return out * (180 / np.pi) if deg else out
 
 
@@ -160,16 +160,23 @@ def nan_to_num(
     return out
 
 
+def _ordered(x: ArrayLike, name: str) -> Array:
+    v = strong(x, name)
+    if aval_of(v).dtype.kind == "c":
+        raise OperandError(name, [str(aval_of(v))], "real numbers: a complex infinity has no sign")
+    return v
+
+
 @implements(np.isposinf)
 def isposinf(x: ArrayLike) -> Array:
     """Whether it is +inf, elementwise."""
-    return np.equal(strong(x, "isposinf"), np.inf)
+    return np.equal(_ordered(x, "isposinf"), np.inf)
 
 
 @implements(np.isneginf)
 def isneginf(x: ArrayLike) -> Array:
     """Whether it is -inf, elementwise."""
-    return np.equal(strong(x, "isneginf"), -np.inf)
+    return np.equal(_ordered(x, "isneginf"), -np.inf)
 
 
 @implements(np.sinc)

@@ -12,9 +12,11 @@ from typing import SupportsIndex
 import numpy as np
 
 from functrans.core.primitive import aval_of
+from functrans.errors import ParameterError
 from functrans.numpy.cumulative import cumprod, cumsum
 from functrans.numpy.dispatch import implements
 from functrans.numpy.operands import Axes, strong
+from functrans.numpy.promotion import astype
 from functrans.numpy.reductions import all, argmax, argmin, masked, max, min, prod, sum
 from functrans.numpy.selection import where as choose
 from functrans.numpy.statistics import divided, flat_sqrt, item_count, mean, squared_modulus, var
@@ -128,6 +130,11 @@ def nanargmin(a: ArrayLike, axis: SupportsIndex | None = None, *, keepdims: bool
 # ---- moments ----
 
 
+def _check_inexact(dtype: DTypeLike | None) -> None:
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise TypeError("If a is inexact, then dtype must be inexact")
+
+
 @implements(np.nanmean)
 def nanmean(
     a: ArrayLike, axis: Axes = None, dtype: DTypeLike | None = None, *, keepdims: bool = False, where: ArrayLike = True
@@ -136,6 +143,7 @@ def nanmean(
     x = strong(a, "nanmean")
     if aval_of(x).dtype.kind not in "fc":
         return mean(x, axis, dtype, keepdims=keepdims, where=where)
+    _check_inexact(dtype)
     total = sum(_filled(x, 0, "nanmean"), axis, dtype, keepdims=keepdims, where=where)
     return divided(total, item_count(x, axis, keepdims, _present(x, where)))
 
@@ -156,6 +164,9 @@ def nanvar(
     x = strong(a, "nanvar")
     if aval_of(x).dtype.kind not in "fc":
         return var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
+    _check_inexact(dtype)
+    if ddof and correction is not None:
+        raise ParameterError("nanvar", "both ddof= and correction=", "one of them")
     present = _present(x, where)
     center = nanmean(x, axis, dtype, keepdims=True, where=where) if mean is None else mean
     ddof = ddof if correction is None else correction
@@ -177,6 +188,5 @@ def nanstd(
     correction: float | None = None,
 ) -> Array:
     """The standard deviation over axes of what is not NaN; its derivative where all are equal is 0."""
-    return flat_sqrt(
-        nanvar(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
-    )
+    spread = nanvar(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
+    return flat_sqrt(spread) if dtype is None else astype(flat_sqrt(spread), dtype)

@@ -12,7 +12,7 @@ from typing import SupportsIndex, TypeAlias
 import numpy as np
 
 from functrans.core.primitive import aval_of
-from functrans.numpy.promotion import as_operand, astype
+from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.typing import Array, ArrayLike, Shape
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Axes",
     "axis_index",
     "axis_indices",
+    "mask_of",
     "reduced_axes",
     "shape_of",
     "strong",
@@ -47,8 +48,10 @@ def shape_of(x: Array) -> Shape:
 
 
 def axis_index(axis: SupportsIndex, ndim: int, name: str = "axis") -> int:
-    """The axis, not negative; raises NumPy's AxisError."""
-    return axis_indices(axis, ndim, name)[0]
+    """The axis, not negative; raises NumPy's AxisError, and TypeError for anything but an integer."""
+    if isinstance(axis, bool):
+        raise TypeError("an integer is required for the axis")
+    return axis_indices(index(axis), ndim, name)[0]
 
 
 def axis_indices(axes: SupportsIndex | Sequence[SupportsIndex], ndim: int, name: str = "axis") -> tuple[int, ...]:
@@ -58,5 +61,17 @@ def axis_indices(axes: SupportsIndex | Sequence[SupportsIndex], ndim: int, name:
 
 
 def reduced_axes(axis: Axes, ndim: int) -> tuple[int, ...]:
-    """The axes that an `axis=` of a reduction names, in increasing order; all for None."""
-    return tuple(range(ndim)) if axis is None else tuple(sorted(axis_indices(axis, ndim)))
+    """The axes that an `axis=` of a reduction names, in increasing order; all for None. Lists and bools are no axes."""
+    if axis is None:
+        return tuple(range(ndim))
+    if isinstance(axis, bool) or not isinstance(axis, tuple | SupportsIndex):
+        raise TypeError(f"'{type(axis).__name__}' object cannot be interpreted as an axis: write an integer or a tuple")
+    return tuple(sorted(axis_indices(axis, ndim)))
+
+
+def mask_of(where: ArrayLike, shape: Shape) -> Array:
+    """A `where=` of a reduction in the operand's shape; raises TypeError for what is not boolean, as NumPy does."""
+    mask = as_operand(where, "where")
+    if not isinstance(where, bool) and aval_of(mask).dtype != BOOL:
+        raise TypeError(f"Cannot cast array data from {aval_of(mask).dtype} to bool according to the rule 'safe'")
+    return broadcast_to_shape(astype(mask, BOOL), shape)

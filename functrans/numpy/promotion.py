@@ -29,6 +29,8 @@ Operand: TypeAlias = "Tracer | Array | np.generic[Any] | int | float | complex" 
 """What `as_operand` makes of arguments. It says Array, as a type checker should see tracers."""
 
 _CONCRETE = (np.ndarray, np.generic)
+_CHARS = frozenset("?bBhHiIlLqQpPefdFD")
+"""The dtypes of traced values: neither object nor long double."""
 _REFUSED = (np.ma.MaskedArray, np.matrix)
 
 PYTHON_TYPE: dict[str, type[complex]] = {"i": int, "f": float, "c": complex}
@@ -66,6 +68,8 @@ def astype(x: Operand, dtype: DTypeLike) -> Array:
     """
     if not isinstance(dtype, np.dtype):
         dtype = np.dtype(dtype)
+    if dtype.char not in _CHARS:
+        raise ArrayTypeError("astype", f"the dtype {dtype}", where())
     if isinstance(x, Tracer):
         aval, array = x.aval, cast(Array, x)
         return array if aval.dtype == dtype and not aval.weak else convert_element_type(array, dtype)
@@ -91,7 +95,11 @@ def _key(x: Operand) -> DTypeKey:
 @lru_cache(maxsize=4096)
 def _resolve(ufunc: np.ufunc, keys: tuple[DTypeKey, ...], dtype: DType | None) -> tuple[DType, ...]:
     signature = (None,) * ufunc.nin + (dtype,) * ufunc.nout
-    return ufunc.resolve_dtypes((*keys, *(None,) * ufunc.nout), signature=signature)
+    dtypes = ufunc.resolve_dtypes((*keys, *(None,) * ufunc.nout), signature=signature)
+    for found in dtypes:
+        if found.char not in _CHARS:
+            raise ArrayTypeError(ufunc.__name__, f"the dtype {found}", where())
+    return dtypes
 
 
 def loop_dtypes(ufunc: np.ufunc, operands: Sequence[Operand], dtype: DType | None = None) -> tuple[DType, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.numpy.dispatch import implements
-from functrans.numpy.operands import BOOL, INT, Axes, reduced_axes, strong
+from functrans.numpy.operands import BOOL, INT, Axes, axis_index, mask_of, reduced_axes, strong
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.ops import reduce as lax
 from functrans.ops.broadcast import reduce_sum
@@ -44,8 +44,15 @@ def masked(x: Array, where: ArrayLike, filler: ArrayLike) -> Array:
     if where is True:
         return x
     aval = aval_of(x)
-    mask = broadcast_to_shape(astype(as_operand(where), BOOL), aval.shape)
-    return select(mask, x, broadcast_to_shape(astype(as_operand(filler), aval.dtype), aval.shape))
+    return select(mask_of(where, aval.shape), x, broadcast_to_shape(astype(as_operand(filler), aval.dtype), aval.shape))
+
+
+def initial_value(initial: ArrayLike, dtype: DType) -> Array:
+    """What a reduction starts from, in its dtype; raises ValueError for an array, as NumPy does."""
+    start = astype(as_operand(initial, "initial"), dtype)
+    if aval_of(start).shape:
+        raise ParameterError("initial", f"initial= of type {aval_of(start)}", "a scalar")
+    return start
 
 
 def total_dtype(dtype: DType) -> DType:
@@ -78,7 +85,7 @@ def sum(
     to = total_dtype(aval_of(x).dtype) if dtype is None else np.dtype(dtype)
     reducer = lax.reduce_or if to.kind == "b" else reduce_sum
     total = reduce(reducer, masked(astype(x, to), where, 0), axis, keepdims)
-    return total if initial is None else total + astype(as_operand(initial), to)
+    return total if initial is None else total + initial_value(initial, to)
 
 
 @implements(np.prod)
@@ -96,7 +103,7 @@ def prod(
     to = total_dtype(aval_of(x).dtype) if dtype is None else np.dtype(dtype)
     reducer = lax.reduce_and if to.kind == "b" else lax.reduce_prod
     total = reduce(reducer, masked(astype(x, to), where, 1), axis, keepdims)
-    return total if initial is None else total * astype(as_operand(initial), to)
+    return total if initial is None else total * initial_value(initial, to)
 
 
 # ---- extremes ----
@@ -105,7 +112,7 @@ def prod(
 def _extreme(
     prefer: np.ufunc, a: ArrayLike, axis: Axes, keepdims: bool, initial: ArrayLike | None, where: ArrayLike
 ) -> Array:
-    x = strong(a, "prod")
+    x = strong(a, prefer.__name__[:3])
     aval = aval_of(x)
     reducer = lax.reduce_max if prefer is np.maximum else lax.reduce_min
     if initial is None:
@@ -114,10 +121,11 @@ def _extreme(
                 prefer.__name__[:3], "where= without initial=", "initial=, the result where nothing is left"
             )
         return reduce(reducer, x, axis, keepdims)
-    start = astype(as_operand(initial), aval.dtype)
+    start = initial_value(initial, aval.dtype)
+    x = masked(x, where, start)
     if aval.size == 0:
         return broadcast_to_shape(start, kept_shape(aval.shape, reduced_axes(axis, aval.ndim), keepdims))
-    out: Array = prefer(reduce(reducer, masked(x, where, start), axis, keepdims), start)
+    out: Array = prefer(reduce(reducer, x, axis, keepdims), start)
     return out
 
 
@@ -163,12 +171,12 @@ def ptp(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Array:
 
 
 def _position(name: str, a: ArrayLike, axis: SupportsIndex | None, keepdims: bool) -> Array:
-    x = strong(a, "ptp")
+    x = strong(a, name)
     shape = aval_of(x).shape
     if axis is None:
         x, kept, axis = reshape(x, (aval_of(x).size,)), (1,) * len(shape), 0
     else:
-        (axis,) = reduced_axes(axis, len(shape))
+        axis = axis_index(axis, len(shape))
         kept = kept_shape(shape, (axis,), True)
     if aval_of(x).shape[axis] == 0:
         raise ParameterError(name, f"an operand of type {aval_of(x)}", f"at least one element along axis {axis}")

@@ -79,8 +79,8 @@ def resize(a: ArrayLike, new_shape: ShapeLike) -> Array:
 
 @implements(np.pad)
 def pad(
-    array: ArrayLike, pad_width: PadWidth, mode: PadMode = "constant", *, constant_values: ArrayLike = 0,
-    reflect_type: Literal["even"] = "even",
+    array: ArrayLike, pad_width: PadWidth, mode: PadMode = "constant", *, constant_values: ArrayLike | None = None,
+    reflect_type: Literal["even"] | None = None,
 ) -> Array:  # fmt: skip
     """Elements added before and after along each axis: a constant, the edge, or the array reflected or wrapped.
 
@@ -92,16 +92,25 @@ def pad(
     """
     x = strong(array, "pad")
     widths = _pairs(pad_width, aval_of(x).ndim)
+    _check_pad(mode, constant_values is not None, reflect_type)
     if mode in ("constant", "empty"):
-        values = 0 if mode == "empty" else constant_values
-        return _pad_constant(x, widths, values)
-    if mode not in _BY_INDEX or reflect_type != "even":
-        argument = f"mode={mode!r}" if mode not in _BY_INDEX else f"reflect_type={reflect_type!r}"
-        raise UnsupportedArgumentError("numpy.pad", argument, ["constant", *_BY_INDEX], where())
+        return _pad_constant(x, widths, 0 if constant_values is None else constant_values)
     for axis, (before, after) in enumerate(widths):
         if before or after:
             x = take(x, np.pad(np.arange(shape_of(x)[axis]), (before, after), mode), axis)
     return x
+
+
+def _check_pad(mode: str, has_values: bool, reflect_type: str | None) -> None:
+    """Raises ValueError for keywords that the mode does not have, as NumPy does."""
+    if mode not in ("constant", "empty", *_BY_INDEX):
+        raise UnsupportedArgumentError("numpy.pad", f"mode={mode!r}", ["constant", "empty", *_BY_INDEX], where())
+    if has_values and mode != "constant":
+        raise ParameterError("pad", f"constant_values= for mode={mode!r}", "mode='constant'")
+    if reflect_type is not None and mode not in ("reflect", "symmetric"):
+        raise ParameterError("pad", f"reflect_type= for mode={mode!r}", "mode='reflect' or 'symmetric'")
+    if reflect_type not in (None, "even"):
+        raise UnsupportedArgumentError("numpy.pad", f"reflect_type={reflect_type!r}", ["reflect_type='even'"], where())
 
 
 def _pairs(pad_width: PadWidth, ndim: int) -> list[tuple[int, int]]:

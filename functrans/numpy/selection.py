@@ -212,7 +212,11 @@ def argsort(
     return lax.argsort(x, at)
 
 
-def _check_kth(kth: int | Sequence[int], size: int, name: str) -> None:
+def _check_kth(kth: int | Sequence[int], kind: str, size: int, name: str) -> None:
+    if kind != "introselect":
+        raise ParameterError(name, f"kind={kind!r}", "'introselect'")
+    if np.asarray(kth).dtype.kind not in "iu":
+        raise TypeError("Partition index must be integer")
     if any(not -size <= int(k) < size for k in np.atleast_1d(kth)):
         raise ParameterError(name, f"kth={kth} for {size} elements", f"positions in [{-size}, {size})")
 
@@ -223,7 +227,7 @@ def partition(
 ) -> Array:
     """Sorted along an axis, which is a partition too; NumPy leaves the order on both sides of kth open."""
     x, at = _ordered(a, axis, None, None, "partition")
-    _check_kth(kth, shape_of(x)[at], "partition")
+    _check_kth(kth, kind, shape_of(x)[at], "partition")
     return lax.sort(x, at)
 
 
@@ -233,5 +237,5 @@ def argpartition(
 ) -> Array:
     """The indices that sort along an axis, which is a partition too."""
     x, at = _ordered(a, axis, None, None, "argpartition")
-    _check_kth(kth, shape_of(x)[at], "argpartition")
+    _check_kth(kth, kind, shape_of(x)[at], "argpartition")
     return lax.argsort(x, at)

@@ -81,21 +81,22 @@ def reshape(a: ArrayLike, /, shape: ShapeLike, order: Order = "C", *, copy: bool
     """The elements in a new shape, in which one size may be -1; `order` is of the indices, "A" as "C"."""
     x = strong(a, "reshape")
     sizes = _resolved(shape, aval_of(x).size)
-    if _order(order) == "C":
+    if _order(order, "CFA") == "C":
         return lax.reshape(x, sizes)
     return transpose(lax.reshape(transpose(x), sizes[::-1]))
 
 
-def _order(order: Order) -> Order:
-    if order not in ("C", "F", "A", "K"):
-        raise ParameterError("reshape", f"order={order!r}", "one of 'C', 'F', 'A', 'K'")
+def _order(order: Order, known: str) -> Order:
+    if order not in tuple(known):
+        raise ParameterError("reshape", f"order={order!r}", f"one of {', '.join(map(repr, known))}")
     return "F" if order == "F" else "C"
 
 
 @implements(np.ravel)
 def ravel(a: ArrayLike, order: Order = "C") -> Array:
     """The elements in one dimension; "A" and "K" as "C"."""
-    return reshape(a, -1, order) if 0 not in shape_of(strong(a, "ravel")) else lax.reshape(strong(a, "ravel"), (0,))
+    x = strong(a, "ravel")
+    return reshape(x, (aval_of(x).size,), _order(order, "CFAK"))
 
 
 @implements(np.expand_dims)
@@ -156,8 +157,8 @@ def transpose(a: ArrayLike, axes: Sequence[SupportsIndex] | None = None) -> Arra
     ndim = aval_of(x).ndim
     if axes is None:
         return x if ndim < 2 else lax.transpose(x, range(ndim - 1, -1, -1))
-    if len(axes) != ndim:
-        raise ParameterError("transpose", f"axes={tuple(axes)} for {ndim} dimensions", "each axis once")
+    if isinstance(axes, SupportsIndex) or len(axes) != ndim:
+        raise ParameterError("transpose", f"axes={axes} for {ndim} dimensions", "each axis once")
     return lax.transpose(x, axis_indices(axes, ndim))
 
 

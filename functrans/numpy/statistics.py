@@ -12,7 +12,7 @@ import numpy as np
 from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import ParameterError
 from functrans.numpy.dispatch import implements
-from functrans.numpy.operands import BOOL, FLOAT32, FLOAT64, INT, Axes, axis_indices, reduced_axes, strong
+from functrans.numpy.operands import FLOAT32, FLOAT64, INT, Axes, axis_indices, mask_of, reduced_axes, strong
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.numpy.reductions import kept_shape, sum
 from functrans.numpy.shapes import along, reshape, transpose
@@ -29,7 +29,7 @@ def item_count(x: Array, axis: Axes, keepdims: bool, where: ArrayLike) -> Array:
     shape = aval_of(x).shape
     if where is True:
         return np.asarray(prod(shape[i] for i in reduced_axes(axis, len(shape))), INT)[()]
-    return sum(broadcast_to_shape(astype(as_operand(where), BOOL), shape), axis, keepdims=keepdims)
+    return sum(mask_of(where, shape), axis, keepdims=keepdims)
 
 
 def divided(total: Array, count: Array) -> Array:
@@ -84,7 +84,8 @@ def var(
     to = np.dtype(dtype) if dtype is not None else _float_dtype(x)
     center = as_operand(mean) if mean is not None else _kept_mean(x, axis, to, where)
     total = sum(squared_modulus(x - center), axis, to.type(0).real.dtype, keepdims=keepdims, where=where)
-    return divided(total, np.maximum(item_count(x, axis, keepdims, where) - ddof, 0))
+    out = divided(total, np.maximum(item_count(x, axis, keepdims, where) - ddof, 0))
+    return out if dtype is None else astype(out, to)
 
 
 def _kept_mean(x: Array, axis: Axes, dtype: DType, where: ArrayLike) -> Array:
@@ -123,7 +124,8 @@ def std(
     >>> ft.grad(np.std)(np.array([1.0, 1.0]))
     array([0., 0.])
     """
-    return flat_sqrt(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
+    spread = var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
+    return flat_sqrt(spread) if dtype is None else astype(flat_sqrt(spread), dtype)
 
 
 @implements(np.average)

@@ -166,9 +166,17 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[object], kwargs: 
 def _only(function: Callable[..., Any], kwargs: Kwargs, *takes: str) -> dict[str, Any]:
     """These keywords; raises UnsupportedArgumentError for another that has not its default value."""
     for name, value in kwargs.items():
-        if name not in takes and (name not in _DEFAULTS or (value is not _DEFAULTS[name] and value != _DEFAULTS[name])):
+        if name not in takes and not _is_default(name, value):
             raise UnsupportedArgumentError(name_of(function), name, takes, where())
     return {name: kwargs[name] for name in takes if name in kwargs}
+
+
+def _is_default(name: str, value: object) -> bool:
+    if name == "out":  # array_ufunc has checked it
+        return True
+    if name not in _DEFAULTS:
+        return False
+    return value is _DEFAULTS[name] or (isinstance(value, str) and value == _DEFAULTS[name])
 
 
 def _reduce(ufunc: np.ufunc, inputs: Sequence[object], kwargs: Kwargs) -> Array:
