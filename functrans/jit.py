@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial, update_wrapper
+from functools import update_wrapper
 from types import MethodType
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Self, TypeVar, cast, overload
-from weakref import finalize, ref
 
 from functrans import tree
 from functrans.backends.executable import compile_jaxpr
@@ -31,8 +30,9 @@ from functrans.core.primitive import (
     current_trace,
 )
 from functrans.core.source import bare_name, trimmed
-from functrans.errors import FunctransError
+from functrans.errors import FunctransError, NonArrayInputError
 from functrans.guards import Guards
+from functrans.methods import BoundMethod, Methods
 from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, vjp_jaxpr
@@ -53,7 +53,10 @@ S = TypeVar("S")
 
 
 def _impl(*args: Array, jaxpr: Jaxpr, name: str) -> Values:
-    return compile_jaxpr(jaxpr)(*args)
+    results = owned(compile_jaxpr(jaxpr)(*args), args)
+    for i in jaxpr.weak_results:
+        results[i] = results[i].item()  # a Python number, as Python numbers give
+    return tuple(results)
 
 
 def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
@@ -123,7 +126,7 @@ class Jitted(Generic[P, R]):
         self._static = static
         self._donated = donated
         self._entries: dict[Hashable, _Entry] = {}
-        self._methods = _Methods(fun, lambda method: Jitted(method, static.method(), tuple(i - 1 for i in donated)))
+        self._methods = Methods(fun, lambda method: Jitted(method, static.method(), tuple(i - 1 for i in donated if i)))
         update_wrapper(self, fun, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -131,7 +134,12 @@ class Jitted(Generic[P, R]):
             return self._fun(*args, **kwargs)
         dynamic, fixed = self._static.split(args, kwargs)
         flat, in_tree = tree.flatten(dynamic)
-        leaves = check_leaves(flat, f"jit({self._name})", lambda: self._paths(dynamic, fixed))
+        try:
+            leaves = check_leaves(flat, f"jit({self._name})", lambda: self._paths(dynamic, fixed))
+        except NonArrayInputError:
+            if self._is_method_of(args):  # called as Class.method(instance, …), or by classmethod
+                return cast(R, self._bound_to(args[0])(*args[1:], **kwargs))
+            raise
         trace = current_trace()
         key = (in_tree, tuple(map(aval_of, leaves)), fixed, _named_axes(trace))
         entry = self._entries.get(key)
@@ -140,12 +148,11 @@ class Jitted(Generic[P, R]):
                 entry = self._trace(leaves, in_tree, fixed)
             except FunctransError as error:
                 raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
-            if not entry.outer:  # tracers of an outer transform are others at the next call
+            if not entry.outer and entry.guards.lasting:  # tracers of outer transforms are others at the next call
                 self._entries[key] = entry
         return cast(R, tree.unflatten(entry.out_tree, _run(entry, self._bare_name, leaves, trace)))
 
-    def _trace(self, leaves: Sequence[Array], in_tree: TreeDef[Any], fixed: Hashable) -> _Entry:
-        guards = Guards(self._fun)
+    def _trace(self, leaves: Sequence[Array], in_tree: TreeDef[Any], fixed: Any) -> _Entry:
         with open_stage(function=self._fun) as trace:
             names = self._paths(tree.unflatten(in_tree, leaves), fixed)
             arguments = [
@@ -156,6 +163,8 @@ class Jitted(Generic[P, R]):
             outs, out_tree = tree.flatten(self._fun(*args, **kwargs))
             outs = check_results(outs, self._name, out_tree)
             jaxpr, outer = hoist_tracers(trace.finish(arguments, outs))
+        # after tracing: what the function counted up itself is no change
+        guards = Guards(self._fun, *(value for _, _, value in fixed))
         return _Entry(jaxpr, out_tree, guards, outer)
 
     def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
@@ -170,62 +179,28 @@ class Jitted(Generic[P, R]):
     def __get__(self: Jitted[Concatenate[S, Q], R], instance: S, owner: type | None = None) -> Callable[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> object:
         """A jitted method: an instance that is a pytree is traced, any other is held fixed and watched for changes."""
-        if instance is None:
-            return self
+        return self if instance is None else self._bound_to(instance)
+
+    def _bound_to(self, instance: object) -> Callable[..., Any]:
         if not tree.structure(instance).is_leaf():
             return MethodType(self, instance)
-        return partial(_call_method, instance, self._methods.of(instance))
+        return BoundMethod(instance, self._methods.of(instance))
+
+    def _is_method_of(self, args: tuple[object, ...]) -> bool:
+        """Whether the function is defined in a class, and its first argument is no tree of arrays but what it belongs to."""
+        defined_in = str(getattr(self._fun, "__qualname__", "")).rpartition("<locals>.")[2]
+        if "." not in defined_in or not args or isinstance(args[0], Array | int | float | complex):
+            return False
+        return tree.structure(args[0]).is_leaf()
 
     def __repr__(self) -> str:
         return f"<jitted {self._name}>"
 
 
-def _call_method(_instance: object, method: Jitted[Any, Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a jitted method, which holds its instance weakly, while something holds it strongly."""
-    return method(*args, **kwargs)
-
-
-class _WeakMethod:
-    """A bound method that does not keep its instance alive."""
-
-    def __init__(self, function: Callable[..., Any], instance: object) -> None:
-        self.__func__ = function
-        self._instance = ref(instance)
-        update_wrapper(self, function, updated=())
-
-    @property
-    def __self__(self) -> object:
-        return self._instance()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(self._instance(), *args, **kwargs)
-
-
-class _Methods:
-    """The jitted methods of the living instances of a class, by identity."""
-
-    def __init__(self, function: Callable[..., Any], make: Callable[[Callable[..., Any]], Jitted[Any, Any]]) -> None:
-        self._function = function
-        self._make = make
-        self._known: dict[int, Jitted[Any, Any]] = {}
-
-    def of(self, instance: object) -> Jitted[Any, Any]:
-        method = self._known.get(id(instance))
-        if method is None:
-            try:
-                method = self._make(_WeakMethod(self._function, instance))
-                finalize(instance, self._known.pop, id(instance), None)
-            except TypeError:  # no weak references to it: nothing can be remembered
-                return self._make(MethodType(self._function, instance))
-            self._known[id(instance)] = method
-        return method
-
-
 def _run(entry: _Entry, name: str, leaves: Sequence[Array], trace: Trace) -> Sequence[Array]:
     args = (*entry.outer, *leaves)
     if trace is EVAL:
-        results = compile_jaxpr(entry.jaxpr)(*args)
-        return owned(results, (*leaves, *entry.jaxpr.consts))
+        return _impl(*args, jaxpr=entry.jaxpr, name=name)
     return jit_p.bind(*args, jaxpr=entry.jaxpr, name=name)
 
 
@@ -304,5 +279,10 @@ def jit(
         return lambda fun: jit(
             fun, static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums
         )
+    if isinstance(fun, staticmethod | classmethod):  # the decorators in the other order
+        return type(fun)(jit(fun.__func__, static_argnums=static_argnums, static_argnames=static_argnames,
+                             donate_argnums=donate_argnums))  # fmt: skip
+    if not callable(fun):
+        raise TypeError(f"jit takes a function, not {fun!r} of type {type(fun).__name__}")
     static = StaticArguments.of(fun, static_argnums, static_argnames)
-    return Jitted(fun, static, static.check_donated(donate_argnums))
+    return Jitted(fun, static, static.check_donated(fun, donate_argnums))

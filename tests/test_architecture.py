@@ -31,7 +31,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "control": ("functrans.control", "transforms"),
     "compiler": ("functrans.compiler", "core"),
     "backends": ("functrans.backends", "compiler"),
-    "jit": ("functrans.jit functrans.guards functrans.static", "control backends"),
+    "jit": ("functrans.jit functrans.guards functrans.methods functrans.reads functrans.static", "control backends"),
     "public": (
         "functrans.lax functrans.flatten_util functrans.test_util functrans.tree_util functrans.nn functrans.random"
         " functrans.scipy functrans.optim functrans.debug",

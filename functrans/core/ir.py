@@ -87,6 +87,11 @@ class Jaxpr:
         return tuple(atom.aval for atom in self.outvars)
 
     @cached_property
+    def weak_results(self) -> tuple[int, ...]:
+        """Which results are weak: Python numbers at evaluation."""
+        return tuple(i for i, atom in enumerate(self.outvars) if atom.aval.weak)
+
+    @cached_property
     def dying(self) -> tuple[tuple[Var, ...], ...]:
         """For each equation, the variables that nothing after it uses: an interpreter frees them there."""
         alive = {atom for atom in self.outvars if isinstance(atom, Var)}
