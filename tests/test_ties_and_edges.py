@@ -17,10 +17,11 @@ from functrans.ops.cumulative import cumlogsumexp, cummax, cummin, cumprod, cums
 from functrans.ops.generate import broadcasted_iota, eye, full, full_like, iota, ones
 from functrans.ops.linear_algebra import batch_matmul, dot, dot_general, dot_general_p
 from functrans.ops.reduce import argmax, argmax_p, argmin, reduce_max, reduce_max_p, reduce_min, reduce_prod
+from functrans.ops.select import select
 from functrans.ops.sort import argsort, put_along, sort, take_along, top_k
+from functrans.transforms.grad import grad
 from functrans.transforms.jvp import jvp
 from functrans.transforms.stage import stage
-from functrans.transforms.grad import grad
 from functrans.transforms.vjp import vjp
 from functrans.typing import Array
 
@@ -219,3 +220,17 @@ def test_a_recurrence_does_not_overflow_on_the_way(lines: int) -> None:
     np.testing.assert_allclose(
         linear_recurrence(a, b)[:3], np.array([[1e-300], [1e-100], [1e100]]) * np.ones((1, lines))
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, np.complex64])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_many_elements_are_chosen_as_few_are(dtype: type[np.generic], zero: float) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 20)).astype(dtype)
+    if x.dtype.kind == "f":
+        x[:3, :9] = np.array([[NAN], [INF], [-0.0]])
+    for values in (x, x.T, np.broadcast_to(x[:1], x.shape)):
+        mask = rng.random(x.shape) < 0.5
+        for args in ((mask, values, dtype(zero)), (mask, dtype(zero), values)):
+            found, expected = select(*args), np.where(*args)
+            assert (found.dtype, found.tobytes()) == (expected.dtype, expected.tobytes())

@@ -12,12 +12,12 @@ import numpy as np
 
 from functrans.ops.comparison import is_nan
 from functrans.ops.families import ANY, INEXACT, apply, apply2, elementwise
-from functrans.ops.select import select
+from functrans.ops.select import select, where
 from functrans.typing import Array, ArrayLike
 
 
 def _pick_greater(x: Array, y: Array, a: Array, b: Array) -> Any:  # Any: an array or a scalar
-    out = np.where(np.greater(x, y), a, b)
+    out = where(np.greater(x, y), a, b)
     ties = np.equal(x, y)
     return np.where(ties, 0.5 * np.add(a, b), out)[()] if np.count_nonzero(ties) else out[()]
 
