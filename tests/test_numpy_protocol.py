@@ -219,8 +219,8 @@ def test_a_broadcast_error_names_both_operands() -> None:
         through_identity(add, np.zeros((2, 3)), np.zeros(4, "f4"), traced=[True, False])
     text = str(caught.value)
     assert "`+`: operands could not be broadcast together with shapes (2, 3) and (4,)" in text
-    assert "(2, 3): a traced value of type f64[2,3]" in text
-    assert "(4,): a constant of type f32[4]" in text
+    assert "(2, 3): `x`, a traced value of type f64[2,3]" in text
+    assert "(4,): `y`, a constant of type f32[4]" in text
     assert "return x + y" in text
     assert isinstance(caught.value, ValueError)
 

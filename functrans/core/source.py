@@ -24,7 +24,8 @@ from functrans.errors import FunctransError
 from functrans.errors.base import LOCATE
 
 __all__ = [
-    "Source", "bare_name", "current_source", "function_name", "function_place", "trimmed", "use_source", "user_source",
+    "Source", "bare_name", "current_source", "function_name", "function_place", "last_name", "trimmed", "use_source",
+    "user_source",
 ]  # fmt: skip
 
 _HIDDEN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))

@@ -15,6 +15,7 @@ from functrans.errors import (
     FunctransError,
     InPlaceError,
     ItemAssignmentError,
+    LeakedTracerError,
     OutArgumentError,
     TracerConversionError,
 )
@@ -22,7 +23,7 @@ from functrans.numpy.at import At
 from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
 from functrans.numpy.operators import Operators, weaken
 from functrans.numpy.promotion import astype
-from functrans.numpy.rewrite import replacing, rewritten, site
+from functrans.numpy.rewrite import Site, replacing, rewritten, site
 from functrans.numpy.ufuncs import array_ufunc
 from functrans.ops import complex as complex_
 from functrans.ops.indexing import index
@@ -117,6 +118,8 @@ class ArrayTracer(Operators):
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NoReturn:
         place = site()
+        if not self.owner.alive:
+            raise self.leak(place)
         if place is not None and place.called in _TAKE_LENGTHS:
             self.__index__()
         running = f"`{place.expression}`" if place is not None else "NumPy"
@@ -146,18 +149,25 @@ class ArrayTracer(Operators):
         """The truth value, where the trace knows it (grad and jvp outside jit do); raises ConcretizationError."""
         raise self.refusal(
             "a truth value",
-            "Write  np.where(condition, a, b)  for a choice between values, functrans.lax.cond or while_loop for a branch "
-            "or a loop, and `&`, `|`, `~` for `and`, `or`, `not`.",
+            "Write  np.where(condition, a, b)  for a choice between values, and `&`, `|`, `~` for `and`, `or`, `not`; a branch "
+            "or a loop that must see values belongs outside jit and vmap.",
         )
 
     def refusal(self, wanted: str, fix: str = "") -> FunctransError:
         """The error for something that needs the value."""
         place = site()
+        if not self.owner.alive:
+            return self.leak(place)
         line = rewritten(place, self)
         if place is not None and place.is_assignment:
             return TracerConversionError(self.describe(), f"`{place.expression}`", where(), line)
         fix = fix or "Keep it an array, or make the argument static_argnames of jit."
         return ConcretizationError(self.describe(), wanted, where(), fix, self.why_not_concrete, line)
+
+    def leak(self, place: Site | None) -> LeakedTracerError:
+        """The error for a tracer that has outlived its trace."""
+        used_by = place.expression if place is not None else "Python"
+        return LeakedTracerError(self.describe(), used_by, False, self.owner.home())
 
     def __bool__(self) -> bool:
         return self.truth()
@@ -180,7 +190,10 @@ class ArrayTracer(Operators):
 
     def __format__(self, spec: str) -> str:
         if spec:
-            raise self.refusal("the value as text", "Print it outside, or with functrans.debug.print.")
+            raise self.refusal(
+                "the value as text",
+                "Print it outside the transformed function, or under `with functrans.disable_jit():`.",
+            )
         return repr(self)
 
     def item(self, *args: int) -> NoReturn:

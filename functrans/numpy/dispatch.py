@@ -106,7 +106,7 @@ def name_of(function: NumpyFunction) -> str:
 def where() -> str:
     """The user's line, for the second paragraph of an error message."""
     source = user_source()
-    return "" if source is None else f"at {source}: {source.text}"
+    return "" if source is None else source.place
 
 
 def _signature(function: NumpyFunction, implementation: Callable[..., Any]) -> inspect.Signature:

@@ -16,6 +16,7 @@ from functrans.core.aval import PYTHON_SCALARS, ShapedArray
 from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import ArrayTypeError, BroadcastError, TracerConversionError
 from functrans.numpy.dispatch import has_tracer, where
+from functrans.numpy.rewrite import described, replacing
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.cast import convert_element_type
 from functrans.typing import Array, DType, DTypeLike, Shape
@@ -54,7 +55,8 @@ def as_operand(value: object, name: str = "array") -> Array:
     if isinstance(value, _REFUSED):  # the mask, or the meaning of *, would be lost
         raise ArrayTypeError(name, f"a {type(value).__name__}", where())
     if has_tracer(value):
-        raise TracerConversionError(f"a {type(value).__name__} with a traced value in it", f"`{name}`", where())
+        what = f"a {type(value).__name__} with a traced value in it"
+        raise TracerConversionError(what, f"`{name}`", where(), replacing())
     array = np.asarray(value)
     if array.dtype.kind not in "biufc" or array.dtype.char in "gG":
         raise ArrayTypeError(name, f"a {type(value).__name__} (as an array: {array.dtype})", where())
@@ -144,7 +146,7 @@ def broadcast_shape(name: str, operands: Sequence[Operand]) -> Shape:
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
-        origins = [x.describe() if isinstance(x, Tracer) else f"a constant of type {aval_of(x)}" for x in operands]
+        origins = described(operands)
         raise BroadcastError(name, list(zip(shapes, origins, strict=True)), where()) from None
 
 

@@ -1,7 +1,8 @@
 """For error messages: the user's line, rewritten so that it works with traced values.
 
 `rewritten` finds the expression that is running by the positions in the code object, and puts another in its place in
-the text of the line; it gives "" where that cannot be done. Imports `core.source`; start reading at `rewritten`.
+the text of the line; it gives "" where that cannot be done. `described` says of operands what they are called and where
+they come from. Imports `core.source`; start reading at `rewritten`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from types import FrameType
 
 import numpy as np
 
-from functrans.core.primitive import Tracer
-from functrans.core.source import Source, user_source
+from functrans.core.primitive import Tracer, aval_of
+from functrans.core.source import Source, last_name, user_source
 
-__all__ = ["Site", "replacing", "rewritten", "site"]
+__all__ = ["Site", "described", "replacing", "rewritten", "site"]
 
 _ARRAY_MAKERS = {"array", "asarray", "asanyarray", "ascontiguousarray"}
 _UPDATES = {
@@ -29,6 +30,8 @@ _UPDATES = {
     ast.BitAnd: ("&", ""), ast.BitOr: ("|", ""), ast.BitXor: ("^", ""),
     ast.LShift: ("<<", ""), ast.RShift: (">>", ""),
 }  # fmt: skip
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_LISTS = (ast.List, ast.Tuple)
 _MATH_NAMES = {"pow": "power", "fabs": "abs", "dist": "", "fsum": "", "prod": "prod"}
 
 
@@ -69,6 +72,18 @@ class Site:
         start = lines[_at(node, "lineno") - 1].encode()[: _at(node, "col_offset")].decode()
         end = lines[_at(node, "end_lineno") - 1].encode()[_at(node, "end_col_offset") :].decode()
         return (start + new + end).strip()
+
+    @property
+    def operands(self) -> list[ast.expr]:
+        """The operands of the operator that is running, or the positional arguments of the function."""
+        match self.node:
+            case ast.BinOp(left=left, right=right) | ast.Compare(left=left, comparators=[right]):
+                return [left, right]
+            case ast.AugAssign(target=target, value=value):
+                return [target, value]
+            case ast.Call(args=args):
+                return args
+        return []
 
     def value_of(self, node: ast.AST) -> object:
         """What a name stands for in the running frame; None for other expressions."""
@@ -114,7 +129,7 @@ def site() -> Site | None:
         Site(source, text, node, statement)
         for node, statement in _with_statements(tree, None)
         if statement is not None
-        and isinstance(node, ast.Call | ast.Subscript | ast.AugAssign)
+        and isinstance(node, ast.Call | ast.Subscript | ast.AugAssign | ast.BinOp | ast.Compare)
         and (_at(node, "end_lineno"), _at(node, "end_col_offset")) == (end_line, end_column)
     ]
     exact = [place for place in found if (_at(place.node, "lineno"), _at(place.node, "col_offset")) == (line, column)]
@@ -123,8 +138,17 @@ def site() -> Site | None:
 
 def rewritten(found: Site | None, tracer: Tracer | None = None) -> str:
     """The user's line, rewritten, for the conversion of `tracer` (or the `out=`) that is running; "" if none is known."""
-    if found is None:
-        return ""
+    line = "" if found is None else _rewritten(found, tracer)
+    return line if _is_code(line) else ""
+
+
+def _is_code(line: str) -> bool:
+    """Whether a line can stand in a program, with a body under it if it opens a block."""
+    forms = (line, f"{line}\n    pass", f"if 0:\n    pass\n{line}\n    pass", f"try:\n    pass\n{line}\n    pass")
+    return any(_parsed(form) is not None for form in forms)
+
+
+def _rewritten(found: Site, tracer: Tracer | None) -> str:
     if isinstance(found.statement, ast.AugAssign) and found.node in (found.statement, found.statement.target):
         return _without_in_place(found, found.statement)
     match found.node:
@@ -134,6 +158,8 @@ def rewritten(found: Site | None, tracer: Tracer | None = None) -> str:
             new = _subscript(found, found.node, tracer)
         case ast.Call():
             new = _call(found, found.node)
+        case ast.BinOp(left=left, right=right) if isinstance(left, _LISTS) or isinstance(right, _LISTS):
+            new = f"{_stacked(found, left, 'np')} {_UPDATES[type(found.node.op)][0]} {_stacked(found, right, 'np')}"
         case _:
             new = ""
     return found.with_replaced(found.node, new) if new else ""
@@ -142,6 +168,55 @@ def rewritten(found: Site | None, tracer: Tracer | None = None) -> str:
 def replacing(tracer: Tracer | None = None) -> str:
     """`rewritten` for the place that is running now."""
     return rewritten(site(), tracer)
+
+
+# ---- where operands come from ----
+
+
+def described(operands: Sequence[object]) -> list[str]:
+    """Each operand of the function that is running: what it is called, what it is, and where it comes from."""
+    place = site()
+    nodes: list[ast.expr] = [] if place is None else place.operands
+    if place is None or len(nodes) < len(operands) or not all(map(partial(_may_be, place), nodes, operands)):
+        return [_what(x) for x in operands]
+    return [f"`{' '.join(place.of(node).split())}`, {_what(x)}{_assigned(place, node, x)}"
+            for node, x in zip(nodes, operands, strict=False)]  # fmt: skip
+
+
+def _what(x: object) -> str:
+    return x.describe() if isinstance(x, Tracer) else f"a constant of type {aval_of(x)}"
+
+
+def _may_be(place: Site, node: ast.expr, operand: object) -> bool:
+    """Whether the operand can be the value of this expression: a name must stand for it."""
+    return not isinstance(node, ast.Name) or place.value_of(node) is operand or not isinstance(operand, Tracer)
+
+
+def _assigned(place: Site, node: ast.expr, operand: object) -> str:
+    """Where a name got its value: it is an argument, or which line above assigns it; empty where that is unclear."""
+    if not isinstance(node, ast.Name) or getattr(operand, "origin", None) is not None:  # a staged value tells it itself
+        return ""
+    module = _parsed(place.text)
+    around = [n for n in ast.walk(module) if isinstance(n, _FUNCTIONS) and _encloses(n, place.node)] if module else []
+    if not around:
+        return ""
+    function = max(around, key=lambda n: (_at(n, "lineno"), _at(n, "col_offset")))
+    lines = [_at(n, "lineno") for n in ast.walk(function)
+             if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store)]  # fmt: skip
+    if not lines and any(isinstance(n, ast.arg) and n.arg == node.id for n in ast.walk(function.args)):
+        return f", argument `{node.id}` of `{last_name(place.source.function)}`"
+    if not lines or max(lines) >= _at(place.statement, "lineno"):  # from outside, or changed in a loop
+        return ""
+    return f", from line {max(lines)}: {place.text.splitlines()[max(lines) - 1].strip()}"
+
+
+def _encloses(outer: ast.AST, inner: ast.AST) -> bool:
+    ends = (_at(inner, "end_lineno"), _at(inner, "end_col_offset"))
+    starts = (_at(inner, "lineno"), _at(inner, "col_offset"))
+    return (_at(outer, "lineno"), _at(outer, "col_offset")) <= starts and ends <= (
+        _at(outer, "end_lineno"),
+        _at(outer, "end_col_offset"),
+    )
 
 
 # ---- assignments ----
@@ -201,7 +276,8 @@ def _call(place: Site, node: ast.Call) -> str:
     module = place.of(function.value) if isinstance(function, ast.Attribute) else ""
     keywords = {keyword.arg: place.of(keyword.value) for keyword in node.keywords if keyword.arg}
     if "out" in keywords:
-        return _without_out(place, node, keywords["out"])
+        out = next(keyword.value for keyword in node.keywords if keyword.arg == "out")
+        return _without_out(place, node, out)
     if module in ("math", "cmath"):
         name = _MATH_NAMES.get(name, name)
         return f"np.{name}({', '.join(map(place.of, node.args))})" if name and hasattr(np, name) else ""
@@ -218,9 +294,18 @@ def _arguments(node: ast.Call, text: Callable[[ast.expr], str], *, without: str 
     return ", ".join([*map(text, node.args), *(f"{name}={text(v)}" if name else f"**{text(v)}" for name, v in named)])
 
 
-def _without_out(place: Site, node: ast.Call, out: str) -> str:
+def _without_out(place: Site, node: ast.Call, out: ast.expr) -> str:
+    """The call without `out=`, its result assigned to what `out` names if that is all that the statement does."""
     called = f"{place.of(node.func)}({_arguments(node, place.of, without='out')})"
-    return f"{out} = {called}" if isinstance(place.statement, ast.Expr | ast.Assign) else called
+    if isinstance(out, ast.Tuple) and len(out.elts) == 1:
+        (out,) = out.elts
+    is_whole = isinstance(place.statement, ast.Expr | ast.Assign) and place.statement.value is node
+    if is_whole and isinstance(out, ast.Name | ast.Attribute):
+        return f"{place.of(out)} = {called}"
+    if isinstance(place.statement, ast.Expr) and is_whole and isinstance(out, ast.Subscript):
+        base = place.value_of(out.value)
+        return _updated(place, out, base if isinstance(base, Tracer) else None, f"set({called})")
+    return called
 
 
 def _with_stacked(place: Site, node: ast.Call, module: str, _keywords: dict[str, str]) -> str:
