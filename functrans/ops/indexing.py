@@ -140,10 +140,11 @@ def _mode(vectors: Array, mode: GatherScatterMode) -> GatherScatterMode:
 def _vectors(blocks: Sequence[Block], shape: Shape, sizes: Sequence[int], mode: GatherScatterMode) -> Array:
     """The blocks, broadcast to one shape, as the elements of index vectors; int64."""
     if not any(isinstance(block, Tracer) for block in blocks):
-        columns = [np.broadcast_to(np.asarray(block, _INT64), shape) for block in blocks]
-        return np.stack(columns, -1) if columns else np.zeros((*shape, 0), _INT64)
+        known = [np.broadcast_to(np.asarray(block, _INT64), shape) for block in blocks]
+        return np.stack(known, -1) if known else np.zeros((*shape, 0), _INT64)
     traced = [_column(block, shape, size, mode) for block, size in zip(blocks, sizes, strict=True)]
-    return concatenate([expand_dims(column, (len(shape),)) for column in traced], len(shape))
+    columns = [expand_dims(column, (len(shape),)) for column in traced]
+    return columns[0] if len(columns) == 1 else concatenate(columns, len(shape))
 
 
 def _column(block: Block, shape: Shape, size: int, mode: GatherScatterMode) -> Array:
