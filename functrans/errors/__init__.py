@@ -9,6 +9,7 @@ from functrans.errors.base import (
     FunctransError,
 )
 from functrans.errors.custom import (
+    CustomClosureError,
     CustomRuleError,
     MissingRuleError,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "ComplexOutputError",
     "ConcretizationError",
     "CotangentError",
+    "CustomClosureError",
     "CustomRuleError",
     "DataclassFieldsError",
     "Difference",

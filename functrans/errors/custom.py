@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functrans.errors.base import FunctransError
 
-__all__ = ["CustomRuleError", "MissingRuleError"]
+__all__ = ["CustomClosureError", "CustomRuleError", "MissingRuleError"]
 
 
 class MissingRuleError(FunctransError, TypeError):
@@ -22,3 +22,13 @@ class CustomRuleError(FunctransError, TypeError):
 
     def __init__(self, function: str, problem: str, needed: str) -> None:
         super().__init__(f"In the custom derivative of `{function}`, {problem}; it must be {needed}.")
+
+
+class CustomClosureError(FunctransError, TypeError):
+    """A function with a custom derivative, or its rule, closes over a traced value."""
+
+    def __init__(self, function: str, tracer: str) -> None:
+        super().__init__(
+            f"The custom derivative of {function} closes over {tracer}, which belongs to a transform around it.",
+            fix="Rules give derivatives for arguments only: pass the value as one more argument.",
+        )

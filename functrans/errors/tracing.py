@@ -22,6 +22,7 @@ class LeakedTracerError(FunctransError, RuntimeError):
     """A traced value was used after the transformed function that it belongs to had returned, or in another thread."""
 
     def __init__(self, tracer: str, used_by: str, alive: bool, home: str = "") -> None:
+        self.tracer = tracer
         how = "in another thread or context than the one that traces it" if alive else "after its trace had ended"
         whose = f"\nIt belongs to the transformed function {home}: look there for what keeps it." if home else ""
         super().__init__(

@@ -18,11 +18,12 @@ import numpy as np
 from functrans import tree
 from functrans.core.aval import ShapedArray, is_inexact
 from functrans.core.primitive import Maybes, Values, aval_of
-from functrans.errors import CustomRuleError, MissingRuleError
+from functrans.errors import CustomClosureError, CustomRuleError, LeakedTracerError, MissingRuleError
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
 from functrans.transforms.custom_primitives import custom_jvp_p, custom_vjp_p
 from functrans.transforms.vjp import cotangent
 from functrans.tree import TreeDef
+from functrans.treedef import flatten_prefix, is_none
 from functrans.typing import Array
 
 __all__ = ["custom_jvp", "custom_vjp"]
@@ -39,6 +40,34 @@ Backward: TypeAlias = (  # Any: the arguments that are not differentiated, if th
 )  # fmt: skip
 
 
+_Result: TypeAlias = "tuple[TreeDef[Any], list[ShapedArray]]"
+"""The tree of a result and the types of its leaves, none of them weak."""
+
+
+def _result(outs: Sequence[Array], out_tree: TreeDef[Any]) -> _Result:
+    return out_tree, [aval_of(out).update(weak=False) for out in outs]
+
+
+def _leaves_like(tangents: Any, like: TreeDef[Any], what: str, what_like: str) -> list[Any]:
+    """The leaves of a tree of the structure `like`, in which None stands for zeros, also of whole subtrees."""
+    leaves, structure = tree.flatten(tangents)
+    if structure == like:
+        return leaves
+    if len(leaves) < len(tree.leaves(tangents, is_leaf=is_none)):
+        spread = flatten_prefix(tangents, like, what, what_like)
+        if sum(leaf is not None for leaf in spread) == len(leaves):  # no leaf in place of a subtree
+            return spread
+    tree.check_same_structure(like, structure, what_like, what)
+    return leaves
+
+
+def _signature(fun: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(fun)
+    except ValueError:  # a builtin without one
+        return inspect.Signature([inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)])
+
+
 class _Custom(Generic[P, R]):
     """What both have in common: a function, and which of its arguments are not differentiated."""
 
@@ -46,7 +75,16 @@ class _Custom(Generic[P, R]):
         update_wrapper(cast(Callable[..., Any], self), fun, updated=())
         self._fun: Callable[..., Any] = fun  # called with trees of tracers
         self._name = function_name(fun)
-        self._nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        self._signature = _signature(fun)
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self._names = [p.name for p in self._signature.parameters.values() if p.kind in kinds]
+        nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        count = len(self._names)
+        if any(not -count <= i < count for i in nondiff):
+            raise CustomRuleError(
+                self._name, f"nondiff_argnums is {nondiff}", f"among its {count} positional parameters"
+            )
+        self._nondiff = tuple(i % count for i in nondiff)
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> Self: ...
@@ -58,9 +96,9 @@ class _Custom(Generic[P, R]):
 
     def _positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments by position, as the rules take them."""
-        if not kwargs:
+        if not kwargs and len(args) >= len(self._names):
             return args
-        bound = inspect.signature(self._fun).bind(*args, **kwargs)
+        bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         if bound.kwargs:
             raise CustomRuleError(self._name, f"keyword-only arguments {sorted(bound.kwargs)}", "positional ones only")
@@ -69,6 +107,11 @@ class _Custom(Generic[P, R]):
     def _split(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         fixed = tuple(args[i] for i in self._nondiff)
         return fixed, tuple(arg for i, arg in enumerate(args) if i not in self._nondiff)
+
+    def _differentiated(self, count: int) -> list[str]:
+        """What to call the arguments that are differentiated in messages."""
+        names = [f"argument `{name}`" for i, name in enumerate(self._names) if i not in self._nondiff]
+        return [*names, *(f"argument {i + len(self._nondiff)}" for i in range(len(names), count))][:count]
 
     def _join(self, fixed: tuple[Any, ...], diff: Sequence[Any]) -> list[Any]:
         args = list(diff)
@@ -85,13 +128,30 @@ class _Custom(Generic[P, R]):
         flat, out_tree = tree.flatten(out)
         return check_results(flat, self._name, out_tree), out_tree
 
+    def _run(self, function: Callable[..., Any], *args: Any) -> Any:  # Any: trees of tracers
+        """Call the function or a rule; tracers that it closes over may belong to traces that are not those of its operands."""
+        try:
+            return function(*args)
+        except LeakedTracerError as error:
+            raise CustomClosureError(f"`{self._name}`", error.tracer) from error
+
+    def _check_like_function(self, rule: str, outs: _Result, known: _Result | None) -> None:
+        """Whether a rule gives results like those of the function, where these are known."""
+        if known is None or outs == known:
+            return
+        tree.check_same_structure(known[0], outs[0], f"the result of {self._name}", f"the result of its {rule}")
+        got, needed = (", ".join(map(str, avals)) for avals in (outs[1], known[1]))
+        raise CustomRuleError(self._name, f"the {rule} gives {got}", f"{needed}, as the function")
+
 
 class custom_vjp(_Custom[P, R]):  # JAX's name; used as a decorator
     """A function with a rule for reverse mode, given by `defvjp(fwd, bwd)`; forward mode and vmap are derived from it.
 
     `fwd(*args) -> (out, residuals)` is run in place of the function where it is differentiated, residuals being any tree of
     values that the backward pass needs; `bwd(residuals, ct) -> tuple` gives a cotangent for each argument (None for zero).
-    Arguments in `nondiff_argnums` (functions, strings, …) come first in `bwd`: `bwd(*nondiff, residuals, ct)`.
+    Arguments in `nondiff_argnums` (functions, strings, …) come first in `bwd`: `bwd(*nondiff, residuals, ct)`. None stands for
+    zeros, also within a tree. Rules see their arguments only: function and rules must not close over values of a transform
+    around them (CustomClosureError); pass those as arguments.
 
     >>> import numpy as np
     >>> from functrans.transforms.grad import grad
@@ -112,8 +172,9 @@ class custom_vjp(_Custom[P, R]):  # JAX's name; used as a decorator
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if self._rules is None:
             raise MissingRuleError(self._name, "defvjp(fwd, bwd)")
-        fixed, diff = self._split(self._positional(args, kwargs))
-        leaves, in_tree = self._flatten(args, diff)
+        positional = self._positional(args, kwargs)
+        fixed, diff = self._split(positional)
+        leaves, in_tree = self._flatten(positional, diff)
         call = _VjpCall(self, *self._rules, fixed, in_tree, [aval_of(leaf) for leaf in leaves])
         outs = custom_vjp_p.bind(*leaves, fun=call.fun, fwd=call.fwd, bwd=call.bwd, outer=0)
         return cast(R, tree.unflatten(call.out_tree, outs))
@@ -125,6 +186,8 @@ class _VjpCall:
     out_tree: TreeDef[Any]
     residual_tree: TreeDef[Any]
     out_avals: list[ShapedArray]
+    _known: _Result | None = None
+    """What the function gives, once it has run."""
 
     def __init__(
         self,
@@ -140,18 +203,20 @@ class _VjpCall:
 
     def fun(self, *flat: Array) -> list[Array]:
         custom = self._custom
-        out = custom._fun(*custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
+        out = custom._run(custom._fun, *custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
         outs, self.out_tree = custom._flatten_result(out)
+        self._known = _result(outs, self.out_tree)
         return outs
 
     def fwd(self, *flat: Array) -> tuple[Values, Values]:
         custom = self._custom
-        pair = self._user_fwd(*custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
+        pair = custom._run(self._user_fwd, *custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise CustomRuleError(
                 custom._name, f"the forward rule returned {type(pair).__name__}", "a pair (out, residuals)"
             )
         outs, self.out_tree = custom._flatten_result(pair[0])
+        custom._check_like_function("forward rule", _result(outs, self.out_tree), self._known)
         self.out_avals = [aval_of(out) for out in outs]
         self._in_avals = [aval_of(value) for value in flat]
         residuals, self.residual_tree = custom._flatten_result(pair[1])
@@ -160,7 +225,7 @@ class _VjpCall:
     def bwd(self, residuals: Values, cts: Maybes) -> Maybes:
         filled = [cotangent(ct, aval) for ct, aval in zip(cts, self.out_avals, strict=True)]
         ct = tree.unflatten(self.out_tree, filled)
-        grads = self._user_bwd(*self._fixed, tree.unflatten(self.residual_tree, residuals), ct)
+        grads = self._custom._run(self._user_bwd, *self._fixed, tree.unflatten(self.residual_tree, residuals), ct)
         return self._flat_cotangents(grads)
 
     def _flat_cotangents(self, grads: Any) -> Maybes:
@@ -172,16 +237,10 @@ class _VjpCall:
                 name, f"the backward rule returned {shown}", f"a tuple of {len(arguments)} cotangents"
             )
         flat: list[Array | None] = []
-        for number, (grad, argument) in enumerate(zip(grads, arguments, strict=True)):
-            what = f"the cotangent of argument {number}"
-            if grad is None:
-                flat += [None] * argument.num_leaves
-                continue
-            leaves, grad_tree = tree.flatten(grad)
-            if grad_tree != argument:
-                tree.check_same_structure(argument, grad_tree, f"argument {number} of {name}", what)
-            for leaf in leaves:
-                flat.append(self._fitting(leaf, self._in_avals[len(flat)], what))
+        for number, grad, argument in zip(self._custom._differentiated(len(arguments)), grads, arguments, strict=True):
+            what = f"the cotangent of {number}"
+            for leaf in _leaves_like(grad, argument, what, f"{number} of {name}"):
+                flat.append(None if leaf is None else self._fitting(leaf, self._in_avals[len(flat)], what))
         return tuple(flat)
 
     def _fitting(self, leaf: Any, aval: ShapedArray, what: str) -> Array | None:
@@ -223,6 +282,10 @@ class custom_jvp(_Custom[P, R]):  # JAX's name; used as a decorator
 
         def rule(*args: Any) -> tuple[Any, Any]:
             *fixed, primals, tangents = args
+            if len(rules) != len(primals):
+                raise CustomRuleError(
+                    self._name, f"defjvps got {len(rules)} rules", f"{len(primals)}, one per argument"
+                )
             out = cast(Callable[..., Any], self)(*self._join(tuple(fixed), primals))
             terms = [one(t, out, *primals) for one, t in zip(rules, tangents, strict=True) if one is not None]
             if not terms:
@@ -235,23 +298,27 @@ class custom_jvp(_Custom[P, R]):  # JAX's name; used as a decorator
         user_rule = self._rule
         if user_rule is None:
             raise MissingRuleError(self._name, "defjvp(rule)")
-        fixed, diff = self._split(self._positional(args, kwargs))
-        leaves, in_tree = self._flatten(args, diff)
-        known: list[TreeDef[Any]] = []
+        positional = self._positional(args, kwargs)
+        fixed, diff = self._split(positional)
+        leaves, in_tree = self._flatten(positional, diff)
+        known: list[_Result] = []
 
         def fun(*flat: Array) -> list[Array]:
-            outs, out_tree = self._flatten_result(self._fun(*self._join(fixed, tree.unflatten(in_tree, flat))))
-            known.append(out_tree)
+            out = self._run(self._fun, *self._join(fixed, tree.unflatten(in_tree, flat)))
+            outs, out_tree = self._flatten_result(out)
+            known.append(_result(outs, out_tree))
             return outs
 
         def rule(primals: Values, tangents: Values) -> tuple[Values, Maybes]:
-            pair = user_rule(*fixed, tree.unflatten(in_tree, primals), tree.unflatten(in_tree, tangents))
+            pair = self._run(user_rule, *fixed, tree.unflatten(in_tree, primals), tree.unflatten(in_tree, tangents))
             outs, out_tree, out_tangents = self._split_rule_result(pair)
-            known.append(out_tree)
+            result = _result(outs, out_tree)
+            self._check_like_function("rule", result, known[0] if known else None)
+            known.append(result)
             return tuple(outs), out_tangents
 
         outs = custom_jvp_p.bind(*leaves, fun=fun, rule=rule, outer=0)
-        return cast(R, tree.unflatten(known[-1], outs))
+        return cast(R, tree.unflatten(known[-1][0], outs))
 
     def _split_rule_result(self, pair: Any) -> tuple[list[Array], TreeDef[Any], Maybes]:
         if not isinstance(pair, tuple) or len(pair) != 2:
@@ -259,13 +326,11 @@ class custom_jvp(_Custom[P, R]):  # JAX's name; used as a decorator
                 self._name, f"the rule returned {type(pair).__name__}", "a pair (out, tangent of out)"
             )
         outs, out_tree = self._flatten_result(pair[0])
-        flat, tangent_tree = tree.flatten(pair[1])
-        if tangent_tree != out_tree:
-            tree.check_same_structure(out_tree, tangent_tree, "the value", "the tangent")
+        flat = _leaves_like(pair[1], out_tree, "the tangent", "the value")
         tangents: list[Array | None] = []
         for out, tangent in zip(outs, flat, strict=True):
             aval = aval_of(out)
-            if not is_inexact(aval.dtype):
+            if tangent is None or not is_inexact(aval.dtype):
                 tangents.append(None)
                 continue
             (checked,) = check_leaves([tangent], f"the rule of {self._name}", lambda: ["the tangent"])

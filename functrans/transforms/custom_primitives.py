@@ -14,6 +14,7 @@ from typing import cast
 from functrans.core.aval import is_inexact
 from functrans.core.ir import Jaxpr, eval_jaxpr
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of
+from functrans.errors import CustomClosureError
 from functrans.ops.broadcast import broadcast_batch, reduce_sum
 from functrans.transforms.vjp import cotangent, instantiate, pull_back, record
 from functrans.transforms.vmap import run_batched
@@ -27,6 +28,12 @@ Flat = Callable[..., Sequence[Array]]
 
 def _run(fun: Flat | Jaxpr, args: Sequence[Array]) -> Values:
     return eval_jaxpr(fun, *args) if isinstance(fun, Jaxpr) else tuple(fun(*args))
+
+
+def _refuse_closed_over(kind: str, outer: int, differentiated: Sequence[bool], primals: Values) -> None:
+    if any(differentiated[:outer]):
+        number = list(differentiated).index(True)
+        raise CustomClosureError(f"a {kind} function", f"a value of type {aval_of(primals[number])}")
 
 
 def _batched(axis: NamedAxis, batched: Sequence[bool], fun: Flat | Jaxpr) -> Flat:
@@ -52,6 +59,7 @@ Bwd = Callable[[Values, Maybes], Maybes]
 
 def _vjp_rule(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
     outer, bwd = params["outer"], params["bwd"]
+    _refuse_closed_over("custom_vjp", outer, wanted, primals)
     outs, residuals = params["fwd"](*primals[outer:])
 
     def pullback(cts: Maybes) -> Maybes:
@@ -62,6 +70,7 @@ def _vjp_rule(primals: Values, wanted: tuple[bool, ...], params: Params) -> tupl
 
 def _vjp_as_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
     outer, bwd = params["outer"], params["bwd"]
+    _refuse_closed_over("custom_vjp", outer, [t is not None for t in tangents], primals)
     outs, residuals = params["fwd"](*primals[outer:])
     avals = [aval_of(out) for out in outs]
     smooth = [i for i, aval in enumerate(avals) if is_inexact(aval.dtype)]
@@ -141,6 +150,7 @@ JvpFunction = Callable[[Values, Values], tuple[Values, Maybes]]
 
 def _jvp_rule(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
     outer = params["outer"]
+    _refuse_closed_over("custom_jvp", outer, [t is not None for t in tangents], primals)
     given = tuple(map(_tangent, tangents[outer:], primals[outer:]))
     return cast(tuple[Values, Maybes], params["rule"](primals[outer:], given))
 
@@ -151,6 +161,7 @@ def _tangent(tangent: Array | None, primal: Array) -> Array:
 
 def _jvp_as_vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
     outer, rule = params["outer"], params["rule"]
+    _refuse_closed_over("custom_jvp", outer, wanted, primals)
     inner = primals[outer:]
     tracked = [i for i, want in enumerate(wanted[outer:]) if want]
     kept: list[Values] = []
