@@ -24,14 +24,25 @@ def refilled(x: Array) -> Array:
     return total
 
 
-@pytest.mark.parametrize("transform", [ft.grad, lambda f: lambda x: ft.vjp(f, x)[1](1.0)])
+@pytest.mark.parametrize(
+    "transform", [ft.grad, lambda f: lambda x: ft.vjp(f, x)[1](1.0), lambda f: ft.jit(ft.grad(f)), ft.jacrev]
+)
 def test_a_buffer_that_is_written_again_is_an_error(transform: Callable[..., Any]) -> None:
     with pytest.raises(ChangedConstantError, match=r"(?s)refilled.*shape \(3,\).*copy\(\)"):
         transform(refilled)(np.ones(3))
 
 
-def test_under_jit_each_use_has_the_values_of_its_time() -> None:
-    np.testing.assert_array_equal(ft.jit(ft.grad(refilled))(np.ones(3)), [1.0, 2.0, 3.0])
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda f: ft.grad(ft.jit(f)),
+        lambda f: ft.jit(ft.grad(ft.jit(f))),
+        ft.jacfwd,
+        lambda f: lambda x: ft.vmap(lambda t: ft.linearize(f, x)[1](t))(np.eye(3)),
+    ],
+)
+def test_where_each_use_is_recorded_it_has_the_values_of_its_time(transform: Callable[..., Any]) -> None:
+    np.testing.assert_array_equal(transform(refilled)(np.ones(3)), [1.0, 2.0, 3.0])
 
 
 def dot(data: Array, x: Array) -> Array:

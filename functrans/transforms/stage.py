@@ -122,7 +122,7 @@ class StageTrace(Trace):
             self.snapshots[id(value)] = np.broadcast_to(uniform, aval.shape)
             return var
         self.constvars.append(var)
-        if self.fold or isinstance(value, Tracer):
+        if isinstance(value, Tracer):
             self.consts.append(value)
         else:
             self.snapshots[id(value)] = snapshot = _snapshot(value)

@@ -39,7 +39,6 @@ from functrans.ops.families import add_any
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned, private
 from functrans.transforms.constants import Constants
 from functrans.transforms.signatures import No, R, Ts, X, Yes
-from functrans.transforms.stage import StageTrace
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
@@ -86,7 +85,7 @@ class VjpTrace(Trace):
     def __init__(self, parent: Trace, function: Callable[..., Any] | None = None) -> None:
         super().__init__(parent, function)
         self.tape: list[Step] = []
-        self.constants = None if any(isinstance(trace, StageTrace) for trace in self.ancestors()) else Constants()
+        self.constants = Constants()
         self.count = 0
 
     def track(self, value: Array) -> VjpTracer:
@@ -104,7 +103,7 @@ class VjpTrace(Trace):
             primals.append(arg.value if mine else arg)
             numbers.append(arg.number if mine else -1)
             wanted.append(mine)
-        if False in wanted and True in wanted and self.constants is not None:  # a stage takes snapshots
+        if False in wanted and True in wanted:
             self.constants.note(primals)
         parent = self.parent
         token = set_trace(parent)
@@ -239,8 +238,7 @@ def _own(trace: VjpTrace, leaf: Any) -> tuple[Any, int]:  # Any: not yet known t
 
 def pull_back(recorded: Recorded, cts: Sequence[Array | None], count: int, *, consume: bool) -> list[Array | None]:
     """The cotangents of the first `count` numbers on the tape, which are the inputs, from those of the values."""
-    if recorded.trace.constants is not None:
-        recorded.trace.constants.check(recorded.name)
+    recorded.trace.constants.check(recorded.name)
     found: dict[int, Array] = {}
     for number, ct in zip(recorded.numbers, cts, strict=True):
         if number >= 0 and ct is not None:
