@@ -1,0 +1,180 @@
+"""The passes: each keeps a checked jaxpr and every value, bit for bit; and the cache from structures to programs."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from functrans import custom_jvp, custom_vjp, grad, jit, lax, vmap
+from functrans.backends import executable
+from functrans.backends.executable import compile_jaxpr
+from functrans.backends.numpy import Program
+from functrans.compiler.cse import cse
+from functrans.compiler.inline import inline
+from functrans.compiler.pipeline import PASSES, optimize
+from functrans.core.aval import shaped
+from functrans.core.check import check_jaxpr
+from functrans.core.dce import dce
+from functrans.core.ir import Jaxpr, eval_jaxpr
+from functrans.transforms.stage import stage
+
+Fun = Callable[..., Any]
+X = np.array([0.5, -0.0, np.nan])
+NAN, NEGATIVE = np.float64("nan"), np.float64(-0.0)
+
+
+@custom_vjp
+def clipped(x: Any) -> Any:
+    return np.sin(x)
+
+
+clipped.defvjp(lambda x: (np.sin(x), x), lambda x, ct: (np.cos(x) * np.clip(ct, -1, 1),))
+
+
+@custom_jvp
+def smooth(x: Any) -> Any:
+    return np.tanh(x)
+
+
+smooth.defjvps(lambda t, out, x: t * (1 - out * out))
+
+
+@jit
+def nested(x: Any) -> Any:
+    return jit(lambda y: y * np.arange(3.0))(x) + 1
+
+
+FUNCTIONS: dict[str, Fun] = {
+    "duplicates": lambda x: [np.sin(x) + np.sin(x), np.sin(x)],
+    "duplicates of nested jits": lambda x: [nested(x), nested(x), nested(nested(x))],
+    "duplicates of custom rules": lambda x: [clipped(x) + clipped(x), smooth(x) * smooth(x)],
+    "their gradients": lambda x: [grad(lambda x: np.sum(clipped(x) * smooth(x)))(x)],
+    "dead code": lambda x: [(np.exp(x), np.sin(x))[1]],
+    "a dead constant": lambda x: [(x * np.arange(3.0), x)[1]],
+    "zeros of both signs": lambda x: [np.copysign(x, 0.0), np.copysign(x, -0.0), np.copysign(1.0, x * 0.0)],
+    "NaN": lambda x: [x + NAN, np.where(x > 0, NAN, x), np.full(3, NAN) + x],
+    "numbers of several types": lambda x: [x * 1, x * 1.0, x * True, x.astype(np.float32) * 1],
+    "constants returned": lambda x: [NAN, NEGATIVE, 1, 1.0, True, np.arange(3)],
+    "an argument twice": lambda x: [x, x, x],
+    "a nested identity": lambda x: [jit(lambda y: y)(x), jit(lambda y: (y, 2.0))(x)[0]],
+    "several results": lambda x: [*lax.top_k(x, 2), lax.top_k(x, 2)[1]],
+    "a batch": lambda x: [vmap(jit(lambda y: clipped(y) * 2))(x)],
+    "nothing": lambda x: [],
+}
+
+
+def jaxpr_of(name: str) -> Jaxpr:
+    return stage(FUNCTIONS[name], [shaped((3,), np.dtype(np.float64))])
+
+
+def assert_same_bits(got: Any, expected: Any) -> None:
+    for one, other in zip(got, expected, strict=True):
+        one, other = np.asarray(one), np.asarray(other)
+        assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+
+
+PIPELINE: dict[str, Callable[[Jaxpr], Jaxpr]] = {
+    **{function.__name__: function for function in PASSES},
+    "all": optimize,
+    "again": lambda j: optimize(optimize(j)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("step", PIPELINE)
+def test_a_pass_keeps_the_function(name: str, step: str) -> None:
+    jaxpr = jaxpr_of(name)
+    check_jaxpr(jaxpr)
+    after = PIPELINE[step](jaxpr)
+    check_jaxpr(after)
+    assert (after.in_avals, after.out_avals) == (jaxpr.in_avals, jaxpr.out_avals)
+    assert_same_bits(eval_jaxpr(after, X), eval_jaxpr(jaxpr, X))
+    assert_same_bits(compile_jaxpr(after)(X), eval_jaxpr(jaxpr, X))
+
+
+def names(jaxpr: Jaxpr) -> list[str]:
+    return [eqn.prim.name for eqn in jaxpr.eqns]
+
+
+def test_inline_leaves_no_nested_jaxpr() -> None:
+    for name in FUNCTIONS:
+        assert not {"jit", "custom_vjp", "custom_jvp"} & set(names(inline(jaxpr_of(name))))
+
+
+def test_cse_joins_duplicates() -> None:
+    assert names(cse(jaxpr_of("duplicates"))).count("sin") == 1
+    flat = inline(jaxpr_of("duplicates of custom rules"))
+    assert sorted(names(flat)) == ["add", "mul", "sin", "sin", "tanh", "tanh"]
+    assert sorted(names(cse(flat))) == ["add", "mul", "sin", "tanh"]
+
+
+def test_cse_tells_literals_apart_by_their_bits() -> None:
+    flat = cse(jaxpr_of("zeros of both signs"))
+    assert names(flat).count("copysign") == names(jaxpr_of("zeros of both signs")).count("copysign")
+
+
+def test_cse_tells_parameters_apart() -> None:
+    both = cse(stage(lambda x: [np.sum(x, 0), np.sum(x, 1), np.sum(x, 0)], [shaped((2, 2), np.dtype(np.float64))]))
+    assert names(both).count("reduce_sum") == 2
+
+
+def test_dce_drops_equations_and_constants() -> None:
+    assert names(dce(jaxpr_of("dead code"))) == ["sin"]
+    assert dce(jaxpr_of("a dead constant")).consts == ()
+    jaxpr = jaxpr_of("an argument twice")
+    assert dce(jaxpr) is jaxpr
+
+
+# ---- from structures to programs ----
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Jaxpr]]:
+    """The jaxprs of which programs are made."""
+    seen: list[Jaxpr] = []
+
+    class Counted(Program):
+        def __init__(self, jaxpr: Jaxpr) -> None:
+            seen.append(jaxpr)
+            super().__init__(jaxpr)
+
+    monkeypatch.setattr(executable, "Program", Counted)
+    executable._programs.clear()
+    yield seen
+    executable._programs.clear()
+
+
+def test_functions_of_one_structure_share_a_program(made: list[Jaxpr]) -> None:
+    for scale in (np.arange(3.0), np.arange(3.0) + 1, np.array([5.0, -1.0, 2.0])):
+        np.testing.assert_array_equal(jit(lambda x: np.arctan(x * scale))(np.ones(3)), np.arctan(scale))  # noqa: B023
+    assert len(made) == 1
+    jit(lambda x: np.arctan(x * 2.0))(np.ones(3))
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (lambda x: np.copysign(x, 0.0), lambda x: np.copysign(x, -0.0)),
+        (lambda x: x + 1, lambda x: x + 2),
+        (lambda x: x * np.float32(1), lambda x: x * np.float64(1)),
+        (lambda x: np.sum(x, axis=0, keepdims=True), lambda x: np.sum(x)),
+        (lambda x: np.pad(x, 1, constant_values=0.0), lambda x: np.pad(x, 1, constant_values=-0.0)),
+        (lambda x: np.nan_to_num(x, nan=0.0), lambda x: np.nan_to_num(x, nan=-0.0)),
+    ],
+    ids=["zeros", "numbers", "dtypes", "parameters", "pad", "nan_to_num"],
+)
+def test_functions_that_differ_in_a_constant_do_not(pair: tuple[Fun, Fun]) -> None:
+    x = np.array([-1.0, np.nan, -0.0], np.float32)
+    for function in pair:
+        assert_same_bits([jit(function)(x)], [function(x)])
+
+
+def test_the_cache_is_bounded(made: list[Jaxpr], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executable, "_CACHE_SIZE", 4)
+    for number in range(10):
+        jit(lambda x: x + number)(1.0)  # noqa: B023
+    assert len(executable._programs) <= 4
+    assert len(made) == 10
