@@ -6,8 +6,10 @@ NumPy's NEP 50 (a float32 array times a traced Python `2.0` stays float32). Impo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from threading import RLock
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -34,20 +36,16 @@ FLOAT0 = np.dtype([("float0", np.void, 0)])
 _SHORT = {"b": "bool", "i": "i", "u": "u", "f": "f", "c": "c"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ShapedArray:
-    """Shape, dtype and weakness of a value; make one with `shaped`, which returns shared instances."""
+    """Shape, dtype and weakness of a value. Only `shaped` makes them: those with equal parts are one and the same object."""
 
     shape: Shape
     dtype: DType
-    weak: bool = False
-    _hash: int = field(init=False, repr=False, compare=False)
+    weak: bool
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.shape, self.dtype, self.weak)))
-
-    def __hash__(self) -> int:  # computed once: avals are keys everywhere
-        return self._hash
+    def __reduce__(self) -> tuple[object, ...]:
+        return shaped, (self.shape, self.dtype, self.weak)
 
     @property
     def ndim(self) -> int:
@@ -71,10 +69,18 @@ class ShapedArray:
         return f"{short_dtype(self.dtype)}{'*' if self.weak else ''}[{','.join(map(str, self.shape))}]"
 
 
-@lru_cache(maxsize=8192)
+_living: WeakValueDictionary[tuple[Shape, DType, bool], ShapedArray] = WeakValueDictionary()
+_lock = RLock()  # a finalizer may run inside it
+
+
+@lru_cache(maxsize=8192)  # which C looks up; what falls out of it is still found among the living
 def shaped(shape: Shape, dtype: DType, weak: bool = False) -> ShapedArray:
-    """The `ShapedArray` of these parts; equal parts give the same object while it is in the cache."""
-    return ShapedArray(shape, dtype, weak)
+    """The `ShapedArray` of these parts. Avals are keys everywhere, so equality is identity, which costs nothing."""
+    with _lock:
+        aval = _living.get((shape, dtype, weak))
+        if aval is None:
+            aval = _living[shape, dtype, weak] = ShapedArray(shape, dtype, weak)
+        return aval
 
 
 def short_dtype(dtype: DType) -> str:

@@ -24,7 +24,7 @@ from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
 from functrans.numpy.operators import Operators, weaken
 from functrans.numpy.promotion import astype
 from functrans.numpy.rewrite import Site, replacing, rewritten, site
-from functrans.numpy.ufuncs import array_ufunc
+from functrans.numpy.ufuncs import array_ufunc, call
 from functrans.ops import complex as complex_
 from functrans.ops.indexing import index
 from functrans.ops.shape import transpose, zeros
@@ -107,7 +107,9 @@ class ArrayTracer(Operators):
     # ---- NumPy's protocols ----
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: Any) -> Any:  # Any: any ufunc's
-        return array_ufunc(ufunc, method, inputs, kwargs)
+        return (
+            call(ufunc, inputs) if not kwargs and method == "__call__" else array_ufunc(ufunc, method, inputs, kwargs)
+        )
 
     def __array_function__(
         self, function: NumpyFunction, types: object, args: Sequence[Any], kwargs: dict[str, Any]

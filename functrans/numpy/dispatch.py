@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from functrans.core.primitive import Tracer
@@ -42,7 +42,7 @@ class Entry:
     names: frozenset[str]
 
 
-TRACED: dict[NumpyFunction, Entry] = {}
+TRACED: dict[NumpyFunction, Callable[..., Any]] = {}  # Any: as for NumpyFunction
 """NumPy's function -> its traced implementation."""
 
 
@@ -57,7 +57,7 @@ def implements(*functions: NumpyFunction) -> Callable[[Callable[P, R]], Callable
 
     def decorate(implementation: Callable[P, R]) -> Callable[P, R]:
         for function in functions:
-            TRACED[function] = _entry(function, implementation)
+            TRACED[function] = implementation
         return _public(functions[0], implementation)
 
     return decorate
@@ -89,9 +89,7 @@ def traced(function: NumpyFunction, args: Sequence[Any], kwargs: Mapping[str, An
 
     Raises UnsupportedFunctionError where there is none, UnsupportedArgumentError for an argument that it does not take.
     """
-    entry = TRACED.get(function)
-    if entry is None:
-        raise UnsupportedFunctionError(name_of(function), where())
+    entry = _entry(function)
     if len(args) > entry.positional or not entry.names.issuperset(kwargs):
         args, kwargs = _adapted(function, entry, args, kwargs)
     return entry.implementation(*args, **kwargs)
@@ -120,7 +118,11 @@ def _signature(function: NumpyFunction, implementation: Callable[..., Any]) -> i
     return inspect.signature(implementation) if opaque else signature
 
 
-def _entry(function: NumpyFunction, implementation: Callable[..., Any]) -> Entry:
+@cache  # signatures are dear to read: none is before its function is traced
+def _entry(function: NumpyFunction) -> Entry:
+    implementation = TRACED.get(function)
+    if implementation is None:
+        raise UnsupportedFunctionError(name_of(function), where())
     ours = list(inspect.signature(implementation).parameters.values())
     names = frozenset(p.name for p in ours if p.kind is not p.VAR_POSITIONAL)
     if any(p.kind is p.VAR_POSITIONAL for p in ours):

@@ -15,7 +15,7 @@ import numpy as np
 from functrans.core.aval import PYTHON_SCALARS
 from functrans.core.primitive import Tracer, aval_of
 from functrans.numpy.promotion import as_operand, astype
-from functrans.numpy.ufuncs import call
+from functrans.numpy.ufuncs import READY, call, kind
 from functrans.ops.arithmetic import integer_pow, square
 from functrans.ops.cast import convert_element_type
 from functrans.ops.power import sqrt
@@ -77,15 +77,27 @@ def power(x: Tracer, exponent: Any) -> Any:  # Any: as for operate
 
 
 def _unary(ufunc: np.ufunc, symbol: str) -> Callable[[Tracer], Array]:
-    return lambda self: cast(Array, operate(ufunc, symbol, self))
+    def method(self: Tracer) -> Array:
+        ready = READY.get((ufunc, self.aval))
+        return cast(Array, ready(self) if ready is not None else operate(ufunc, symbol, self))
+
+    return method
 
 
 def _binary(ufunc: np.ufunc, symbol: str) -> Method:
-    return lambda self, other: operate(ufunc, symbol, self, other)
+    def method(self: Tracer, other: Any) -> Any:
+        ready = READY.get((ufunc, self.aval, kind(other)))
+        return ready(self, other) if ready is not None else operate(ufunc, symbol, self, other)
+
+    return method
 
 
 def _reflected(ufunc: np.ufunc, symbol: str) -> Method:
-    return lambda self, other: operate(ufunc, symbol, other, self)
+    def method(self: Tracer, other: Any) -> Any:
+        ready = READY.get((ufunc, kind(other), self.aval))
+        return ready(other, self) if ready is not None else operate(ufunc, symbol, other, self)
+
+    return method
 
 
 class Operators(Tracer):

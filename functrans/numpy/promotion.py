@@ -73,7 +73,8 @@ def astype(x: Operand, dtype: DTypeLike) -> Array:
     if dtype.char not in _CHARS:
         raise ArrayTypeError("astype", f"the dtype {dtype}", where())
     if isinstance(x, Tracer):
-        aval, array = x.aval, cast(Array, x)
+        aval = x.aval
+        array: Any = x  # Any: an array to the type checker; `cast` would cost time
         return array if aval.dtype == dtype and not aval.weak else convert_element_type(array, dtype)
     if isinstance(x, _CONCRETE):
         return cast(Array, x if x.dtype == dtype and x.dtype.isnative else x.astype(dtype))

@@ -7,16 +7,16 @@ and `dispatch`.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
+from functrans.core.aval import PYTHON_SCALARS, ShapedArray
 from functrans.core.primitive import Tracer, aval_of, is_concrete
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
 from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
-from functrans.numpy.promotion import as_operand, astype, broadcast_shape, promoted
+from functrans.numpy.promotion import Operand, as_operand, astype, broadcast_shape, promoted
 from functrans.numpy.rewrite import replacing
 from functrans.ops import arithmetic, bitwise, comparison, exponential, extrema, floats, rounding, trigonometric
 from functrans.ops import complex as complex_
@@ -84,10 +84,10 @@ def call(ufunc: np.ufunc, inputs: Sequence[object], dtype: DTypeLike | None = No
     name: how the user wrote it (an operator, say), for messages. Raises UnsupportedFunctionError, BroadcastError, and
     what NumPy raises for operands that it has no loop for.
     """
-    key = (ufunc, *map(_kind, inputs))
-    ready = _READY.get(key) if dtype is None else None
-    if ready is not None:
-        return ready(*inputs)
+    if dtype is None:
+        ready = READY.get((ufunc, *map(kind, inputs)))
+        if ready is not None:
+            return ready(*inputs)
     rule = RULES.get(ufunc)
     if rule is None:
         return traced(ufunc, inputs, {} if dtype is None else {"dtype": dtype})
@@ -95,8 +95,8 @@ def call(ufunc: np.ufunc, inputs: Sequence[object], dtype: DTypeLike | None = No
     to = None if dtype is None else np.dtype(dtype)
     if ufunc not in _COMPARISONS:
         fitting = promoted(ufunc, operands, to, name)
-        if dtype is None and all(map(operator.is_, fitting, inputs)) and len(_READY) < _READY_SIZE:
-            _READY[key] = rule  # such operands need no conversion: the next ones of these types go straight to the rule
+        if dtype is None:
+            _remember(ufunc, rule, inputs, fitting)
         return rule(*fitting)
     operands = _exact(operands)
     try:
@@ -107,15 +107,36 @@ def call(ufunc: np.ufunc, inputs: Sequence[object], dtype: DTypeLike | None = No
         return _constant_comparison(ufunc, operands, name)
 
 
-_READY: dict[tuple[object, ...], Callable[..., Outs]] = {}
+READY: dict[tuple[object, ...], Callable[..., Outs]] = {}
+"""(ufunc, the `kind` of each operand) -> the rule, where such operands need no conversion but of a Python number."""
+
 _READY_SIZE = 4096
 
 
-def _kind(x: object) -> object:
+def kind(x: object) -> object:
     """An operand as part of a key: the aval of a tracer, shape and dtype of an array, the type of anything else."""
     if isinstance(x, Tracer):
         return x.aval
     return (x.shape, x.dtype) if type(x) is np.ndarray else type(x)
+
+
+def _remember(ufunc: np.ufunc, rule: Callable[..., Outs], inputs: Sequence[object], fitting: Sequence[Operand]) -> None:
+    """Let the next operands of these types go straight to the rule, if promotion changed no more than Python numbers."""
+    numbers = [type(x) in PYTHON_SCALARS for x in inputs]
+    if any(x is not fit and not number for x, fit, number in zip(inputs, fitting, numbers, strict=True)):
+        return
+    avals = [aval_of(x) for x in fitting]
+    if any(aval.weak or (number and aval.dtype.kind == "b") for aval, number in zip(avals, numbers, strict=True)):
+        return  # traced Python numbers stay so under operators; what bool makes of an int is for `astype` to say
+    if len(READY) < _READY_SIZE:
+        READY[ufunc, *map(kind, inputs)] = _converting(rule, numbers, avals) if True in numbers else rule
+
+
+def _converting(
+    rule: Callable[..., Outs], numbers: Sequence[bool], avals: Sequence[ShapedArray]
+) -> Callable[..., Outs]:
+    first, second = (aval.dtype.type for aval in avals)
+    return (lambda x, y: rule(first(x), y)) if numbers[0] else (lambda x, y: rule(x, second(y)))
 
 
 def _exact(operands: Sequence[Array]) -> Sequence[Array]:
@@ -145,8 +166,6 @@ _DEFAULTS: Kwargs = {"where": True, "casting": "same_kind", "order": "K", "subok
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[object], kwargs: Kwargs) -> Any:  # Any: Outs
     """What a tracer's `__array_ufunc__` does: `ufunc(*inputs)` or one of its methods."""
-    if not kwargs and method == "__call__":
-        return call(ufunc, inputs)
     if any(out is not None for out in kwargs.get("out", ())):
         raise OutArgumentError(name_of(ufunc), where(), replacing())
     match method:

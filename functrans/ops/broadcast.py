@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.primitive import aval_of
+from functrans.core.primitive import aval_of, current_trace
 from functrans.errors import OperandError, ParameterError
-from functrans.ops.rules import linear
+from functrans.ops.rules import linear, run
 from functrans.typing import Array, Shape
 
 __all__ = ["broadcast_batch", "broadcast_in_dim", "broadcast_in_dim_p", "reduce_sum", "reduce_sum_p", "shift_axes"]
@@ -78,7 +78,8 @@ def broadcast_in_dim(operand: Array, shape: Shape, broadcast_dimensions: Sequenc
 
     Operand axes of length 1 are repeated, as are the result's other axes. Any dtype.
     """
-    return broadcast_in_dim_p.bind(operand, shape=tuple(shape), broadcast_dimensions=tuple(broadcast_dimensions))[0]
+    params = {"shape": tuple(shape), "broadcast_dimensions": tuple(broadcast_dimensions)}
+    return current_trace().bind(broadcast_in_dim_p, (operand,), params)[0]  # of a constant too: it is small until then
 
 
 def broadcast_batch(size: int, arg: Array) -> Array:
@@ -98,7 +99,9 @@ def _sum_aval(aval: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
     if aval.dtype.kind not in "iufc":
         raise OperandError("reduce_sum", [str(aval)], "a numeric dtype")
     if any(not 0 <= axis < aval.ndim for axis in axes) or len(set(axes)) != len(axes):
-        raise ParameterError("reduce_sum", f"axes={axes} for an operand of type {aval}", "different axes of the operand")
+        raise ParameterError(
+            "reduce_sum", f"axes={axes} for an operand of type {aval}", "different axes of the operand"
+        )
     return shaped(_reduced_shape(aval.shape, axes), aval.dtype)
 
 
@@ -115,4 +118,4 @@ reduce_sum_p = linear("reduce_sum", _sum_impl, _sum_aval, _sum_transpose, _sum_b
 
 def reduce_sum(operand: Array, axes: Sequence[int]) -> Array:
     """The sum over `axes`, which are dropped; the dtype stays."""
-    return reduce_sum_p.bind(operand, axes=tuple(axes))[0]
+    return run(reduce_sum_p, (operand,), {"axes": tuple(axes)})[0]

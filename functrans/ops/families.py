@@ -26,6 +26,7 @@ from functrans.core.primitive import (
     Values,
     VjpRule,
     aval_of,
+    current_trace,
     is_concrete,
 )
 from functrans.errors import OperandError
@@ -127,14 +128,21 @@ def _refusing_scalars(name: str, rule: _Rule) -> _Rule:
     """
 
     def checked(primals: Values, active: tuple[object, ...], params: Params) -> Any:  # Any: what the rule returns
-        shapes = [shape_of(primal) for primal in primals]
-        if shapes.count(shapes[0]) < len(shapes):
-            full = max(shapes, key=len)
-            if any(a is not None and a is not False and s != full for a, s in zip(active, shapes, strict=True)):
-                raise OperandError(name, [str(aval_of(primal)) for primal in primals], "traced operands of one shape")
+        shape = shape_of(primals[0])
+        for primal in primals[1:]:
+            if shape_of(primal) != shape:
+                _check_scalars(name, primals, active)
+                break
         return rule(primals, active, params)
 
     return cast(_Rule, checked)
+
+
+def _check_scalars(name: str, primals: Values, active: tuple[object, ...]) -> None:
+    shapes = [shape_of(primal) for primal in primals]
+    full = max(shapes, key=len)
+    if any(a is not None and a is not False and s != full for a, s in zip(active, shapes, strict=True)):
+        raise OperandError(name, [str(aval_of(primal)) for primal in primals], "traced operands of one shape")
 
 
 def _as_tuple(impl: Callable[..., Any]) -> Impl:  # Any: a NumPy ufunc
@@ -181,6 +189,8 @@ def matched(size: int, args: Values, batched: tuple[bool, ...], name: str = "an 
 
 # ---- what public functions call: the hot path of eager code ----
 
+_NO_PARAMS: Params = {}
+
 
 def evaluate_or_bind(prim: Primitive, *operands: Array, **params: Any) -> Array:  # Any: see Params
     """The first result of a primitive; see `run`."""
@@ -199,7 +209,7 @@ def apply1(prim: Primitive, x: ArrayLike) -> Array:
     """`apply` of one operand."""
     if type(x) in CONCRETE:
         return prim.impl(x)[0]
-    return prim.bind(x)[0] if isinstance(x, Tracer) else apply(prim, x)  # type: ignore[arg-type]  # stands for an array
+    return current_trace().bind(prim, (x,), _NO_PARAMS)[0] if isinstance(x, Tracer) else apply(prim, x)  # type: ignore[arg-type]  # stands for an array
 
 
 def apply2(prim: Primitive, x: ArrayLike, y: ArrayLike) -> Array:
@@ -209,6 +219,8 @@ def apply2(prim: Primitive, x: ArrayLike, y: ArrayLike) -> Array:
             return prim.impl(x, y)[0]
         if type(y) in _ROOM:
             return prim.impl(x, _as_dtype(prim.name, y, x.dtype))[0]  # type: ignore[union-attr]  # it is concrete
+    elif isinstance(x, Tracer) and type(y) not in _ROOM:
+        return current_trace().bind(prim, (x, y), _NO_PARAMS)[0]  # type: ignore[arg-type]  # see apply
     return apply(prim, x, y)
 
 
@@ -296,4 +308,4 @@ add_any_p = elementwise("add_any", np.add, INEXACT, (lambda g, *_: g, lambda g, 
 
 def add_any(x: Array, y: Array) -> Array:
     """The sum of two tangents, or of two cotangents, of one shape and dtype: what accumulation uses."""
-    return add_any_p.bind(x, y)[0]
+    return apply2(add_any_p, x, y)

@@ -11,6 +11,7 @@ bound to its `ShapedArray` (shape and dtype), a name of underscores only (`_`, `
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any, TypeAlias, cast
 
@@ -90,6 +91,7 @@ def by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> VjpR
     None in place of a rule marks an operand that has no cotangent (an index, a predicate).
     """
     plans: dict[tuple[bool, ...], _Plan] = {}
+    prim = cache(prim)
 
     def vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
         outs = run(prim(), primals, params)
@@ -98,6 +100,9 @@ def by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> VjpR
             plan = plans[wanted] = _plan(rules, wanted)
         active, pick = plan
         saved = pick((*outs, *primals, None))
+        if len(active) == 1:  # the usual case, made quick
+            (only,) = active
+            return outs, lambda cts: (None if only is None else only(cts[0], *saved, **params),)
 
         def pullback(cts: Maybes) -> Maybes:
             g = cts[0]
@@ -126,10 +131,10 @@ def linear(
 
     def vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
         aval = aval_of(primals[0])
-        return prim.bind(*primals, **params), lambda cts: (transpose(cts[0], aval, **params),)
+        return run(prim, primals, params), lambda cts: (transpose(cts[0], aval, **params),)
 
     def jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
-        return prim.bind(*primals, **params), prim.bind(*cast(Values, tangents), **params)
+        return run(prim, primals, params), run(prim, cast(Values, tangents), params)
 
     def scalar_or_array(x: Array, **params: Any) -> Values:  # Any: see Params
         out = impl(x, **params)

@@ -99,22 +99,26 @@ class VjpTrace(Trace):
         numbers: list[int] = []
         wanted: list[bool] = []
         for arg in args:
-            mine = type(arg) is VjpTracer and arg.owner is self
-            primals.append(arg.value if mine else arg)
-            numbers.append(arg.number if mine else -1)
-            wanted.append(mine)
+            if type(arg) is VjpTracer and arg.owner is self:
+                primals.append(arg.value)
+                numbers.append(arg.number)
+                wanted.append(True)
+            else:
+                primals.append(arg)
+                numbers.append(-1)
+                wanted.append(False)
         if False in wanted and True in wanted:
             self.constants.note(primals)
         parent = self.parent
+        rule = prim.vjp
         token = set_trace(parent)
         try:
-            rule = prim.vjp
             if True not in wanted or isinstance(rule, LocallyConstant):
                 return parent.bind(prim, primals, params)
-            if isinstance(rule, NotDifferentiable):
-                outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule, current_source())
-            else:
+            if callable(rule):
                 outs, pullback = rule(tuple(primals), tuple(wanted), params)
+            else:
+                outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule, current_source())
             source = None if parent is EVAL else current_source()
         finally:
             reset_trace(token)
@@ -148,9 +152,9 @@ def backward(tape: list[Step], cotangents: dict[int, Array], *, consume: bool) -
     remaining = tape if consume else tape.copy()
     while remaining:
         operands, outputs, pullback, source = remaining.pop()
-        cts = tuple([cotangents.pop(number, None) for number in outputs])
-        if not any(ct is not None for ct in cts):
+        if cotangents.keys().isdisjoint(outputs):
             continue
+        cts = tuple([cotangents.pop(number, None) for number in outputs])
         if source is None:
             contributions = pullback(cts)
         else:
