@@ -170,7 +170,7 @@ def test_operands_of_a_product_must_fit() -> None:
     ],
 )
 def test_wrong_parameters(call: Callable[[Array], Any]) -> None:
-    with pytest.raises(ValueError, match="it needs"):
+    with pytest.raises(ValueError, match="It needs"):
         call(np.ones((2, 3)))
 
 

@@ -37,4 +37,5 @@ def _bare(kind: type[FunctransError], what: str) -> FunctransError:
 
 def write(line: str) -> str:
     """The third paragraph: the user's line, rewritten."""
-    return f"Write:  {line}" + ("\nwith  import functrans.numpy as fnp" if "fnp." in line else "")
+    imports = {"fnp.": "import functrans.numpy as fnp", "functrans.": "import functrans"}
+    return "\nwith  ".join([f"Write:  {line}", *(text for name, text in imports.items() if name in line)])

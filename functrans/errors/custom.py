@@ -21,7 +21,7 @@ class CustomRuleError(FunctransError, TypeError):
     """A custom derivative rule that does not return what it must."""
 
     def __init__(self, function: str, problem: str, needed: str) -> None:
-        super().__init__(f"In the custom derivative of `{function}`, {problem}; it must be {needed}.")
+        super().__init__(f"In the custom derivative of `{function}`, {problem}.", fix=f"It must be {needed}.")
 
 
 class CustomClosureError(FunctransError, TypeError):

@@ -22,6 +22,7 @@ class IndexExpressionError(FunctransError, IndexError):
     """A subscript that NumPy does not accept either: of the wrong kind, shape or number of dimensions."""
 
     def __init__(self, what: str, fix: str = "") -> None:
+        fix = fix or "Write one integer, slice, None, `...` or array of integers or bools for each axis, and no more."
         super().__init__(what, fix=fix)
 
 

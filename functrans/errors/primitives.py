@@ -25,7 +25,7 @@ class ParameterError(FunctransError, ValueError):
     """A parameter of a primitive that does not fit its operands."""
 
     def __init__(self, primitive: str, got: str, needs: str) -> None:
-        super().__init__(f"`{primitive}` got {got}; it needs {needs}.")
+        super().__init__(f"`{primitive}` got {got}.", fix=f"It needs {needs}.")
 
 
 class EmptyReductionError(FunctransError, ValueError):

@@ -12,6 +12,7 @@ __all__ = [
     "InPlaceError",
     "ItemAssignmentError",
     "LeakedTracerError",
+    "TracedLengthError",
     "TracedParameterError",
     "TracerConversionError",
     "ValueDependentShapeError",
@@ -46,6 +47,15 @@ class ConcretizationError(FunctransError, TypeError):
     ) -> None:
         super().__init__(
             f"This needs {wanted}, and got {tracer}, {why}.", where, write(rewritten) if rewritten else fix
+        )
+
+
+class TracedLengthError(FunctransError, ValueError):
+    """A traced value was given to NumPy as a length: no TypeError, because NumPy replaces those by its own."""
+
+    def __init__(self, tracer: str, wanted_by: str, fix: str) -> None:
+        super().__init__(
+            f"{wanted_by} needs lengths that are known while the function is traced, and got {tracer}.", fix=fix
         )
 
 

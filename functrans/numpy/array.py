@@ -17,6 +17,7 @@ from functrans.errors import (
     ItemAssignmentError,
     LeakedTracerError,
     OutArgumentError,
+    TracedLengthError,
     TracerConversionError,
 )
 from functrans.numpy.at import At
@@ -32,6 +33,7 @@ from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
 __all__ = ["ArrayTracer"]
 
+_TAKE_SHAPES = {"zeros", "ones", "empty", "full", "reshape", "resize", "broadcast_to"}
 _TAKE_LENGTHS = {"arange", "zeros", "ones", "empty", "eye", "identity", "tri", "range", "linspace"}
 
 Axis: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
@@ -184,11 +186,12 @@ class ArrayTracer(Operators):
         raise self.refusal("a Python complex")
 
     def __index__(self) -> int:
-        raise self.refusal(
-            "a Python int (as an index or a length)",
-            "Lengths and Python loops need ints known before tracing: take them from shapes, or make the argument "
-            "static (static_argnames of jit). A traced index into an array is np.take(array, index, axis=0).",
-        )
+        place = site()
+        fix = "Take lengths from shapes, or make the argument static (static_argnames of jit)."
+        if place is not None and place.called in _TAKE_SHAPES and self.owner.alive:
+            raise TracedLengthError(self.describe(), f"`{place.expression}`", fix)
+        fix = f"{fix} A traced index into an array is np.take(array, index, axis=0)."
+        raise self.refusal("a Python int (as an index or a length)", fix)
 
     def __format__(self, spec: str) -> str:
         if spec:

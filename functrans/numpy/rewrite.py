@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
+from textwrap import dedent
 from types import FrameType
 
 import numpy as np
@@ -67,11 +68,16 @@ class Site:
         return isinstance(target, ast.Subscript) and isinstance(target.ctx, ast.Store)
 
     def with_replaced(self, node: ast.AST, new: str) -> str:
-        """The lines of `node` with it replaced by `new`, on one line where it was one expression."""
-        lines = self.text.splitlines()
+        """The line of `node` with it replaced by `new`; the whole statement, on one line, where it has several."""
+        lines, statement = self.text.splitlines(), self.statement
         start = lines[_at(node, "lineno") - 1].encode()[: _at(node, "col_offset")].decode()
         end = lines[_at(node, "end_lineno") - 1].encode()[_at(node, "end_col_offset") :].decode()
-        return (start + new + end).strip()
+        if hasattr(statement, "body") or _at(statement, "lineno") == _at(statement, "end_lineno"):
+            return (start + new + end).strip()
+        before = lines[_at(statement, "lineno") - 1 : _at(node, "lineno") - 1]
+        after = lines[_at(node, "end_lineno") : _at(statement, "end_lineno")]
+        whole = _parsed(dedent("\n".join([*before, start + new + end, *after])))
+        return ast.unparse(whole) if whole is not None else ""
 
     @property
     def operands(self) -> list[ast.expr]:

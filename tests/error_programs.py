@@ -1,0 +1,260 @@
+"""Small programs with one mistake each, as users make them: `ERRORS[subject][name]` is a `Mistake`.
+
+A program has `np`, `math`, `ft` and `fnp`, the arrays `x` (three floats) and `y` (four), and runs from a file `program.py`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["ERRORS", "Mistake"]
+
+
+class Mistake(NamedTuple):
+    program: str
+    instead: str = ""
+    """What the message advises, in place of `line`. Where it shows the line rewritten that is tried, without this."""
+    line: str = ""
+    """The line to correct; empty for the one that the message names."""
+
+
+def _line(line: str, instead: str = "", transform: str = "jit") -> Mistake:
+    """A line of a transformed function of `t`, three floats, `s`, a float, and `i`, an int, with an array `a`."""
+    body = f"    a = np.zeros(3)\n    {line}\n    return t"
+    wrapped = {"grad": "ft.grad(lambda t: np.sum(fun(t, t[0], 1)))(x)", "vmap": "ft.vmap(fun)(x[None], x[:1], [1])"}
+    return Mistake(f"def fun(t, s, i):\n{body}\n{wrapped.get(transform, 'ft.jit(fun)(x, 2.0, 1)')}", instead)
+
+
+def _loss(value: str, call: str, instead: str = "", call_instead: str = "") -> Mistake:
+    """A function that returns `value`, and a call; either is corrected."""
+    program = f"def loss(w):\n    return {value}\n{call}"
+    return Mistake(program, call_instead) if call_instead else Mistake(program, instead, f"return {value}")
+
+
+PRODUCT = "def f(a, b):\n    return a * b\n"
+CUBE = "@ft.custom_vjp\ndef cube(w):\n    return w**3\n"
+CUBE_JVP = "@ft.custom_jvp\ndef cube(w):\n    return w**3\n"
+
+DERIVATIVES = {
+    "value of 3 elements": _loss("w * 2", "ft.grad(loss)(x)", "return np.sum(w * 2)"),
+    "value of 1 element": _loss("w[:1]", "ft.grad(loss)(x)", "return w[:1].reshape(())"),
+    "value is a tree": _loss("{'a': w[0], 'b': w[1]}", "ft.grad(loss)(x)", "return w[0] + w[1]"),
+    "value is text": _loss("'text'", "ft.grad(loss)(x)", "return np.sum(w)"),
+    "lambda": Mistake("ft.value_and_grad(lambda w: w * 2)(x)", "ft.value_and_grad(lambda w: np.mean(w * 2))(x)"),
+    "integer argument": _loss(
+        "np.sum(w['a'][0] * 2)",
+        "ft.grad(loss)({'a': [np.arange(3)]})",
+        call_instead="ft.grad(loss)({'a': [np.asarray(np.arange(3), dtype=float)]})",
+    ),
+    "integer value": _loss("np.argmax(w)", "ft.grad(loss)(x)", "return np.max(w)"),
+    "complex value": _loss("np.sum(w * 1j)", "ft.grad(loss)(x)", "return np.abs(np.sum(w * 1j))"),
+    "holomorphic": _loss(
+        "np.sum(w)", "ft.grad(loss, holomorphic=True)(x)", "", "ft.grad(loss, holomorphic=True)(x.astype(complex))"
+    ),
+    "complex argument of jacfwd": Mistake("ft.jacfwd(np.abs)(x + 1j)", "ft.jacrev(np.abs)(x + 1j)"),
+    "argnums": Mistake(f"{PRODUCT}ft.grad(f, argnums=2)(1.0, 2.0)", "ft.grad(f, argnums=1)(1.0, 2.0)"),
+    "argument by name": Mistake(f"{PRODUCT}ft.grad(f)(a=1.0, b=2.0)", "ft.grad(f)(1.0, b=2.0)"),
+    "has_aux": _loss("np.sum(w)", "ft.grad(loss, has_aux=True)(x)", "return np.sum(w), w"),
+    "cotangent": Mistake("out, pull = ft.vjp(np.sin, x)\npull(np.ones(4))", "pull(np.ones_like(out))"),
+    "tree of a cotangent": Mistake(
+        "def f(p):\n    return {'a': p, 'b': (p, p)}\nout, pull = ft.vjp(f, x)\npull({'a': x, 'b': x, 'c': x})",
+        "pull({'a': x, 'b': (x, x)})",
+    ),
+    "tangent": Mistake("ft.jvp(np.sin, (x,), (y,))", "ft.jvp(np.sin, (x,), (np.ones_like(x),))"),
+    "tree of tangents": Mistake(
+        "def f(p):\n    return p['w'] * p['b']\nft.jvp(f, ({'w': x, 'b': 1.0},), ({'w': x},))",
+        "ft.jvp(f, ({'w': x, 'b': 1.0},), ({'w': x, 'b': 0.0},))",
+    ),
+    "no derivative": Mistake(
+        "def loss(w):\n    v = fnp.at(x)[np.array([0, 0])].multiply(w)\n    return np.sum(v)\nft.grad(loss)(np.ones(2))",
+        "v = fnp.at(x)[np.array([0, 0])].multiply(ft.lax.stop_gradient(w)) + np.sum(w)",
+        "v = fnp.at(x)[np.array([0, 0])].multiply(w)",
+    ),
+    "not linear": Mistake("ft.linear_transpose(np.sin, x)", "ft.vjp(np.sin, x)"),
+}
+
+INPUTS = {
+    "text among the arguments": Mistake(
+        "def f(params, scale):\n    return params[0]['w'] * scale\nft.jit(f)([{'w': x, 'name': 'layer'}], 2.0)",
+        "ft.jit(f)([{'w': x}], 2.0)",
+    ),
+    "text as an argument": Mistake(
+        "def f(a, mode):\n    return a\nft.jit(f)(x, 'fast')", "ft.jit(f, static_argnames='mode')(x, 'fast')"
+    ),
+    "array of objects": _loss("np.sum(w)", "ft.grad(loss)(np.array([1.0, None]))", "", "ft.grad(loss)(np.array([1.0]))"),
+    "masked array": _loss("np.sum(w)", "ft.grad(loss)(np.ma.masked_array(x))", "", "ft.grad(loss)(np.asarray(x))"),
+    "text in the result": Mistake(
+        "def f(a):\n    return {'out': a, 'log': ['done']}\nft.jit(f)(x)", "return {'out': a}",
+        "return {'out': a, 'log': ['done']}",
+    ),
+    "unhashable static argument": Mistake(
+        f"{PRODUCT}ft.jit(f, static_argnums=1)(x, [1, 2, 3])", "ft.jit(f)(x, np.array([1, 2, 3]))"
+    ),
+    "unhashable static argument by name": Mistake(
+        f"{PRODUCT}ft.jit(f, static_argnames='b')(x, b=[1, 2, 3])", "ft.jit(f)(x, b=np.array([1, 2, 3]))"
+    ),
+    "unknown static argument": Mistake(f"{PRODUCT}ft.jit(f, static_argnames='c')", "ft.jit(f, static_argnames='b')"),
+    "vmap sizes": Mistake(
+        "def f(params, a, b):\n    return params['w'] + params['b'] + a + b\n"
+        "ft.vmap(f)({'w': np.ones((3, 2)), 'b': np.ones((4, 2))}, np.ones((3, 2)), np.ones((5, 2)))",
+        "ft.vmap(f)({'w': np.ones((3, 2)), 'b': np.ones((3, 2))}, np.ones((3, 2)), np.ones((3, 2)))",
+    ),
+    "vmap axis_size": Mistake("ft.vmap(np.sin, axis_size=4)(x)", "ft.vmap(np.sin)(x)"),
+    "vmap over a scalar": Mistake(f"{PRODUCT}ft.vmap(f)(x, 2.0)", "ft.vmap(f, in_axes=(0, None))(x, 2.0)"),
+    "vmap over nothing": Mistake(f"{PRODUCT}ft.vmap(f, in_axes=None)(x, x)", "ft.vmap(f, in_axes=(0, None))(x, x)"),
+    "vmap in_axes": Mistake(f"{PRODUCT}ft.vmap(f, in_axes=(0, 0, 0))(x, x)", "ft.vmap(f, in_axes=(0, 0))(x, x)"),
+    "vmap in_axes of a tree": Mistake(
+        "def f(p):\n    return p['w']\nft.vmap(f, in_axes=({'w': 0},))({'w': x, 'b': x})",
+        "ft.vmap(f, in_axes=({'w': 0, 'b': None},))({'w': x, 'b': x})",
+    ),
+    "vmap out_axes": Mistake("ft.vmap(np.sin, out_axes=None)(x)", "ft.vmap(np.sin, out_axes=0)(x)"),
+    "no such axis": Mistake(
+        "def f(a):\n    return ft.lax.psum(a, 'rows')\nft.vmap(f, axis_name='columns')(x)",
+        "ft.vmap(f, axis_name='rows')(x)",
+        "ft.vmap(f, axis_name='columns')(x)",
+    ),
+    "no axis at all": Mistake("ft.lax.psum(x, 'rows')", "ft.vmap(lambda a: ft.lax.psum(a, 'rows'), axis_name='rows')(x)"),
+    "trees": Mistake(
+        "ft.tree.map(np.add, {'w': x, 'b': [x, x]}, {'w': (x,), 'c': x})",
+        "ft.tree.map(np.add, {'w': x, 'b': [x, x]}, {'w': x, 'b': [x, x]})",
+    ),
+}  # fmt: skip
+
+_KEEP = "kept = []\ndef keep(w):\n    v = w * 2\n    kept.append(v)\n    return v\n"
+TRACING = {
+    "leaked from jit": Mistake(f"{_KEEP}ft.jit(keep)(1.0)\nnp.sin(kept[0])", "np.sin(ft.jit(keep)(1.0))"),
+    "leaked from grad": Mistake(f"{_KEEP}ft.grad(keep)(1.0)\nkept[0] + 1", "ft.grad(keep)(1.0) + 1"),
+    "leaked from vmap": Mistake(f"{_KEEP}ft.vmap(keep)(x)\nfloat(kept[0])", "ft.vmap(keep)(x)"),
+    "leaked from jvp": Mistake(f"{_KEEP}ft.jvp(keep, (1.0,), (1.0,))\nnp.sin(kept[0])", "np.sin(1.0)"),
+    "leaked into jit": Mistake(
+        f"{_KEEP}ft.jit(keep)(1.0)\ndef f(w):\n    return w + kept[0]\nft.jit(f)(1.0)", "return w + 2.0"
+    ),
+    "leaked, as an array": Mistake(f"{_KEEP}ft.jit(keep)(1.0)\nnp.asarray(kept[0])", "np.asarray(ft.jit(keep)(1.0))"),
+    "if": Mistake(
+        "def f(a):\n    m = np.max(a)\n    if m > 1:\n        a = a / m\n    return a\nft.jit(f)(x)",
+        "a = np.where(m > 1, a / m, a)\n    if True:",
+    ),
+    "if, of an argument, under vmap": Mistake(
+        "def f(a, flag):\n    if flag:\n        return a\n    return -a\nft.vmap(f)(x, x > 0)",
+        "return np.where(flag, a, -a)\n    if True:",
+    ),
+    "while": _line("while s > 1: s = s / 2", "for _ in range(1): s = np.where(s > 1, s / 2, s)"),
+    "and": _line("t = np.where(s > 0 and i > 0, t, -t)", "t = np.where((s > 0) & (i > 0), t, -t)"),
+    "or": _line("t = np.where(s > 0 or i > 0, t, -t)",
+                "t = np.where((s > 0) | (i > 0), t, -t)"),
+    "not": _line("t = np.where(not s > 0, t, -t)", "t = np.where(~(s > 0), t, -t)"),
+    "truth of an array": _line("t = t if t else -t", "t = np.where(t, t, -t)"),
+    "float()": _line("t = t * float(s)"),
+    "float() under grad": _line("t = t * float(s)", transform="grad"),
+    "int()": _line("t = t[:2] * int(s)"),
+    "complex()": _line("t = t * complex(s)"),
+    "math.sin": _line("t = t * math.sin(s)"),
+    "math.sin under grad": _line("t = t * math.sin(s)", transform="grad"),
+    "range": _line("for k in range(i): t = t + k", "for k in range(3): t = t + np.where(k < i, k, 0)"),
+    "index of a list": _line("t = t * [1.0, 2.0][i]"),
+    "length": _line("t = t + np.zeros(i)", "t = t + np.zeros(t.shape)"),
+    "f-string": _line("print(f'{s:.3f}')", "with ft.disable_jit(): pass"),
+    "item": _line("t = t * s.item()", "t = t * s"),
+    "tolist": _line("t = sum(t.tolist())", "t = sum(t)"),
+    "nonzero": _line("t = t[t.nonzero()]", "t = np.where(t != 0, t, 0)"),
+    "item assignment": _line("t[0] = 5.0"),
+    "item assignment, in place": _line("t[1:] *= s"),
+    "sort in place": _line("t.sort()", "t = np.sort(t)"),
+    "np.array of a list": _line("t = np.array([t, 2 * t])"),
+    "np.array of a list, in a call": _line("t = np.sum(np.array([s, 2 * s]) ** 2)"),
+    "np.asarray": _line("t = np.asarray(t)"),
+    "np.asarray under grad": _line("t = np.asarray(t, dtype=np.float32)", transform="grad"),
+    "np.full": _line("t = np.full(3, s)"),
+    "np.r_": _line("t = np.r_[t, t]"),
+    "array at a traced index": _line("t = np.arange(3)[i]"),
+    "array at a traced mask": _line("t = a[t > 1]"),
+    "into a concrete array": _line("a[i] = s"),
+    "np.vectorize": _line("t = np.vectorize(lambda v: v + 1)(t)"),
+    "condition over lines": Mistake(
+        "def f(a):\n    return np.sum(\n        np.array([a,\n                  a]),\n        axis=0)\nft.jit(f)(x)",
+        line="return np.sum(\n        np.array([a,\n                  a]),\n        axis=0)",
+    ),
+}  # fmt: skip
+
+NUMPY = {
+    "shapes, under jit": Mistake(
+        "def f(a, b):\n    h = np.tanh(a)\n    return np.sum(h + b)\nft.jit(f)(x, y)", "return np.sum(h[:, None] + b)"
+    ),
+    "shapes, under grad": Mistake(
+        "def f(a, b):\n    h = np.tanh(a)\n    return np.sum(h + b)\nft.grad(f)(x, y)", "return np.sum(h[:, None] + b)"
+    ),
+    "shapes, under vmap": Mistake(
+        "def f(a, b):\n    h = np.tanh(a)\n    return np.add(h, b[:3] * 2) * b\nft.vmap(f)(x[None], y[None])",
+        "return np.add(h, b[:3] * 2)[:, None] * b",
+    ),
+    "shapes, with a constant": Mistake(
+        "weights = np.ones((2, 4))\nft.jit(lambda a: np.maximum(weights, a))(x)",
+        "ft.jit(lambda a: np.maximum(weights, a[:, None, None]))(x)",
+    ),
+    "matrix product": Mistake("def f(a, b):\n    return a @ b\nft.jit(f)(x, y)", "return a @ b[:3]"),
+    "concatenate": Mistake(
+        "def f(a, b):\n    return np.concatenate([a, b])\nft.jit(f)(x, np.ones((2, 3)))", "return np.vstack([a, b])"
+    ),
+    "function": _line("t = np.fft.fft(t)", "t = t"),
+    "keyword": _line("t = np.sort(t, order='f0')", "t = np.sort(t)"),
+    "ufunc's keyword": _line("t = np.sin(t, where=t > 0)", "t = np.where(t > 0, np.sin(t), 0)"),
+    "method of a ufunc": _line("np.add.at(a, [0], s)", "a = fnp.at(a)[[0]].add(s)"),
+    "out": _line("np.sin(t, out=a)"),
+    "out, of another variable": _line("b = np.sin(t, out=a)"),
+    "out, of a part": _line("np.sin(t[:2], out=a[:2])"),
+    "out, of no variable": _line("t = np.sin(t, out=np.zeros(3))"),
+    "out, of a method": _line("t.sum(axis=0, out=a)"),
+    "in place": _line("a += t"),
+    "in place, of a part": _line("a[1:] -= s"),
+    "text": _line("t = np.add(t, 'text')", "t = np.add(t, 1)"),
+    "masked": _line("t = t + np.ma.masked_array([1.0])", "t = t + np.asarray([1.0])"),
+    "list with a traced value": _line("t = t + [s, 1.0, 2.0]"),
+    "index out of range": Mistake("def f(a, k):\n    b = a * 2\n    return b[k]\nft.jit(f)(x, 7)", "ft.jit(f)(x, -3)",
+                                  "ft.jit(f)(x, 7)"),
+    "index out of range, known": _line("t = t[7]", "t = t[-3]"),
+    "indices out of range, under grad": Mistake(
+        "def f(a):\n    return np.sum(np.take(a, [0, 3]))\nft.grad(f)(x)", "return np.sum(np.take(a, [0, 2]))"
+    ),
+    "too many indices": _line("t = t[0, 0]", "t = t[0]"),
+    "index by a float": _line("t = t[1.5]", "t = t[1]"),
+    "mask": _line("t = t[t > 0]", "t = np.where(t > 0, t, 0)"),
+    "update of another shape": _line("t = t.at[:2].set(t)", "t = t.at[:2].set(t[:2])"),
+    "update of another dtype": _line("t = t.at[0].set(1j)", "t = t.astype(complex).at[0].set(1j)"),
+    "einsum": _line("t = np.einsum('ij->j', t)", "t = np.einsum('i->i', t)"),
+    "unique": _line("t = np.unique(t)", "t = np.sort(t)"),
+    "reduction of nothing": _line("t = np.max(t[:0])", "t = np.max(t[:0], initial=0.0)"),
+    "primitive": _line("t = ft.lax.add(t, t[:2])", "t = fnp.add(t, t)"),
+}  # fmt: skip
+
+CUSTOM = {
+    "no rule yet": Mistake(
+        f"{CUBE}ft.grad(cube)(2.0)", "cube.defvjp(lambda w: (w**3, w), lambda w, ct: (ct * 3 * w**2,))"
+    ),
+    "forward rule": Mistake(
+        f"{CUBE}cube.defvjp(lambda w: w**3, lambda w, ct: (ct * 3 * w**2,))\nft.grad(cube)(2.0)",
+        "cube.defvjp(lambda w: (w**3, w), lambda w, ct: (ct * 3 * w**2,))",
+        "cube.defvjp(lambda w: w**3, lambda w, ct: (ct * 3 * w**2,))",
+    ),
+    "backward rule": Mistake(
+        f"{CUBE}cube.defvjp(lambda w: (w**3, w), lambda w, ct: ct * 3 * w**2)\nft.grad(cube)(2.0)",
+        "cube.defvjp(lambda w: (w**3, w), lambda w, ct: (ct * 3 * w**2,))",
+        "cube.defvjp(lambda w: (w**3, w), lambda w, ct: ct * 3 * w**2)",
+    ),
+    "shape of a cotangent": Mistake(
+        f"{CUBE}cube.defvjp(lambda w: (w**3, w), lambda w, ct: (np.sum(ct),))\nft.grad(lambda w: np.sum(cube(w)))(x)",
+        "cube.defvjp(lambda w: (w**3, w), lambda w, ct: (ct * 3 * w**2,))",
+        "cube.defvjp(lambda w: (w**3, w), lambda w, ct: (np.sum(ct),))",
+    ),
+    "forward-mode rule": Mistake(
+        f"{CUBE_JVP}cube.defjvp(lambda p, t: 3 * p[0] ** 2 * t[0])\nft.grad(cube)(2.0)",
+        "cube.defjvp(lambda p, t: (p[0] ** 3, 3 * p[0] ** 2 * t[0]))",
+        "cube.defjvp(lambda p, t: 3 * p[0] ** 2 * t[0])",
+    ),
+    "shape of a tangent": Mistake(
+        f"{CUBE_JVP}cube.defjvp(lambda p, t: (p[0] ** 3, x))\nft.grad(cube)(2.0)",
+        "cube.defjvp(lambda p, t: (p[0] ** 3, 3 * p[0] ** 2 * t[0]))",
+        "cube.defjvp(lambda p, t: (p[0] ** 3, x))",
+    ),
+}
+
+ERRORS = {"derivatives": DERIVATIVES, "inputs": INPUTS, "tracing": TRACING, "numpy": NUMPY, "custom": CUSTOM}
