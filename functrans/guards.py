@@ -35,6 +35,10 @@ class Guards:
         self.lasting = not any(map(_has_tracer, (value for _, _, value in found)))
         """Whether nothing that was read is a tracer of an outer transform, which is another one at the next call."""
 
+    def settle(self) -> None:
+        """Watch no more what has changed by now: the function itself changed it while it was traced, like a counter."""
+        self._entries = [entry for entry in self._entries if entry[2](entry[0](entry[1], MISSING))]
+
     def hold(self) -> bool:
         """Whether every value is still the same object, or an equal number, string or container, arrays' shapes unchanged."""
         for read, name, unchanged in self._entries:  # noqa: SIM110  # this is run by every call: all() is slower

@@ -153,6 +153,7 @@ class Jitted(Generic[P, R]):
         return cast(R, tree.unflatten(entry.out_tree, _run(entry, self._bare_name, leaves, trace)))
 
     def _trace(self, leaves: Sequence[Array], in_tree: TreeDef[Any], fixed: Any) -> _Entry:
+        guards = Guards(self._fun, *(value for _, _, value in fixed))
         with open_stage(function=self._fun) as trace:
             names = self._paths(tree.unflatten(in_tree, leaves), fixed)
             arguments = [
@@ -163,8 +164,7 @@ class Jitted(Generic[P, R]):
             outs, out_tree = tree.flatten(self._fun(*args, **kwargs))
             outs = check_results(outs, self._name, out_tree)
             jaxpr, outer = hoist_tracers(trace.finish(arguments, outs))
-        # after tracing: what the function counted up itself is no change
-        guards = Guards(self._fun, *(value for _, _, value in fixed))
+        guards.settle()
         return _Entry(jaxpr, out_tree, guards, outer)
 
     def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
