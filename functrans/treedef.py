@@ -250,10 +250,11 @@ def check_same_structure(expected: object, got: object, what_expected: str, what
 
     `what_expected` and `what_got` are the expressions that the user knows the two by, `where` the user's file and line.
 
-    >>> check_same_structure({"w": 1, "b": (2, 3)}, {"w": 1, "b": 2}, "carry", "body(carry)")
+    >>> check_same_structure({"w": 1, "b": (2, 3)}, {"w": 1, "b": 2}, "carry", "body(carry)", "at model.py:3 (step)")
     Traceback (most recent call last):
-    functrans.errors.TreeMismatchError: body(carry) has not the structure of carry:
+    functrans.errors.TreeMismatchError: body(carry) does not have the structure of carry:
       body(carry)['b']: a tuple of length 2 in carry, a leaf in body(carry)
+    at model.py:3 (step)
     Give body(carry) the structure {'b': (*, *), 'w': *}, with a value for each *.
     """
     one, other = _as_treedef(expected), _as_treedef(got)

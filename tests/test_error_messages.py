@@ -69,7 +69,7 @@ def test_the_three_parts(mistake: Mistake) -> None:
     error = error_of(mistake)
     assert error.what
     assert error.fix
-    match = re.fullmatch(r"at program\.py:(\d+) \(.+\): (.+)", error.where)
+    match = re.fullmatch(r"at program\.py:(\d+) \(.+?\): (.+)", error.where)
     assert match, error.where
     line = mistake.program.splitlines()[int(match[1]) - 1].strip()
     assert match[2] == line

@@ -120,7 +120,7 @@ WITHOUT_REWRITING = [
     ("result = m.nonzero()", ConcretizationError, ["nonzero", "np.where(mask, x, 0)"]),
     ("result = np.vectorize(lambda v: v)(t)", TracerConversionError, ["functrans.vmap(lambda v: v)(t)"]),
     ("result = t + [s, 1.0, 2.0]", TracerConversionError, ["a list with a traced value in it", "np.stack"]),
-    ("t.sort()", InPlaceError, ["sort()", "x = np.sort(x)"]),
+    ("t.sort()", InPlaceError, ["sort()", "t = np.sort(t)"]),
     ("t.fill(0)", InPlaceError, ["fill()", "np.full_like"]),
 ]
 

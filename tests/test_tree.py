@@ -264,7 +264,7 @@ def test_all_differences_with_key_paths() -> None:
     with pytest.raises(TreeMismatchError) as info:
         tree.check_same_structure(params, tree.structure(grads), "params", "grads", where="model.py:3")
     assert str(info.value).splitlines() == [
-        "grads has not the structure of params:",
+        "grads does not have the structure of params:",
         "  grads['e']: a leaf in params, nothing in grads",
         "  grads['f']: nothing in params, a dict with the keys 'x' in grads",
         "  grads['a']: a list of length 3 in params, a list of length 2 in grads",

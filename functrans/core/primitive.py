@@ -153,7 +153,7 @@ class EvalTrace(Trace):
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         for arg in args:
             if isinstance(arg, Tracer):
-                raise LeakedTracerError(arg.describe(), prim.name, arg.owner.alive, arg.owner.home())
+                raise LeakedTracerError(arg.describe(), f"`{prim.name}`", arg.owner.alive, arg.owner.home())
         return prim.impl(*args, **params)
 
 

@@ -58,6 +58,7 @@ from functrans.errors.primitives import (
     JaxprError,
     OperandError,
     ParameterError,
+    ShapeMismatchError,
 )
 from functrans.errors.tracing import (
     ConcretizationError,
@@ -113,6 +114,7 @@ __all__ = [
     "OutArgumentError",
     "ParameterError",
     "ScalarOutputError",
+    "ShapeMismatchError",
     "StaticArgumentError",
     "TracedMaskError",
     "TracedLengthError",
@@ -128,3 +130,6 @@ __all__ = [
     "VmapAxisError",
     "VmapSizeError",
 ]
+
+for _name in __all__:  # tracebacks and pickles name them as users import them
+    globals()[_name].__module__ = __name__

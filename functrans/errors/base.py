@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["LOCATE", "FunctransError", "write"]
+__all__ = ["LOCATE", "FunctransError", "kind_of", "write"]
 
 LOCATE: list[Callable[[], str]] = []  # filled by core/source.py, which imports this module
 
@@ -33,6 +33,12 @@ class FunctransError(Exception):
 
 def _bare(kind: type[FunctransError], what: str) -> FunctransError:
     return kind.__new__(kind, what)
+
+
+def kind_of(value: object) -> str:
+    """What the user gave or returned, for messages: a tracer is an array to them."""
+    aval = getattr(value, "aval", None)
+    return f"a value of type {type(value).__name__}" if aval is None else f"an array of type {aval}"
 
 
 def write(line: str) -> str:

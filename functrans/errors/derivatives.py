@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from functrans.errors.base import FunctransError
+from functrans.errors.base import FunctransError, kind_of
 
 __all__ = [
     "AuxError",
@@ -47,7 +47,7 @@ class AuxError(FunctransError, TypeError):
     """With `has_aux=True` the function must return a pair."""
 
     def __init__(self, function: str, got: object) -> None:
-        shown = f"a tuple of length {len(got)}" if isinstance(got, tuple) else type(got).__name__
+        shown = f"a tuple of length {len(got)}" if isinstance(got, tuple) else kind_of(got)
         super().__init__(
             f"has_aux=True, but `{function}` returned {shown} instead of a pair (value, aux).",
             fix="Return `value, aux`, or leave out has_aux.",

@@ -5,6 +5,7 @@ Imports `base`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from functrans.errors.base import FunctransError
@@ -25,11 +26,15 @@ class NonArrayInputError(FunctransError, TypeError):
     """An argument of a transformed function is, or contains, something that is no array and no number."""
 
     def __init__(self, transform: str, path: str, value: object, why: str = "") -> None:
+        argument = re.split(r"[.\[]", path)[0]
+        bound = f"functools.partial(f, {argument}=...)" if argument.isidentifier() else "functools.partial"
+        fix = f"Convert {path} to an array of numbers, or pass it by closure: {bound}."
+        if transform.startswith("jit") and argument.isidentifier():
+            fix = f"{fix[:-1]}, or jit(f, static_argnames={argument!r})."
         super().__init__(
             f"{transform} got {path} of type {type(value).__name__}{': ' + why if why else ''}; every leaf of an argument "
             "must be an array or a number (bool, integer, floating or complex).",
-            fix=f"Convert {path} to an array of numbers, pass it by closure (functools.partial), or, under jit, name its "
-            "argument in static_argnames.",
+            fix=fix,
         )
 
 
@@ -81,10 +86,10 @@ class VmapAxisError(FunctransError, ValueError):
     """`in_axes`, `out_axes`, `axis_size` or `chunk_size` of vmap do not fit the call."""
 
     def __init__(self, function: str, problem: str) -> None:
-        super().__init__(
-            f"vmap of `{function}`: {problem}.",
-            fix="in_axes has one entry per positional argument: the axis to map over, or None to share it among all elements.",
-        )
+        fix = "in_axes has one entry per positional argument: the axis to map over, or None to share it among all elements."
+        if problem.startswith("out_axes"):
+            fix = "out_axes says which axis of each result is the mapped one; None is for results that are the same for all."
+        super().__init__(f"vmap of `{function}`: {problem}.", fix=fix)
 
 
 class VmapSizeError(FunctransError, ValueError):

@@ -34,11 +34,11 @@ class UnsupportedArgumentError(FunctransError, NotImplementedError):
     """An argument of a NumPy function that functrans does not take for traced values."""
 
     def __init__(self, function: str, argument: str, takes: Sequence[str], where: str = "") -> None:
-        super().__init__(
-            f"functrans does not trace {function} with the argument `{argument}`.",
-            where,
-            f"Leave `{argument}` out; traced values may be given with {', '.join(f'`{name}`' for name in takes)}.",
-        )
+        listed = ", ".join(f"`{name}`" for name in takes)
+        fix = f"Leave `{argument}` out; traced values may be given with {listed}."
+        if argument == "where":
+            fix = f"Write np.where(mask, {function.replace('numpy.', 'np.')}(...), other) instead. {fix}"
+        super().__init__(f"functrans does not trace {function} with the argument `{argument}`.", where, fix)
 
 
 class OutArgumentError(FunctransError, TypeError):
@@ -74,7 +74,8 @@ class ArrayTypeError(FunctransError, TypeError):
         super().__init__(
             f"`{function}` got {got} together with a traced value.",
             where,
-            "Traced computation is with bool, integer, float16/32/64 and complex64/128 arrays and Python numbers.",
+            "Convert it: traced computation is with bool, integer, float16/32/64 and complex64/128 arrays and Python numbers "
+            "(np.ma.filled makes one of a masked array).",
         )
 
 

@@ -5,9 +5,18 @@ Imports `base`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from functrans.errors.base import FunctransError
 
-__all__ = ["CaseNumberError", "EmptyReductionError", "JaxprError", "OperandError", "ParameterError"]
+__all__ = [
+    "CaseNumberError",
+    "EmptyReductionError",
+    "JaxprError",
+    "OperandError",
+    "ParameterError",
+    "ShapeMismatchError",
+]
 
 
 class OperandError(FunctransError, TypeError):
@@ -26,6 +35,16 @@ class ParameterError(FunctransError, ValueError):
 
     def __init__(self, primitive: str, got: str, needs: str) -> None:
         super().__init__(f"`{primitive}` got {got}.", fix=f"It needs {needs}.")
+
+
+class ShapeMismatchError(ParameterError):
+    """Operands of a NumPy function whose shapes do not go together."""
+
+    def __init__(self, function: str, operands: Sequence[tuple[tuple[int, ...], str]], needs: str) -> None:
+        shapes = " and ".join(str(shape) for shape, _ in operands)
+        lines = [f"  {shape}: {origin}" for shape, origin in operands]
+        what = "\n".join([f"`{function}` got operands of shapes {shapes}:", *lines])
+        FunctransError.__init__(self, what, fix=f"It needs {needs}.")
 
 
 class EmptyReductionError(FunctransError, ValueError):

@@ -27,7 +27,7 @@ class LeakedTracerError(FunctransError, RuntimeError):
         how = "in another thread or context than the one that traces it" if alive else "after its trace had ended"
         whose = f"\nIt belongs to the transformed function {home}: look there for what keeps it." if home else ""
         super().__init__(
-            f"Leaked tracer: {tracer} was used by `{used_by}` {how}.{whose}",
+            f"Leaked tracer: {tracer} was used by {used_by} {how}.{whose}",
             fix="Return the value from the transformed function instead of storing it in a global, an attribute, a list or "
             "a default argument; a function under a transform must not have side effects.",
         )

@@ -35,7 +35,7 @@ class TreeMismatchError(FunctransError, ValueError):
         where: str = "",
     ) -> None:
         self.differences = tuple(differences)
-        head = f"{got_name} is not a prefix of" if prefix else f"{got_name} has not the structure of"
+        head = f"{got_name} is not a prefix of" if prefix else f"{got_name} does not have the structure of"
         lines = [
             f"  {path}: {expected or 'nothing'} in {expected_name}, {got or 'nothing'} in {got_name}"
             for path, expected, got in differences

@@ -170,7 +170,7 @@ class ArrayTracer(Operators):
 
     def leak(self, place: Site | None) -> LeakedTracerError:
         """The error for a tracer that has outlived its trace."""
-        used_by = place.expression if place is not None else "Python"
+        used_by = f"`{place.expression}`" if place is not None else "Python"
         return LeakedTracerError(self.describe(), used_by, False, self.owner.home())
 
     def __bool__(self) -> bool:

@@ -12,10 +12,11 @@ from typing import Any, SupportsIndex, TypeAlias, cast
 import numpy as np
 
 from functrans.core.primitive import aval_of
-from functrans.errors import OperandError, ParameterError
+from functrans.errors import OperandError, ParameterError, ShapeMismatchError
 from functrans.numpy.dispatch import implements
 from functrans.numpy.operands import axis_index, shape_of, strong
 from functrans.numpy.promotion import astype, result_type
+from functrans.numpy.rewrite import described
 from functrans.numpy.shapes import (
     along,
     atleast_1d,
@@ -56,7 +57,11 @@ def concatenate(
         raise ParameterError(
             "concatenate", "arrays without dimensions", "at least one dimension; stack makes a new one"
         )
-    return lax.concatenate([astype(x, to) for x in operands], axis_index(axis, ndim))
+    place = axis_index(axis, ndim)
+    if len({(*shape_of(x)[:place], -1, *shape_of(x)[place + 1 :]) for x in operands}) > 1:
+        pairs = list(zip(map(shape_of, operands), described(operands), strict=True))
+        raise ShapeMismatchError("concatenate", pairs, f"the same number of dimensions, and the same lengths but for axis {place}")
+    return lax.concatenate([astype(x, to) for x in operands], place)
 
 
 concat = concatenate

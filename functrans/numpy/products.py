@@ -13,11 +13,12 @@ from typing import Literal, SupportsIndex, TypeAlias
 import numpy as np
 
 from functrans.core.primitive import aval_of
-from functrans.errors import ParameterError
+from functrans.errors import ParameterError, ShapeMismatchError
 from functrans.numpy.dispatch import implements
 from functrans.numpy.joining import stack
 from functrans.numpy.operands import BOOL, INT32, axis_indices, shape_of, strong
 from functrans.numpy.promotion import astype, broadcast_shape, broadcast_to_shape, to_common_dtype
+from functrans.numpy.rewrite import described
 from functrans.numpy.selection import take
 from functrans.numpy.shapes import along, moveaxis, ravel
 from functrans.ops.linear_algebra import dot_general
@@ -39,7 +40,7 @@ def _pair(a: ArrayLike, b: ArrayLike, name: str) -> list[Array]:
 
 
 def _mismatch(name: str, x: Array, y: Array, needs: str) -> ParameterError:
-    return ParameterError(name, f"operands of types {aval_of(x)} and {aval_of(y)}", needs)
+    return ShapeMismatchError(name, list(zip(map(shape_of, (x, y)), described((x, y)), strict=True)), needs)
 
 
 # ---- matrix products ----

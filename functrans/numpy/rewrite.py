@@ -31,6 +31,8 @@ _UPDATES = {
     ast.BitAnd: ("&", ""), ast.BitOr: ("|", ""), ast.BitXor: ("^", ""),
     ast.LShift: ("<<", ""), ast.RShift: (">>", ""),
 }  # fmt: skip
+_JOINING = {"concatenate", "concat", "stack", "vstack", "hstack", "dstack", "column_stack"}
+_IN_PLACE = {"sort": "sort", "partition": "partition", "fill": "full_like", "resize": "resize"}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LISTS = (ast.List, ast.Tuple)
 _MATH_NAMES = {"pow": "power", "fabs": "abs", "dist": "", "fsum": "", "prod": "prod"}
@@ -87,6 +89,8 @@ class Site:
                 return [left, right]
             case ast.AugAssign(target=target, value=value):
                 return [target, value]
+            case ast.Call(args=[ast.List(elts=elements) | ast.Tuple(elts=elements), *_]) if self.called in _JOINING:
+                return elements
             case ast.Call(args=args):
                 return args
         return []
@@ -291,6 +295,8 @@ def _call(place: Site, node: ast.Call) -> str:
         return f"functrans.vmap({place.of(function.args[0])})({', '.join(map(place.of, node.args))})"
     if isinstance(getattr(np, name, None), type) and issubclass(getattr(np, name), np.generic) and node.args:
         return f"{place.of(node.args[0])}.astype({place.of(function)})"
+    if isinstance(function, ast.Attribute) and name in _IN_PLACE and isinstance(place.statement, ast.Expr):
+        return f"{module} = np.{_IN_PLACE[name]}({', '.join(filter(None, (module, _arguments(node, place.of))))})"
     maker = _MAKERS.get(name, _with_stacked)
     return maker(place, node, module or "np", keywords) if node.args else ""
 

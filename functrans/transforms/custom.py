@@ -16,9 +16,10 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVa
 import numpy as np
 
 from functrans import tree
-from functrans.core.aval import ShapedArray, is_inexact
+from functrans.core.aval import PYTHON_SCALARS, ShapedArray, is_inexact
 from functrans.core.primitive import Maybes, Values, aval_of
 from functrans.errors import CustomClosureError, CustomRuleError, LeakedTracerError, MissingRuleError
+from functrans.errors.base import kind_of
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
 from functrans.transforms.custom_primitives import custom_jvp_p, custom_vjp_p
 from functrans.transforms.vjp import cotangent
@@ -212,9 +213,8 @@ class _VjpCall:
         custom = self._custom
         pair = custom._run(self._user_fwd, *custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise CustomRuleError(
-                custom._name, f"the forward rule returned {type(pair).__name__}", "a pair (out, residuals)"
-            )
+            problem = f"the forward rule `{function_name(self._user_fwd)}` returned {kind_of(pair)}"
+            raise CustomRuleError(custom._name, problem, "a pair (out, residuals)")
         outs, self.out_tree = custom._flatten_result(pair[0])
         custom._check_like_function("forward rule", _result(outs, self.out_tree), self._known)
         self.out_avals = [aval_of(out) for out in outs]
@@ -232,10 +232,9 @@ class _VjpCall:
         """The leaves of what the backward rule returned, None where it says zero; raises CustomRuleError."""
         name, arguments = self._custom._name, self._in_tree.children()
         if not isinstance(grads, tuple | list) or len(grads) != len(arguments):
-            shown = f"{len(grads)} of them" if isinstance(grads, tuple | list) else type(grads).__name__
-            raise CustomRuleError(
-                name, f"the backward rule returned {shown}", f"a tuple of {len(arguments)} cotangents"
-            )
+            shown = f"{len(grads)} of them" if isinstance(grads, tuple | list) else kind_of(grads)
+            problem = f"the backward rule `{function_name(self._user_bwd)}` returned {shown}"
+            raise CustomRuleError(name, problem, f"a tuple of {len(arguments)} cotangents, one for each argument")
         flat: list[Array | None] = []
         for number, grad, argument in zip(self._custom._differentiated(len(arguments)), grads, arguments, strict=True):
             what = f"the cotangent of {number}"
@@ -250,7 +249,7 @@ class _VjpCall:
         got = aval_of(value)
         if got.shape != aval.shape or (got.dtype != aval.dtype and not got.weak):
             raise CustomRuleError(self._custom._name, f"{what} has type {got}", f"type {aval}, as the argument")
-        return value if got.dtype == aval.dtype else cast(Array, aval.dtype.type(value))
+        return cast(Array, aval.dtype.type(value)) if type(value) in PYTHON_SCALARS else value
 
 
 class custom_jvp(_Custom[P, R]):  # JAX's name; used as a decorator
@@ -322,9 +321,7 @@ class custom_jvp(_Custom[P, R]):  # JAX's name; used as a decorator
 
     def _split_rule_result(self, pair: Any) -> tuple[list[Array], TreeDef[Any], Maybes]:
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise CustomRuleError(
-                self._name, f"the rule returned {type(pair).__name__}", "a pair (out, tangent of out)"
-            )
+            raise CustomRuleError(self._name, f"the rule returned {kind_of(pair)}", "a pair (out, tangent of out)")
         outs, out_tree = self._flatten_result(pair[0])
         flat = _leaves_like(pair[1], out_tree, "the tangent", "the value")
         tangents: list[Array | None] = []
@@ -339,5 +336,5 @@ class custom_jvp(_Custom[P, R]):  # JAX's name; used as a decorator
                 raise CustomRuleError(
                     self._name, f"the rule gave a tangent of type {got}", f"type {aval}, as the value"
                 )
-            tangents.append(checked if got.dtype == aval.dtype else cast(Array, aval.dtype.type(checked)))
+            tangents.append(cast(Array, aval.dtype.type(checked)) if type(checked) in PYTHON_SCALARS else checked)
         return outs, out_tree, tuple(tangents)
