@@ -14,9 +14,9 @@ array([3., 3.])
 from collections.abc import Sequence
 
 from functrans.core.primitive import aval_of
+from functrans.ops import arithmetic
 from functrans.ops.arithmetic import (
     add,
-    div,
     divmod,
     floor_divide,
     gcd,
@@ -106,7 +106,7 @@ from functrans.ops.trigonometric import (
 )
 from functrans.transforms.collective import axis_index, axis_size, pmax, pmean, pmin, psum
 from functrans.transforms.exchange import all_gather, all_to_all, ppermute, pshuffle, psum_scatter
-from functrans.typing import Array
+from functrans.typing import Array, ArrayLike
 
 __all__ = [
     "GatherDimensionNumbers",
@@ -280,6 +280,18 @@ __all__ = [
     "trunc",
     "zeros",
 ]
+
+
+def div(x: ArrayLike, y: ArrayLike) -> Array:
+    """Elementwise quotient; of integers, the one rounded towards zero that belongs to `rem`.
+
+    >>> import numpy as np
+    >>> div(np.array([-7, 7]), 2)
+    array([-3,  3])
+    """
+    if aval_of(x).dtype.kind in "iu" and aval_of(y).dtype.kind in "iu":
+        return floor_divide(sub(x, rem(x, y)), y)
+    return arithmetic.div(x, y)
 
 
 def broadcast(operand: Array, sizes: Sequence[int]) -> Array:

@@ -94,6 +94,9 @@ def fmin(x: ArrayLike, y: ArrayLike) -> Array:
     return apply2(fmin_p, x, y)
 
 
-def clamp(lower: ArrayLike, x: ArrayLike, upper: ArrayLike) -> Array:
-    """Elementwise min(max(x, lower), upper), as NumPy's `clip`; at a bound the derivative is shared with it."""
-    return min(max(x, lower), upper)
+_min, _max = min, max
+
+
+def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:  # JAX's names
+    """Elementwise x between min and max, as NumPy's `clip`; at a bound the derivative is shared with it."""
+    return _min(_max(x, min), max)

@@ -42,9 +42,9 @@ def heaviside(x: ArrayLike, y: ArrayLike) -> Array:
 nextafter_p = elementwise("nextafter", np.nextafter, FLOATING, (lambda g, *_: g, None))
 
 
-def nextafter(x: ArrayLike, y: ArrayLike) -> Array:
-    """Elementwise next floating-point number after x on the way to y; the derivative by x is 1."""
-    return apply2(nextafter_p, x, y)
+def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Elementwise next floating-point number after x1 on the way to x2; the derivative by x1 is 1."""
+    return apply2(nextafter_p, x1, x2)
 
 
 spacing_p = unary("spacing", np.spacing, FLOATING, LocallyConstant("the spacing is constant between powers of two"))

@@ -16,6 +16,7 @@ from functrans.core.primitive import LocallyConstant, Maybes, Params, Primitive,
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.families import multilinear
+from functrans.ops.shape import transpose
 from functrans.typing import Array, Shape
 
 __all__ = [
@@ -304,10 +305,18 @@ top_k_p: Primitive = Primitive(
 )
 
 
-def top_k(operand: Array, k: int) -> tuple[Array, Array]:
-    """The k largest elements along the last axis, largest first, and their indices (intp), the lowest first at ties.
+def top_k(operand: Array, k: int, *, axis: int = -1) -> tuple[Array, Array]:
+    """The k largest elements along an axis, largest first, and their indices (intp), the lowest first at ties.
 
     NaN counts as largest, as it comes last when NumPy sorts. Raises ParameterError unless 0 <= k <= the axis' length.
     """
-    values, indices = top_k_p.bind(operand, k=k)
-    return values, indices
+    ndim = aval_of(operand).ndim
+    if not ndim or axis in (-1, ndim - 1):
+        values, indices = top_k_p.bind(operand, k=k)
+        return values, indices
+    if not -ndim <= axis < ndim:
+        raise ParameterError("top_k", f"axis={axis} for {ndim} dimensions", f"an axis from {-ndim} to {ndim - 1}")
+    order = list(range(ndim))
+    order[axis], order[-1] = order[-1], order[axis]
+    values, indices = top_k(transpose(operand, order), k)
+    return transpose(values, order), transpose(indices, order)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
+import numpy as np
+
 from functrans.errors import ParameterError
 from functrans.ops import special_kernels
 from functrans.ops.arithmetic import mul, neg, square
@@ -83,4 +85,6 @@ polygamma_p = unary(
 
 def polygamma(m: int, x: ArrayLike) -> Array:
     """Elementwise m-th derivative of digamma, for a Python integer m."""
+    if not isinstance(m, int | np.integer):
+        raise ParameterError("polygamma", f"m of type {type(m).__name__}", "a Python integer")
     return evaluate_or_bind(polygamma_p, cast(Array, x), m=m)

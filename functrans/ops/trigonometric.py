@@ -81,9 +81,9 @@ atan2_p = elementwise(
 )
 
 
-def atan2(y: ArrayLike, x: ArrayLike) -> Array:
-    """Elementwise angle of the point (x, y), in [-π, π]; the derivative at the origin is 0."""
-    return apply2(atan2_p, y, x)
+def atan2(x: ArrayLike, y: ArrayLike) -> Array:  # JAX's names
+    """Elementwise angle of the point whose ordinate is x and abscissa y, in [-π, π]; the derivative at the origin is 0."""
+    return apply2(atan2_p, x, y)
 
 
 # ---- hyperbolic ----

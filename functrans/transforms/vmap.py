@@ -19,7 +19,7 @@ from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.shape import concatenate, slice_in_dim, transpose
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned
-from functrans.transforms.signatures import P, R
+from functrans.transforms.signatures import P, R, Transformed
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
@@ -132,7 +132,7 @@ def vmap(
     axis_size: int | None = None,
     *,
     chunk_size: int | None = None,
-) -> Callable[P, R]:
+) -> Transformed[P, R]:
     """The function that applies `fun` to each element along an axis of its arguments, all at once.
 
     in_axes: the axis of each argument to map over, or None for one that all elements share; an int, or a tuple with an
@@ -165,7 +165,7 @@ def vmap(
         placed = _place(name, outs, outs_batched, out_tree, out_axes, size)
         return tree.unflatten(out_tree, owned(placed, leaves))
 
-    return batched_function
+    return cast(Transformed[P, R], batched_function)
 
 
 def _axes_of(name: str, in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | None]:
@@ -173,10 +173,14 @@ def _axes_of(name: str, in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     axes = tree.flatten_prefix(in_axes, args, f"in_axes of vmap({name})", "the positional arguments")
-    for axis in axes:
-        if not (axis is None or isinstance(axis, int)):
-            raise VmapAxisError(name, f"in_axes holds {axis!r}; its leaves are ints and None")
+    _check_axes(name, "in_axes", axes)
     return axes + [0] * len(tree.leaves(kwargs))
+
+
+def _check_axes(name: str, argument: str, axes: Sequence[object]) -> None:
+    for axis in axes:
+        if isinstance(axis, bool) or not (axis is None or isinstance(axis, int)):
+            raise VmapAxisError(name, f"{argument} holds {axis!r}; its leaves are ints and None")
 
 
 def _batch_size(
@@ -235,6 +239,7 @@ def _place(
 ) -> list[Array]:
     """The results with the batch axis where `out_axes` wants it."""
     axes = tree.flatten_prefix(out_axes, out_tree, f"out_axes of vmap({name})", f"the result of {name}")
+    _check_axes(name, "out_axes", axes)
     outs = check_results(outs, name, out_tree)
     placed = []
     for i, (out, is_batched, axis) in enumerate(zip(outs, batched, axes, strict=True)):
