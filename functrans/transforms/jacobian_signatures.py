@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypedDict, Unpack, cast, overload
 
 import numpy as np
 
-from functrans.transforms.signatures import F1, G1, I0, A, Arr, Function, No, P, X, Yes
+from functrans.transforms.signatures import F1, G1, I0, A, Arr, Function, No, P, Transformed, X, Yes
 from functrans.typing import Array, ArrayLike
 
 __all__ = ["Options", "typed_hessian", "typed_jacfwd", "typed_jacrev"]
@@ -46,11 +46,11 @@ class Jacfwd(Protocol):
     @overload
     def __call__(
         self, fun: Function[P, Any], argnums: Argnums = 0, has_aux: No = False, **options: Unpack[Options]
-    ) -> Function[P, Any]: ...
+    ) -> Transformed[P, Any]: ...
     @overload
     def __call__(
         self, fun: Function[P, tuple[Any, X]], argnums: Argnums = 0, *, has_aux: Yes, **options: Unpack[Options]
-    ) -> Function[P, tuple[Any, X]]: ...
+    ) -> Transformed[P, tuple[Any, X]]: ...
 
 
 class Jacrev(Protocol):
@@ -67,11 +67,11 @@ class Jacrev(Protocol):
     @overload
     def __call__(
         self, fun: Function[P, Any], argnums: Argnums = 0, has_aux: No = False, **options: Unpack[ReverseOptions]
-    ) -> Function[P, Any]: ...
+    ) -> Transformed[P, Any]: ...
     @overload
     def __call__(
         self, fun: Function[P, tuple[Any, X]], argnums: Argnums = 0, *, has_aux: Yes, **options: Unpack[ReverseOptions]
-    ) -> Function[P, tuple[Any, X]]: ...
+    ) -> Transformed[P, tuple[Any, X]]: ...
 
 
 class Hessian(Protocol):
@@ -84,11 +84,11 @@ class Hessian(Protocol):
     @overload
     def __call__(
         self, fun: Function[P, Any], argnums: Argnums = 0, has_aux: No = False, **options: Unpack[Options]
-    ) -> Function[P, Any]: ...
+    ) -> Transformed[P, Any]: ...
     @overload
     def __call__(
         self, fun: Function[P, tuple[Any, X]], argnums: Argnums = 0, *, has_aux: Yes, **options: Unpack[Options]
-    ) -> Function[P, tuple[Any, X]]: ...
+    ) -> Transformed[P, tuple[Any, X]]: ...
 
 
 # Decorators: what a type checker sees is the Protocol; at run time the function stays what it is.

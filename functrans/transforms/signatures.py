@@ -1,20 +1,22 @@
 """What a type checker has to know of the transforms: the shapes of function that they take and give.
 
 `Grad` and `ValueAndGrad` have overloads by argnums and has_aux; shorter ones stand in the transforms' own modules.
-`F1[A, P, R]` is a function of an `A` and whatever else `P` says; `Function` is any function. Transforms give a `Function`
-where they have overloads: mypy unites the overloads that a lambda fits by comparing results, and of `Callable`s it makes an
-untyped one. Imports typing.
+`F1[A, P, R]` is a function of an `A` and whatever else `P` says, `Function` any function; `G1[A, P, R]` and `Transformed` are
+what transforms give. Imports typing.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import (
     Any,
     Concatenate,
+    Generic,
     Literal,
     ParamSpec,
     Protocol,
+    Self,
     TypeAlias,
     TypedDict,
     TypeVar,
@@ -27,7 +29,7 @@ from typing import (
 from functrans.typing import Array, ArrayLike
 
 __all__ = ["A", "Arr", "B", "C", "D", "F1", "F2", "F3", "F4", "Flags", "Function", "G1", "G2", "G3", "G4", "Grad", "I0",
-           "I1", "I2", "I3", "No", "P", "R", "Ts", "V", "ValueAndGrad", "X", "Yes", "typed_grad",
+           "I1", "I2", "I3", "No", "P", "R", "Transformed", "Ts", "V", "ValueAndGrad", "X", "Yes", "typed_grad",
            "typed_value_and_grad"]  # fmt: skip
 
 # bound=Any, which says nothing more than no bound: with it pyright lets a lambda's body do anything with its parameters.
@@ -36,7 +38,9 @@ B = TypeVar("B", bound=Any)
 C = TypeVar("C", bound=Any)
 D = TypeVar("D", bound=Any)
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+S = TypeVar("S")
 Ts = TypeVarTuple("Ts")
 Arr = TypeVar("Arr", bound=Array)
 V = TypeVar("V", bound=ArrayLike)
@@ -52,6 +56,27 @@ class Function(Protocol[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
+class Transformed(ABC, Generic[P, R_co]):
+    """What a transform gives: a function that has the name of another, and is a method if a class holds it.
+
+    At run time it is a plain function. No Callable, of which mypy makes an untyped function where a lambda fits several
+    overloads; no Protocol, through which it would infer a lambda's parameters from what the result is used for.
+    """
+
+    __name__: str
+
+    @abstractmethod
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(
+        self: Transformed[Concatenate[S, Q], R], instance: S, owner: type | None = None
+    ) -> Transformed[Q, R]: ...
+    @abstractmethod
+    def __get__(self, instance: object, owner: type | None = None) -> object: ...
+
+
 class Flags(TypedDict, total=False):
     """The keywords of `grad` that do not change the types."""
 
@@ -63,10 +88,10 @@ F1: TypeAlias = Callable[Concatenate[A, P], R]
 F2: TypeAlias = Callable[Concatenate[A, B, P], R]
 F3: TypeAlias = Callable[Concatenate[A, B, C, P], R]
 F4: TypeAlias = Callable[Concatenate[A, B, C, D, P], R]
-G1: TypeAlias = Function[Concatenate[A, P], R]
-G2: TypeAlias = Function[Concatenate[A, B, P], R]
-G3: TypeAlias = Function[Concatenate[A, B, C, P], R]
-G4: TypeAlias = Function[Concatenate[A, B, C, D, P], R]
+G1: TypeAlias = Transformed[Concatenate[A, P], R]
+G2: TypeAlias = Transformed[Concatenate[A, B, P], R]
+G3: TypeAlias = Transformed[Concatenate[A, B, C, P], R]
+G4: TypeAlias = Transformed[Concatenate[A, B, C, D, P], R]
 
 I0: TypeAlias = Literal[0]
 I1: TypeAlias = Literal[1]
@@ -122,7 +147,7 @@ class Grad(Protocol):
     @overload
     def __call__(
         self, fun: Function[P, ArrayLike], argnums: int | Sequence[int], has_aux: No = False, **flags: Unpack[Flags]
-    ) -> Function[P, Any]: ...
+    ) -> Transformed[P, Any]: ...
     @overload
     def __call__(
         self, fun: F1[A, P, tuple[ArrayLike, X]], argnums: I0 = 0, *, has_aux: Yes, **flags: Unpack[Flags]
@@ -166,7 +191,7 @@ class Grad(Protocol):
     @overload
     def __call__(
         self, fun: Function[P, tuple[ArrayLike, X]], argnums: int | Sequence[int], has_aux: Yes, **flags: Unpack[Flags]
-    ) -> Function[P, tuple[Any, X]]: ...
+    ) -> Transformed[P, tuple[Any, X]]: ...
 
 
 class ValueAndGrad(Protocol):
@@ -215,7 +240,7 @@ class ValueAndGrad(Protocol):
     @overload
     def __call__(
         self, fun: Function[P, V], argnums: int | Sequence[int], has_aux: No = False, **flags: Unpack[Flags]
-    ) -> Function[P, tuple[V, Any]]: ...
+    ) -> Transformed[P, tuple[V, Any]]: ...
     @overload
     def __call__(
         self, fun: F1[A, P, tuple[V, X]], argnums: I0 = 0, *, has_aux: Yes, **flags: Unpack[Flags]
@@ -259,7 +284,7 @@ class ValueAndGrad(Protocol):
     @overload
     def __call__(
         self, fun: Function[P, tuple[V, X]], argnums: int | Sequence[int], has_aux: Yes, **flags: Unpack[Flags]
-    ) -> Function[P, tuple[tuple[V, X], Any]]: ...
+    ) -> Transformed[P, tuple[tuple[V, X], Any]]: ...
 
 
 # Decorators: what a type checker sees is the Protocol; at run time the function stays what it is.

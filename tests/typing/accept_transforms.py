@@ -90,12 +90,19 @@ class Model:
     def repeat(self, x: F64, times: int = 1) -> F64:
         return x * self.w * times
 
+    @ft.vmap
+    def each(self, x: F64) -> F64:
+        return x
 
-def check_jitted_methods() -> None:
+
+def check_methods() -> None:
+    assert_type(Model.predict(Model(ONES), f64(ONES)), F64)
     model = Model(ONES)
     assert_type(model.predict(f64(ONES), bias=1.0), F64)
     assert_type(model.repeat(ONES, times=2), F64)
     assert_type(ft.vmap(model.predict)(ONES), F64)
+    if hasattr(model, "tree_flatten"):  # it is not: vmap would map over the model
+        assert_type(model.each(f64(ONES)), F64)
 
 
 def check_vmap() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,6 +38,25 @@ def check_nesting() -> None:
     ft.grad(lambda x: np.sum(ft.vmap(lambda y: y * y)(x)))(X)
     ft.jvp(ft.grad(lambda x: np.sum(x * x)), (X,), (X,))
     ft.jacfwd(ft.jacrev(lambda x: np.sum(x * x)))(X)
+
+
+def run(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
+
+
+def check_where_any_function_goes() -> None:
+    run(ft.vmap(lambda x: x), X)
+    run(ft.jit(lambda x: x), X)
+    run(ft.grad(lambda x: x), 1.0)
+    run(ft.grad(lambda x, y: x * y, (0, 1)), 1.0, 2.0)
+    run(ft.jacfwd(lambda x, y: x * y, 1), 1.0, 2.0)
+    f: Callable[..., Any] = ft.vmap(lambda x, y: x * y, (0, None))
+    g: Callable[[Any], Any] = ft.value_and_grad(lambda x: np.sum(f(x, 1.0)))
+    run(ft.jit(g), X)
+    several = {"vmap": ft.vmap(lambda x: x), "mapped twice": ft.vmap(ft.vmap(lambda x: x))}
+    several["vmap"](X)
+    sorted([1.0, 2.0], key=ft.grad(lambda x: -(x**2)))
+    ft.grad(lambda x: x).__name__.upper()
 
 
 def check_others() -> None:
