@@ -187,11 +187,13 @@ class Jitted(Generic[P, R]):
         return BoundMethod(instance, self._methods.of(instance))
 
     def _is_method_of(self, args: tuple[object, ...]) -> bool:
-        """Whether the function is defined in a class, and its first argument is no tree of arrays but what it belongs to."""
-        defined_in = str(getattr(self._fun, "__qualname__", "")).rpartition("<locals>.")[2]
-        if "." not in defined_in or not args or isinstance(args[0], Array | int | float | complex):
+        """Whether this is a method, or class method, of its first argument, and that is no pytree."""
+        if not args or not tree.structure(args[0]).is_leaf():
             return False
-        return tree.structure(args[0]).is_leaf()
+        kinds = args[0].__mro__ if isinstance(args[0], type) else type(args[0]).__mro__
+        name = getattr(self, "__name__", "")
+        found = (vars(kind).get(name) for kind in kinds)
+        return any(member is self or (isinstance(member, classmethod) and member.__func__ is self) for member in found)
 
     def __repr__(self) -> str:
         return f"<jitted {self._name}>"

@@ -196,7 +196,8 @@ def test_integer_arguments_and_results(zero: Any) -> None:
     assert grad(jit(lambda x, n: function(x, n)[0]))(2.0, 3) == 30.0
     np.testing.assert_array_equal(vmap(grad(lambda x, n: function(x, n)[0]))(np.ones(2), np.array([2, 3])), [20, 30])
     assert jvp(lambda x: function(x, 3)[0], (2.0,), (1.0,))[1] == 30.0
-    assert vjp(lambda n: function(2.0, n)[0], 3)[1](1.0)[0].dtype == FLOAT0
+    untyped: Any = vjp(lambda n: function(2.0, n)[0], 3)[1](1.0)[0]
+    assert untyped.dtype == FLOAT0
     assert set(seen) == {FLOAT0}
 
 
