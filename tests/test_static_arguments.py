@@ -95,8 +95,15 @@ def test_several_positions() -> None:
 
 
 def test_variadic_parameters() -> None:
-    assert jit(lambda *args: args[0] * args[2] ** args[1], static_argnums=(1,))(2.0, 3, 1.5) == 2.0 * 1.5**3
-    assert jit(lambda x, **options: x ** options["n"], static_argnames="n")(2.0, n=3) == 8.0
+    def by_position(*args: Any) -> Any:
+        return args[0] * args[2] ** args[1]
+
+    assert jit(by_position, static_argnums=(1,))(2.0, 3, 1.5) == 2.0 * 1.5**3
+
+    def by_keyword(x: Any, **options: Any) -> Any:
+        return x ** options["n"]
+
+    assert jit(by_keyword, static_argnames="n")(2.0, n=3) == 8.0
     assert jit(lambda x, /, n: x**n, static_argnames="n")(2.0, 3) == 8.0
 
 
