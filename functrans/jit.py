@@ -105,6 +105,8 @@ jit_p = Primitive(
 
 # ---- the function ----
 
+_MOST_ENTRIES = 512
+
 
 class _Entry(NamedTuple):
     """What one tracing gave."""
@@ -149,8 +151,13 @@ class Jitted(Generic[P, R]):
             except FunctransError as error:
                 raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
             if not entry.outer and entry.guards.lasting:  # tracers of outer transforms are others at the next call
-                self._entries[key] = entry
+                self._remember(key, entry)
         return cast(R, tree.unflatten(entry.out_tree, _run(entry, self._bare_name, leaves, trace)))
+
+    def _remember(self, key: Hashable, entry: _Entry) -> None:
+        if len(self._entries) >= _MOST_ENTRIES:  # a new lambda as static argument of every call, say
+            self._entries.pop(next(iter(self._entries), None), None)
+        self._entries[key] = entry
 
     def _trace(self, leaves: Sequence[Array], in_tree: TreeDef[Any], fixed: Any) -> _Entry:
         guards = Guards(self._fun, *(value for _, _, value in fixed))
@@ -261,8 +268,9 @@ def jit(
 
     The kind of a call is the tree of its arguments, the shape and dtype of every leaf, and the values of static arguments
     (`static_argnums`, `static_argnames`: anything hashable). The function must be pure: what it reads from outside is baked
-    in. Globals, closure variables and attributes of `self` that are replaced by others are noticed and lead to a new
-    tracing; an array that is changed in place is not. `donate_argnums` says that the caller gives these arguments' memory
+    in. Globals, closure variables and attributes of objects that are replaced by others are noticed and lead to a new
+    tracing, also those that helper functions read; an array whose values are changed in place is not. Dicts that differ
+    in the order of their keys only are of one kind, with the order of the first. `donate_argnums` says that the caller gives these arguments' memory
     up; the NumPy backend does not reuse it yet. Results are new arrays that alias no argument.
 
     Raises ConcretizationError where Python needs the value of a traced array, NonArrayInputError for leaves that are no

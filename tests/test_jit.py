@@ -695,3 +695,11 @@ def test_a_program_holds_no_captured_array(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_lax_functions_under_jit() -> None:
     assert jit(lambda x: lax.dynamic_slice(x, (1,), (2,)))(np.arange(4.0)).tolist() == [1.0, 2.0]
+
+
+def test_entries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functrans.jit._MOST_ENTRIES", 4)
+    apply = jit(lambda f, x: f(x), static_argnums=0)
+    for i in range(10):
+        assert apply(lambda x, i=i: x + i, 1.0) == 1.0 + i
+    assert len(apply._entries) == 4
