@@ -54,10 +54,10 @@ def test_data_that_changes_between_vjp_and_the_pull_is_noticed_whatever_its_size
     for size in (1, 7, 1 << 16):
         for data in (np.ones(size), np.ones((size, 2))[:, 0], np.ones(2 * size)[::-2]):
             _, pull = ft.vjp(partial(dot, data), np.ones(size))
-            np.testing.assert_array_equal(pull(1.0)[0], np.ones(size))
+            np.testing.assert_array_equal(pull(np.array(1.0))[0], np.ones(size))
             data *= 2.0
             with pytest.raises(ChangedConstantError):
-                pull(1.0)
+                pull(np.array(1.0))
 
 
 def test_arrays_that_are_let_go_or_written_before_their_first_use_do_not_matter() -> None:

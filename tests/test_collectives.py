@@ -308,7 +308,7 @@ class TestErrors:
         with use_trace(BatchTrace(current_trace(), N, "i")):
             jaxpr = stage(lambda x: [lax.psum(x, "i")], [shaped((), np.dtype(np.float64))])
         with pytest.raises(UnboundAxisError):
-            eval_jaxpr(jaxpr, np.float64(1.0))
+            eval_jaxpr(jaxpr, np.array(1.0))
 
     @pytest.mark.parametrize(
         "call",

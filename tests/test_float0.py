@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -31,11 +32,12 @@ def assert_float0(value: Any, shape: tuple[int, ...] = (3,)) -> None:
 
 
 def test_forward() -> None:
-    for push in (
+    pushes: list[Callable[..., Any]] = [
         lambda x, n: jvp(fun, (x, n), (x, ZERO)),
         jit(lambda x, n: jvp(fun, (x, n), (x, ZERO))),
         lambda x, n: (fun(x, n), linearize(fun, x, n)[1](x, ZERO)),
-    ):
+    ]
+    for push in pushes:
         out, tangent = push(X, N)
         np.testing.assert_array_equal(out[1], N * 3)
         np.testing.assert_array_equal(tangent[0], X * 2)
@@ -51,7 +53,7 @@ def test_backward() -> None:
         grads = one((X, ZERO))
         np.testing.assert_array_equal(grads[0], X * 2)
         assert_float0(grads[1])
-    assert_float0(vjp(lambda x, n: n, 1.0, 2)[1](np.zeros((), FLOAT0))[1], ())
+    assert_float0(vjp(lambda x, n: n, 1.0, 2)[1](cast(Any, np.zeros((), FLOAT0)))[1], ())
     with pytest.raises(CotangentError):
         pull((X, np.zeros(4, FLOAT0)))
 

@@ -31,6 +31,7 @@ from functrans.transforms.vmap import vmap
 
 BOTH = pytest.mark.parametrize("jac", [jacfwd, jacrev])
 Transform = Callable[..., Any]
+TRANSFORMS: dict[str, Transform] = {"jacfwd": jacfwd, "jacrev": jacrev, "hessian": hessian}
 
 
 class Pair(NamedTuple):
@@ -81,7 +82,7 @@ class TestAgainstJax:
     @pytest.mark.parametrize("name", ["jacfwd", "jacrev", "hessian"])
     @pytest.mark.parametrize("argnums", [0, 1, (0, 1), (1,), -1])
     def test_trees(self, jax: Any, name: str, argnums: Any) -> None:
-        ours: Transform = {"jacfwd": jacfwd, "jacrev": jacrev, "hessian": hessian}[name]
+        ours = TRANSFORMS[name]
         got = ours(network(np), argnums)(*arguments())
         want = getattr(jax, name)(network(jax.numpy), argnums)(*arguments())
         assert_trees_close(got, jax.tree.map(np.asarray, want))
@@ -95,7 +96,7 @@ class TestAgainstJax:
 
     @pytest.mark.parametrize("name", ["jacfwd", "jacrev", "hessian"])
     def test_holomorphic(self, jax: Any, name: str) -> None:
-        ours: Transform = {"jacfwd": jacfwd, "jacrev": jacrev, "hessian": hessian}[name]
+        ours = TRANSFORMS[name]
         x = np.array([0.3 + 1j, -2.0 + 0.5j])
 
         def fun(numpy: Any) -> Transform:
@@ -194,7 +195,7 @@ class TestShapes:
 
     def test_the_function_runs_once(self) -> None:
         for jac in (jacfwd, jacrev):
-            calls = []
+            calls: list[int] = []
             jac(lambda x, calls=calls: (calls.append(1), np.sin(x))[1])(np.ones(5))
             assert len(calls) == 1
 

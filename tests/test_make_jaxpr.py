@@ -143,8 +143,13 @@ class TestErrors:
             make_jaxpr(lambda x: bool(x))(1.0)
 
     def test_leaks(self) -> None:
-        kept = []
-        make_jaxpr(lambda x: kept.append(x) or x)(1.0)
+        kept: list[Any] = []
+
+        def keep(x: Any) -> Any:
+            kept.append(x)
+            return x
+
+        make_jaxpr(keep)(1.0)
         with pytest.raises(LeakedTracerError, match="argument `x` of"):
             np.sin(kept[0])
         with pytest.raises(LeakedTracerError):
@@ -193,7 +198,7 @@ def _types(value: Any) -> Any:
 class TestShapeDtypeStruct:
     def test_attributes(self) -> None:
         one = ShapeDtypeStruct([2, 3], "f4")
-        assert (one.shape, one.dtype, one.ndim, one.size, len(one)) == ((2, 3), np.float32, 2, 6, 2)
+        assert (one.shape, one.dtype, one.ndim, one.size, len(one)) == ((2, 3), np.dtype(np.float32), 2, 6, 2)
         assert one == F32((2, 3))
         assert one != F64((2, 3))
         assert hash(one) == hash(F32((2, 3)))
