@@ -5,6 +5,7 @@ Static arguments are in test_static_arguments.py, what is read from outside in t
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -698,7 +699,7 @@ def test_lax_functions_under_jit() -> None:
 
 
 def test_entries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functrans.jit._MOST_ENTRIES", 4)
+    monkeypatch.setattr(sys.modules["functrans.jit"], "_MOST_ENTRIES", 4)  # functrans.jit is the function
     apply = jit(lambda f, x: f(x), static_argnums=0)
     for i in range(10):
         assert apply(lambda x, i=i: x + i, 1.0) == 1.0 + i
