@@ -47,6 +47,7 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
+Held = TypeVar("Held", bound="staticmethod[..., Any] | classmethod[Any, ..., Any]")
 
 
 # ---- the primitive ----
@@ -120,6 +121,9 @@ class _Entry(NamedTuple):
 
 class Jitted(Generic[P, R]):
     """A function that is traced and compiled on its first call with arguments of a kind; made by `jit`."""
+
+    __name__: str
+    __wrapped__: Callable[P, R]
 
     def __init__(self, fun: Callable[P, R], static: StaticArguments, donated: tuple[int, ...]) -> None:
         self._fun = fun
@@ -243,6 +247,14 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
 
 
 @overload
+def jit(  # type: ignore[overload-overlap]  # what a class holds is callable too
+    fun: Held,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+) -> Held: ...
+@overload
 def jit(
     fun: Callable[P, R],
     *,
@@ -258,12 +270,12 @@ def jit(
     donate_argnums: int | Sequence[int] = (),
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 def jit(
-    fun: Callable[P, R] | None = None,
+    fun: Any = None,
     *,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
-) -> Jitted[P, R] | Callable[[Callable[P, R]], Jitted[P, R]]:
+) -> Any:  # Any: the overloads say it
     """Compile a function; it runs as Python only once for each new kind of arguments.
 
     The kind of a call is the tree of its arguments, the shape and dtype of every leaf, and the values of static arguments
