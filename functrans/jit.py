@@ -47,7 +47,6 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
-Held = TypeVar("Held", bound="staticmethod[..., Any] | classmethod[Any, ..., Any]")
 
 
 # ---- the primitive ----
@@ -246,14 +245,6 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
         _disabled.reset(token)
 
 
-@overload
-def jit(  # type: ignore[overload-overlap]  # what a class holds is callable too
-    fun: Held,
-    *,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
-    donate_argnums: int | Sequence[int] = (),
-) -> Held: ...
 @overload
 def jit(
     fun: Callable[P, R],

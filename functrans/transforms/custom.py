@@ -72,6 +72,9 @@ def _signature(fun: Callable[..., Any]) -> inspect.Signature:
 class _Custom(Generic[P, R]):
     """What both have in common: a function, and which of its arguments are not differentiated."""
 
+    __name__: str
+    __wrapped__: Callable[P, R]
+
     def __init__(self, fun: Callable[P, R], nondiff_argnums: int | Sequence[int] = ()) -> None:
         update_wrapper(cast(Callable[..., Any], self), fun, updated=())
         self._fun: Callable[..., Any] = fun  # called with trees of tracers

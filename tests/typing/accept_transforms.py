@@ -98,6 +98,7 @@ class Model:
 def check_methods() -> None:
     assert_type(Model.predict(Model(ONES), f64(ONES)), F64)
     model = Model(ONES)
+    assert_type(Model.predict.__name__, str)
     assert_type(model.predict(f64(ONES), bias=1.0), F64)
     assert_type(model.repeat(ONES, times=2), F64)
     assert_type(ft.vmap(model.predict)(ONES), F64)
