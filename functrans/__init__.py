@@ -19,11 +19,11 @@ from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
 from functrans.jit import Jitted, disable_jit, jit
 from functrans.transforms.custom import custom_jvp, custom_vjp
+from functrans.transforms.grad import grad, value_and_grad
 from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from functrans.transforms.jvp import jvp, linearize
 from functrans.transforms.linear_transpose import linear_transpose
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct, eval_shape, make_jaxpr
-from functrans.transforms.grad import grad, value_and_grad
 from functrans.transforms.vjp import vjp
 from functrans.transforms.vmap import vmap
 from functrans.typing import Array, ArrayLike, DTypeLike, PyTree
