@@ -68,7 +68,7 @@ class TracerConversionError(FunctransError, TypeError):
             where,
             write(rewritten)
             if rewritten
-            else "Build arrays of traced values with np.stack, np.concatenate or np.where, and index with np.take.",
+            else "Build arrays of traced values with np.stack, np.concatenate or np.where, and index with functrans.numpy.take.",
         )
 
 

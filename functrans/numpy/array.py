@@ -190,7 +190,7 @@ class ArrayTracer(Operators):
         fix = "Take lengths from shapes, or make the argument static (static_argnames of jit)."
         if place is not None and place.called in _TAKE_SHAPES and self.owner.alive:
             raise TracedLengthError(self.describe(), f"`{place.expression}`", fix)
-        fix = f"{fix} A traced index into an array is np.take(array, index, axis=0)."
+        fix = f"{fix} A traced index into an array is functrans.numpy.take(array, index, axis=0)."
         raise self.refusal("a Python int (as an index or a length)", fix)
 
     def __format__(self, spec: str) -> str:

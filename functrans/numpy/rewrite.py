@@ -35,6 +35,27 @@ _JOINING = {"concatenate", "concat", "stack", "vstack", "hstack", "dstack", "col
 _IN_PLACE = {"sort": "sort", "partition": "partition", "fill": "full_like", "resize": "resize"}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LISTS = (ast.List, ast.Tuple)
+_UNSEEN = frozenset(
+    [
+        "take",
+        "pad",
+        "sum",
+        "prod",
+        "max",
+        "min",
+        "nansum",
+        "nanprod",
+        "nanmax",
+        "nanmin",
+        "nan_to_num",
+        "select",
+        "interp",
+        "var",
+        "std",
+        "unwrap",
+    ]
+)
+"""Functions with an argument in which NumPy does not look for tracers, and functrans.numpy does."""
 _MATH_NAMES = {"pow": "power", "fabs": "abs", "dist": "", "fsum": "", "prod": "prod"}
 
 
@@ -50,6 +71,11 @@ class Site:
     def of(self, node: ast.AST) -> str:
         """The text of a part."""
         return ast.get_source_segment(self.text, node) or ast.unparse(node)
+
+    def operand(self, node: ast.expr) -> str:
+        """The text of a part, such that an operator or an attribute may stand next to it."""
+        is_one = isinstance(node, ast.Name | ast.Call | ast.Constant | ast.Subscript | ast.Attribute | ast.List)
+        return self.of(node) if is_one else f"({self.of(node)})"
 
     @property
     def expression(self) -> str:
@@ -252,10 +278,9 @@ def _without_in_place(place: Site, statement: ast.AugAssign) -> str:
     if isinstance(statement.target, ast.Subscript):
         base = place.value_of(statement.target.value)
         tracer = base if isinstance(base, Tracer) else None
-        update = f"{method}({value})" if method else f"set({target} {symbol} {value})"
+        update = f"{method}({value})" if method else f"set({target} {symbol} {place.operand(statement.value)})"
         return _updated(place, statement.target, tracer, update)
-    grouped = value if isinstance(statement.value, ast.Name | ast.Call | ast.Constant | ast.Subscript) else f"({value})"
-    return f"{target} = {target} {symbol} {grouped}"
+    return f"{target} = {target} {symbol} {place.operand(statement.value)}"
 
 
 # ---- subscripts ----
@@ -294,7 +319,7 @@ def _call(place: Site, node: ast.Call) -> str:
     if isinstance(function, ast.Call) and place.of(function.func).endswith("vectorize"):
         return f"functrans.vmap({place.of(function.args[0])})({', '.join(map(place.of, node.args))})"
     if isinstance(getattr(np, name, None), type) and issubclass(getattr(np, name), np.generic) and node.args:
-        return f"{place.of(node.args[0])}.astype({place.of(function)})"
+        return f"{place.operand(node.args[0])}.astype({place.of(function)})"
     if isinstance(function, ast.Attribute) and name in _IN_PLACE and isinstance(place.statement, ast.Expr):
         return f"{module} = np.{_IN_PLACE[name]}({', '.join(filter(None, (module, _arguments(node, place.of))))})"
     maker = _MAKERS.get(name, _with_stacked)
@@ -321,18 +346,27 @@ def _without_out(place: Site, node: ast.Call, out: ast.expr) -> str:
 
 
 def _with_stacked(place: Site, node: ast.Call, module: str, _keywords: dict[str, str]) -> str:
-    """A call of another function with lists of traced values among its arguments: the lists stacked."""
+    """A call of another function with lists of traced values among its arguments: the lists stacked.
+
+    Without lists, the function is one whose traced argument NumPy does not look at: functrans.numpy's does.
+    """
     if not any(isinstance(arg, ast.List | ast.Tuple) for arg in node.args):
-        return ""
+        is_numpy = isinstance(node.func, ast.Attribute) and place.value_of(node.func.value) is np
+        return f"fnp.{place.called}({_arguments(node, place.of)})" if is_numpy and place.called in _UNSEEN else ""
     stacked = _arguments(node, lambda arg: _stacked(place, arg, module))
     return f"{place.of(node.func)}({stacked})"
 
 
 def _normal(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
     names = ("loc", "scale", "size")
-    given = {**dict(zip(names, map(place.of, node.args), strict=False)), **keywords}
-    loc, scale = given.get("loc", "0"), given.get("scale", "1")
-    return f"{loc} + {scale} * {module}.normal(size={given.get('size', f'np.shape({loc})')})"
+    named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+    given = {**dict(zip(names, node.args, strict=False)), **named}
+    loc, scale = (
+        place.operand(given[name]) if name in given else default for name, default in zip(names, "01", strict=False)
+    )
+    size = keywords.get("size") or (place.of(given["size"]) if "size" in given else f"np.shape({loc})")
+    new = f"{loc} + {scale} * {module}.normal(size={size})"
+    return new if getattr(place.statement, "value", None) is node else f"({new})"
 
 
 def _array_maker(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
@@ -343,7 +377,7 @@ def _array_maker(place: Site, node: ast.Call, module: str, keywords: dict[str, s
         return _stacked(place, argument, module) + converted
     if isinstance(argument, ast.ListComp) or isinstance(place.value_of(argument), list | tuple):
         return f"{module}.stack({place.of(argument)}){converted}"
-    return place.of(argument) + converted
+    return place.operand(argument) + converted
 
 
 def _stacked(place: Site, node: ast.expr, module: str) -> str:
@@ -363,7 +397,7 @@ def _full_like(place: Site, node: ast.Call, module: str, keywords: dict[str, str
 
 
 def _as_type(name: str) -> Callable[[Site, ast.Call, str, dict[str, str]], str]:
-    return lambda place, node, _module, _keywords: f"{place.of(node.args[0])}.astype({name})"
+    return lambda place, node, _module, _keywords: f"{place.operand(node.args[0])}.astype({name})"
 
 
 _MAKERS: dict[str, Callable[[Site, ast.Call, str, dict[str, str]], str]] = {
@@ -371,7 +405,7 @@ _MAKERS: dict[str, Callable[[Site, ast.Call, str, dict[str, str]], str]] = {
     "normal": _normal,
     "full": _full,
     "full_like": _full_like,
-    "float": lambda place, node, _module, _keywords: place.of(node.args[0]),
+    "float": lambda place, node, _module, _keywords: place.operand(node.args[0]),
     "int": _as_type("int"),
     "complex": _as_type("complex"),
 }
