@@ -8,11 +8,10 @@ libraries. Start reading at `Reads`. Imports core only.
 from __future__ import annotations
 
 import dis
+import os
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from pathlib import Path
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, NamedTuple
 from weakref import ref
@@ -28,8 +27,9 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 """Values that are compared by value."""
 
 _LIBRARY = (
-    *(str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "platlib", "purelib")),
-    str(Path(__file__).resolve().parent),
+    os.path.dirname(os.path.realpath(os.__file__)),  # Python's own modules, and as a rule site-packages in them
+    os.path.dirname(os.path.dirname(os.path.realpath(np.__file__))),  # wherever NumPy is installed
+    os.path.dirname(os.path.realpath(__file__)),
     "<frozen",
 )
 _CLOSED = (*PLAIN, np.ndarray, np.ufunc, np.dtype, Tracer, CodeType)

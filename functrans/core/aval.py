@@ -21,6 +21,7 @@ __all__ = [
     "PYTHON_SCALARS",
     "SCALAR_AVALS",
     "ShapedArray",
+    "changes_meaning",
     "concrete_aval",
     "is_inexact",
     "shaped",
@@ -98,6 +99,15 @@ INEXACT_KINDS = "fc"
 def is_inexact(dtype: DType) -> bool:
     """Whether values of this dtype can be differentiated."""
     return dtype.kind in INEXACT_KINDS
+
+
+def changes_meaning(value: object) -> bool:
+    """Whether this is an array of a subclass that changes what operations mean: a masked array, a matrix."""
+    if type(value) is np.ndarray or not isinstance(value, np.ndarray):
+        return False
+    # asked by name: `np.ma` would import a module that makes up a tenth of NumPy's import
+    masked = any(kind.__module__ in ("numpy.ma", "numpy.ma.core") for kind in type(value).__mro__)
+    return masked or isinstance(value, np.matrix)
 
 
 def concrete_aval(value: object) -> ShapedArray:

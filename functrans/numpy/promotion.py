@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from functrans.core.aval import PYTHON_SCALARS, ShapedArray
+from functrans.core.aval import PYTHON_SCALARS, ShapedArray, changes_meaning
 from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import ArrayTypeError, BroadcastError, TracerConversionError
 from functrans.numpy.dispatch import has_tracer, where
@@ -32,7 +32,6 @@ Operand: TypeAlias = "Tracer | Array | np.generic[Any] | int | float | complex" 
 _CONCRETE = (np.ndarray, np.generic)
 _CHARS = frozenset("?bBhHiIlLqQpPefdFD")
 """The dtypes of traced values: neither object nor long double."""
-_REFUSED = (np.ma.MaskedArray, np.matrix)
 
 PYTHON_TYPE: dict[str, type[complex]] = {"i": int, "f": float, "c": complex}
 """The Python type of a weak value, by the kind of its dtype."""
@@ -52,7 +51,7 @@ def as_operand(value: object, name: str = "array") -> Array:
     """
     if isinstance(value, Tracer) or type(value) in PYTHON_SCALARS:
         return cast(Array, value)
-    if isinstance(value, _REFUSED):  # the mask, or the meaning of *, would be lost
+    if changes_meaning(value):  # the mask, or the meaning of *, would be lost
         raise ArrayTypeError(name, f"a {type(value).__name__}", where())
     if has_tracer(value):
         what = f"a {type(value).__name__} with a traced value in it"

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from functrans import tree
-from functrans.core.aval import FLOAT0, SCALAR_AVALS
+from functrans.core.aval import FLOAT0, SCALAR_AVALS, changes_meaning
 from functrans.core.primitive import Tracer
 from functrans.core.source import function_name
 from functrans.errors import ArgnumsError, NonArrayInputError, NonArrayOutputError
@@ -54,7 +54,7 @@ def _check(leaves: list[Any], refusal: _Refusal, name: str, paths: Callable[[], 
 
 
 def _checked(leaf: object, refused: Callable[..., Exception]) -> Array:
-    if isinstance(leaf, np.ma.MaskedArray | np.matrix):
+    if changes_meaning(leaf):
         raise refused("subclasses of ndarray that change the meaning of operations are not traced")
     if isinstance(leaf, bool):
         return cast(Array, np.bool_(leaf))
