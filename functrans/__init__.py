@@ -14,7 +14,7 @@ Start reading at `functrans.transforms.vjp` for how a gradient is computed.
 """
 
 from functrans import errors, flatten_util, lax, numpy, test_util, tree, tree_util, typing
-from functrans.core.aval import FLOAT0 as float0  # noqa: N811  # JAX's name
+from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
 from functrans.jit import Jitted, disable_jit, jit

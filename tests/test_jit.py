@@ -223,7 +223,9 @@ def test_scalars_of_rank_0() -> None:
     assert type(jit(lambda x: x[0])(np.ones(3, np.float32))) is np.float32
 
 
-@pytest.mark.parametrize("bad", [same, "text", object(), np.array(["s"]), lambda: 1], ids=["function", "text", "object", "strings", "lambda"])
+@pytest.mark.parametrize(
+    "bad", [same, "text", object(), np.array(["s"]), lambda: 1], ids=["function", "text", "object", "strings", "lambda"]
+)
 def test_results_that_are_no_arrays_are_named(bad: Any) -> None:
     with pytest.raises(FunctransError, match=r"result\['a'\]\[1\]"):
         jit(lambda x: {"a": [x, bad]})(1.0)

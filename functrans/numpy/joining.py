@@ -60,7 +60,9 @@ def concatenate(
     place = axis_index(axis, ndim)
     if len({(*shape_of(x)[:place], -1, *shape_of(x)[place + 1 :]) for x in operands}) > 1:
         pairs = list(zip(map(shape_of, operands), described(operands), strict=True))
-        raise ShapeMismatchError("concatenate", pairs, f"the same number of dimensions, and the same lengths but for axis {place}")
+        raise ShapeMismatchError(
+            "concatenate", pairs, f"the same number of dimensions, and the same lengths but for axis {place}"
+        )
     return lax.concatenate([astype(x, to) for x in operands], place)
 
 

@@ -6,6 +6,7 @@ Imports core and `rules`. Primitives never broadcast by themselves, so no other 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def _broadcast_impl(x: Array, *, shape: Shape, broadcast_dimensions: tuple[int, 
 
 def _broadcast_aval(aval: ShapedArray, *, shape: Shape, broadcast_dimensions: tuple[int, ...]) -> ShapedArray:
     axes = broadcast_dimensions
-    if len(axes) != aval.ndim or any(a >= b for a, b in zip(axes, axes[1:], strict=False)):
+    if len(axes) != aval.ndim or any(a >= b for a, b in pairwise(axes)):
         raise ParameterError("broadcast_in_dim", f"broadcast_dimensions={axes} for an operand of type {aval}",
                              "one axis of the result per axis of the operand, increasing")  # fmt: skip
     if any(size not in (1, shape[axis]) for axis, size in zip(axes, aval.shape, strict=True)):

@@ -100,7 +100,10 @@ class StageTrace(Trace):
         if isinstance(tracer, Tracer):
             if not any(trace is tracer.owner for trace in self.ancestors()):
                 raise LeakedTracerError(
-                    tracer.describe(), self.home() or "code that is being traced", tracer.owner.alive, tracer.owner.home()
+                    tracer.describe(),
+                    self.home() or "code that is being traced",
+                    tracer.owner.alive,
+                    tracer.owner.home(),
                 )
             return self._capture(value, tracer.aval)
         aval = concrete_aval(value)
