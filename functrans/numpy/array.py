@@ -25,7 +25,7 @@ from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
 from functrans.numpy.operators import Operators, weaken
 from functrans.numpy.promotion import astype
 from functrans.numpy.rewrite import Site, replacing, rewritten, site
-from functrans.numpy.ufuncs import array_ufunc, call
+from functrans.numpy.ufuncs import READY, array_ufunc, call, kind
 from functrans.ops import complex as complex_
 from functrans.ops.indexing import index
 from functrans.ops.shape import transpose, zeros
@@ -109,9 +109,10 @@ class ArrayTracer(Operators):
     # ---- NumPy's protocols ----
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: Any) -> Any:  # Any: any ufunc's
-        return (
-            call(ufunc, inputs) if not kwargs and method == "__call__" else array_ufunc(ufunc, method, inputs, kwargs)
-        )
+        if kwargs or method != "__call__":
+            return array_ufunc(ufunc, method, inputs, kwargs)
+        ready = READY.get((ufunc, *map(kind, inputs)))
+        return call(ufunc, inputs) if ready is None else ready(*inputs)
 
     def __array_function__(
         self, function: NumpyFunction, types: object, args: Sequence[Any], kwargs: dict[str, Any]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import SupportsIndex, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 
-from functrans.core.primitive import aval_of
+from functrans.core.primitive import Tracer, aval_of
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.typing import Array, ArrayLike, Shape
 
@@ -38,8 +38,9 @@ BOOL, INT, INT32, FLOAT32, FLOAT64 = (np.dtype(t) for t in (np.bool_, np.int64, 
 
 def strong(value: ArrayLike, name: str) -> Array:
     """An argument of the function `name` as an array or a tracer; a Python number, traced or not, with its NumPy dtype."""
-    x = as_operand(value, name)
-    return astype(x, aval_of(x).dtype)
+    x: Any = value if isinstance(value, Tracer) else as_operand(value, name)  # Any: tracers are typed as arrays
+    aval = aval_of(x)
+    return astype(x, aval.dtype) if aval.weak else x
 
 
 def shape_of(x: Array) -> Shape:

@@ -84,10 +84,6 @@ def call(ufunc: np.ufunc, inputs: Sequence[object], dtype: DTypeLike | None = No
     name: how the user wrote it (an operator, say), for messages. Raises UnsupportedFunctionError, BroadcastError, and
     what NumPy raises for operands that it has no loop for.
     """
-    if dtype is None:
-        ready = READY.get((ufunc, *map(kind, inputs)))
-        if ready is not None:
-            return ready(*inputs)
     rule = RULES.get(ufunc)
     if rule is None:
         return traced(ufunc, inputs, {} if dtype is None else {"dtype": dtype})

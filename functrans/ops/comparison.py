@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from functrans.core.aval import ShapedArray
-from functrans.core.primitive import LocallyConstant, Primitive
-from functrans.ops.families import ANY, FLOATING, apply1, apply2, elementwise, same_dtype, to_bool, unary
+from functrans.core.primitive import LocallyConstant
+from functrans.ops.families import ANY, FLOATING, Elementwise, apply1, apply2, elementwise, same_dtype, to_bool, unary
 from functrans.typing import Array, ArrayLike, DType
 
 _BOOLEAN = LocallyConstant("the result is a truth value")
@@ -23,7 +23,7 @@ def _comparable(name: str, avals: Sequence[ShapedArray], accepts: str) -> DType:
     return same_dtype(name, avals, accepts)
 
 
-def _comparison(name: str, impl: Callable[..., Any]) -> Primitive:  # Any: a NumPy ufunc
+def _comparison(name: str, impl: Callable[..., Any]) -> Elementwise:  # Any: a NumPy ufunc
     return elementwise(name, impl, ANY, _BOOLEAN, to_bool, operand_dtype=_comparable)
 
 

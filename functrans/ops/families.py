@@ -7,6 +7,7 @@ from a transpose per operand. Start reading at `elementwise`. Imports core, `rul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -35,8 +36,8 @@ from functrans.ops.rules import CONCRETE, LocalRule, NotRule, by_argument, run
 from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
-    "ANY", "BOOL_INT", "FLOATING", "INEXACT", "INTEGER", "NUMERIC", "REAL", "add_any", "add_any_p", "apply", "apply1",
-    "apply2", "cast_scalars", "dtype_of", "elementwise", "evaluate_or_bind", "matched", "multilinear", "same_dtype",
+    "ANY", "BOOL_INT", "Elementwise", "FLOATING", "INEXACT", "INTEGER", "NUMERIC", "REAL", "add_any", "add_any_p", "apply",
+    "apply1", "apply2", "cast_scalars", "dtype_of", "elementwise", "evaluate_or_bind", "matched", "multilinear", "same_dtype",
     "same_shape", "shape_of", "to_bool", "unary",
 ]  # fmt: skip
 
@@ -74,6 +75,13 @@ def _jvp_by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) ->
 # ---- elementwise primitives ----
 
 
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Elementwise(Primitive):
+    """A primitive whose `impl` is a NumPy ufunc, or a function like one; eager code calls that itself."""
+
+    ufunc: Callable[..., Any] = field(kw_only=True)  # Any: as for `elementwise`
+
+
 def elementwise(
     name: str,
     impl: Callable[..., Any],  # Any: a NumPy ufunc
@@ -83,7 +91,7 @@ def elementwise(
     *,
     tangents: Sequence[LocalRule | None] | None = None,
     operand_dtype: OperandDtype | None = None,
-) -> Primitive:
+) -> Elementwise:
     """An elementwise primitive of operands that have one shape and one dtype; a constant operand may have rank 0.
 
     `derivatives` holds a local rule per operand (see `LocalRule`), or the reason why there are none. `result_dtype`
@@ -107,13 +115,14 @@ def elementwise(
         if len(derivatives) > 1:
             vjp, jvp = _refusing_scalars(name, vjp), _refusing_scalars(name, jvp)
 
-    prim = Primitive(
+    prim = Elementwise(
         name,
         _as_tuple(impl),
         abstract_eval,
         vjp,
         jvp,
         lambda size, args, batched, params: (prim.bind(*matched(size, args, batched, name), **params), (True,)),
+        ufunc=impl,
     )
     return prim
 
@@ -128,21 +137,14 @@ def _refusing_scalars(name: str, rule: _Rule) -> _Rule:
     """
 
     def checked(primals: Values, active: tuple[object, ...], params: Params) -> Any:  # Any: what the rule returns
-        shape = shape_of(primals[0])
-        for primal in primals[1:]:
-            if shape_of(primal) != shape:
-                _check_scalars(name, primals, active)
-                break
-        return rule(primals, active, params)
+        result = rule(primals, active, params)
+        shape = result[0][0].shape
+        for a, primal in zip(active, primals, strict=True):
+            if a is not None and a is not False and primal.shape != shape:
+                raise OperandError(name, [str(aval_of(primal)) for primal in primals], "traced operands of one shape")
+        return result
 
     return cast(_Rule, checked)
-
-
-def _check_scalars(name: str, primals: Values, active: tuple[object, ...]) -> None:
-    shapes = [shape_of(primal) for primal in primals]
-    full = max(shapes, key=len)
-    if any(a is not None and a is not False and s != full for a, s in zip(active, shapes, strict=True)):
-        raise OperandError(name, [str(aval_of(primal)) for primal in primals], "traced operands of one shape")
 
 
 def _as_tuple(impl: Callable[..., Any]) -> Impl:  # Any: a NumPy ufunc
@@ -197,7 +199,7 @@ def evaluate_or_bind(prim: Primitive, *operands: Array, **params: Any) -> Array:
     return run(prim, operands, params)[0]
 
 
-def apply(prim: Primitive, *operands: ArrayLike) -> Array:
+def apply(prim: Elementwise, *operands: ArrayLike) -> Array:
     """The result of an elementwise primitive; Python numbers among the operands take the dtype of the others."""
     for operand in operands:
         if type(operand) in _ROOM:
@@ -205,20 +207,20 @@ def apply(prim: Primitive, *operands: ArrayLike) -> Array:
     return run(prim, operands, {})[0]  # type: ignore[arg-type]  # no Python numbers are left; `cast` would cost time
 
 
-def apply1(prim: Primitive, x: ArrayLike) -> Array:
+def apply1(prim: Elementwise, x: ArrayLike) -> Array:
     """`apply` of one operand."""
     if type(x) in CONCRETE:
-        return prim.impl(x)[0]
+        return prim.ufunc(x)  # type: ignore[no-any-return]  # see `_as_tuple`
     return current_trace().bind(prim, (x,), _NO_PARAMS)[0] if isinstance(x, Tracer) else apply(prim, x)  # type: ignore[arg-type]  # stands for an array
 
 
-def apply2(prim: Primitive, x: ArrayLike, y: ArrayLike) -> Array:
+def apply2(prim: Elementwise, x: ArrayLike, y: ArrayLike) -> Array:
     """`apply` of two operands."""
     if type(x) in CONCRETE:
         if type(y) in CONCRETE:
-            return prim.impl(x, y)[0]
+            return prim.ufunc(x, y)  # type: ignore[no-any-return]  # see `_as_tuple`
         if type(y) in _ROOM:
-            return prim.impl(x, _as_dtype(prim.name, y, x.dtype))[0]  # type: ignore[union-attr]  # it is concrete
+            return prim.ufunc(x, _as_dtype(prim.name, y, x.dtype))  # type: ignore[union-attr,no-any-return]  # it is concrete
     elif isinstance(x, Tracer) and type(y) not in _ROOM:
         return current_trace().bind(prim, (x, y), _NO_PARAMS)[0]  # type: ignore[arg-type]  # see apply
     return apply(prim, x, y)
@@ -267,7 +269,7 @@ def unary(
     result_dtype: ResultDtype = None,
     *,
     tangent: LocalRule | None = None,
-) -> Primitive:
+) -> Elementwise:
     """An elementwise primitive of one operand; see `elementwise`."""
     rules = derivative if isinstance(derivative, LocallyConstant | NotDifferentiable) else (derivative,)
     return elementwise(name, impl, accepts, rules, result_dtype, tangents=None if tangent is None else (tangent,))

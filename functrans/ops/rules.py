@@ -28,6 +28,7 @@ from functrans.core.primitive import (
     Values,
     VjpRule,
     aval_of,
+    current_trace,
 )
 from functrans.typing import Array
 
@@ -60,7 +61,7 @@ def run(prim: Primitive, operands: Sequence[Array], params: Params) -> Values:
     """
     for operand in operands:
         if type(operand) not in CONCRETE:
-            return prim.bind(*operands, **params)
+            return current_trace().bind(prim, operands, params)
     return prim.impl(*operands, **params)
 
 

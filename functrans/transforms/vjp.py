@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 
 from functrans import tree
-from functrans.core.aval import FLOAT0, INEXACT_KINDS, ShapedArray, is_inexact
+from functrans.core.aval import FLOAT0, INEXACT_KINDS, ShapedArray, is_inexact, shaped
 from functrans.core.primitive import (
     EVAL,
     LocallyConstant,
@@ -125,7 +125,7 @@ class VjpTrace(Trace):
         results: list[Any] = []
         outputs: list[int] = []
         for out in outs:
-            aval = aval_of(out)
+            aval = shaped(out.shape, out.dtype) if type(out) is np.ndarray else aval_of(out)
             if aval.dtype.kind in INEXACT_KINDS:
                 results.append(VjpTracer(self, strong(out) if aval.weak else out, self.count, aval))
                 outputs.append(self.count)
