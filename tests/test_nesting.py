@@ -30,6 +30,7 @@ from functrans.errors import (
     LeakedTracerError,
 )
 from functrans.transforms.stage import open_stage, stage
+from functrans.typing import Array
 
 Fun = Callable[..., Any]
 
@@ -491,3 +492,21 @@ def test_complex_gradients_are_those_of_jax(name: str) -> None:
     assert jvp(ours, (z,), (t,))[1] == pytest.approx(complex(along), rel=1e-12)
     assert jvp(lambda z: function(np, z), (z,), (t,))[1] == pytest.approx((ours(z) * t).real, rel=1e-12)
     assert jit(ours)(z) == ours(z)
+
+
+def test_an_array_that_all_elements_share_can_be_indexed_by_a_mapped_index() -> None:
+    table, indices = np.arange(12.0).reshape(4, 3), np.array([3, 0, 0])
+
+    def embed(table: Array, i: Array) -> Array:
+        assert table.shape == (4, 3)
+        row: Array = table[i] * 2.0
+        return row if np.asarray(table)[0, 0] == 0.0 else -row  # known: it is the same for all
+
+    mapped = vmap(embed, (None, 0))
+    np.testing.assert_array_equal(mapped(table, indices), table[indices] * 2.0)
+    np.testing.assert_array_equal(jit(vmap(lambda t, i: t[i], (None, 0)))(table, indices), table[indices])
+    np.testing.assert_array_equal(vmap(lambda t, i: t, (None, 0), out_axes=None)(table, indices), table)
+    gradient = grad(lambda t: np.sum(vmap(lambda t, i: t[i], (None, 0))(t, indices)))(table)
+    np.testing.assert_array_equal(gradient[:, 0], [2.0, 0.0, 0.0, 1.0])
+    nested = vmap(vmap(lambda t, i: t[i], (None, 0)), (None, 0))(table, indices.reshape(3, 1))
+    np.testing.assert_array_equal(nested, table[indices][:, None])

@@ -97,7 +97,8 @@ def _gather_batch(
     dims: GatherDimensionNumbers = params["dimension_numbers"]
     windows: Shape = params["slice_sizes"]
     shifted = _shifted(dims)
-    if not batched[0]:
+    if not batched[0]:  # different elements of the batch may read the same place of the operand that they share
+        params = {**params, "unique_indices": False, "indices_are_sorted": False}
         partners = shifted.start_indices_batching_dims
         dims = dims._replace(offset_dims=shifted.offset_dims, start_indices_batching_dims=partners)
     elif not batched[1]:

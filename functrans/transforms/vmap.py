@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import partial, wraps
 from typing import Any, cast
 
+import numpy as np
+
 from functrans import tree
 from functrans.core.aval import shaped
 from functrans.core.primitive import NamedAxis, Params, Primitive, Trace, Values, aval_of, current_trace, use_trace
@@ -21,9 +23,9 @@ from functrans.ops.shape import concatenate, slice_in_dim, transpose
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned
 from functrans.transforms.signatures import P, R, Transformed
 from functrans.tree import TreeDef
-from functrans.typing import Array
+from functrans.typing import Array, DTypeLike
 
-__all__ = ["BatchTrace", "BatchTracer", "vmap"]
+__all__ = ["BatchTrace", "BatchTracer", "SharedTracer", "vmap"]
 
 
 class BatchTracer(ArrayTracer):
@@ -44,6 +46,31 @@ class BatchTracer(ArrayTracer):
 
     def __repr__(self) -> str:
         return f"Batched<{self.aval}>"
+
+
+class SharedTracer(ArrayTracer):
+    """An array argument that all elements share. It computes as the array does, and can be indexed by traced indices."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, trace: BatchTrace, value: Array) -> None:
+        self.owner = trace
+        self.value = value
+        self.aval = aval_of(value)
+
+    def made(self) -> str:
+        return f"shared by all elements, under vmap{self.owner.of()}"
+
+    def truth(self) -> bool:
+        return bool(self.value)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # type: ignore[override]
+        """The array itself; of other tracers NumPy gets none."""
+        array: Array = np.array(self.value, dtype, copy=copy)
+        return array
+
+    def __repr__(self) -> str:
+        return f"Shared<{self.aval}>"
 
 
 class BatchTrace(Trace):
@@ -81,11 +108,19 @@ class BatchTrace(Trace):
         """The value of the parent trace, and whether it carries the batch axis."""
         if isinstance(value, BatchTracer) and value.owner is self:
             return value.value, True
+        if isinstance(value, SharedTracer) and value.owner is self:
+            return value.value, False
         return value, False
 
     def join(self, value: Array, batched: bool) -> Array:
         """The tracer of a value that carries the batch axis; the value itself where it does not."""
         return cast(Array, BatchTracer(self, value)) if batched else value
+
+    def argument(self, value: Array, batched: bool) -> Array:
+        """As `join`, for an argument of the user's function, who may index an array that is shared by a batched index."""
+        if batched or type(value) is not np.ndarray or not value.ndim:
+            return self.join(value, batched)
+        return cast(Array, SharedTracer(self, value))
 
 
 def run_batched(
@@ -98,12 +133,12 @@ def run_batched(
 ) -> tuple[list[Array], list[bool], TreeDef[Any]]:
     """Run `call(*tracers)`, which returns a tree: its flat values, whether each carries the batch axis, and the tree.
 
-    fun: the user's function that is called, for messages.
+    fun: the user's function, where it is that which is called and not a jaxpr; for messages.
     """
     trace = BatchTrace(current_trace(), axis_size, axis_name, fun)
     try:
         with use_trace(trace):
-            out = call(*map(trace.join, values, batched))
+            out = call(*map(trace.join if fun is None else trace.argument, values, batched))
     except FunctransError as error:
         raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
     finally:
