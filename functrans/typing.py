@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     DTypeLike: TypeAlias = npt.DTypeLike
 else:
 
-    class Array(metaclass=ABCMeta):
+    class Array(metaclass=ABCMeta):  # noqa: B024  # nothing derives from it: others are registered
         """`numpy.ndarray` to a type checker; at run time `isinstance` also holds for NumPy scalars and tracers."""
 
     Array.register(np.ndarray)
