@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from functrans import jit
 from functrans.core.primitive import aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops import arithmetic, bitwise, comparison, exponential, extrema, floats, power, rounding, trigonometric
@@ -286,3 +287,10 @@ def test_wrong_parameters_say_what_is_needed() -> None:
         imag(np.ones(3))
     with pytest.raises(ValueError, match="dtype"):
         bitcast_convert_type(np.float64(1), np.int32)
+
+
+def test_an_imaginary_number_is_true() -> None:
+    for value in (1j, 0j, 2.0 + 0j, np.array([0, 1j, 1, -0.0 + 0j], np.complex64)):
+        expected = np.asarray(value).astype(bool)
+        np.testing.assert_array_equal(convert_element_type(np.asarray(value), np.bool_), expected)
+        np.testing.assert_array_equal(jit(lambda z: z.astype(bool))(np.asarray(value)), expected)

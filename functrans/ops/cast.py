@@ -21,7 +21,9 @@ def _impl(x: Array, *, dtype: DType, weak: bool) -> Values:
     if isinstance(value, int) and dtype.kind in "iu":
         dtype.type(value)  # raises OverflowError for one that is out of range, as NumPy does
     array = np.asarray(x)
-    out = (np.real(array) if array.dtype.kind == "c" and dtype.kind != "c" else array).astype(dtype, copy=False)
+    if array.dtype.kind == "c" and dtype.kind not in "cb":  # to bool, the imaginary part counts
+        array = np.real(array)
+    out = array.astype(dtype, copy=False)
     return (out.item() if weak else out if out.ndim else out[()],)
 
 
