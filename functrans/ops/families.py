@@ -32,7 +32,7 @@ from functrans.core.primitive import (
 )
 from functrans.errors import OperandError
 from functrans.ops.broadcast import broadcast_batch
-from functrans.ops.rules import CONCRETE, LocalRule, NotRule, by_argument, run
+from functrans.ops.rules import CONCRETE, LocalRule, NotRule, by_argument, of_one_operand, run
 from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
@@ -110,7 +110,8 @@ def elementwise(
         vjp: VjpRule | NotRule = derivatives
         jvp: JvpRule | NotRule = derivatives
     else:
-        vjp = by_argument(lambda: prim, *derivatives)
+        one = derivatives[0] if len(derivatives) == 1 else None
+        vjp = by_argument(lambda: prim, *derivatives) if one is None else of_one_operand(lambda: prim, impl, one)
         jvp = _jvp_by_argument(lambda: prim, *(derivatives if tangents is None else tangents))
         if len(derivatives) > 1:
             vjp, jvp = _refusing_scalars(name, vjp), _refusing_scalars(name, jvp)
@@ -139,8 +140,8 @@ def _refusing_scalars(name: str, rule: _Rule) -> _Rule:
     def checked(primals: Values, active: tuple[object, ...], params: Params) -> Any:  # Any: what the rule returns
         result = rule(primals, active, params)
         shape = result[0][0].shape
-        for a, primal in zip(active, primals, strict=True):
-            if a is not None and a is not False and primal.shape != shape:
+        for i, primal in enumerate(primals):
+            if active[i] is not None and active[i] is not False and primal.shape != shape:
                 raise OperandError(name, [str(aval_of(primal)) for primal in primals], "traced operands of one shape")
         return result
 

@@ -32,7 +32,7 @@ from functrans.core.primitive import (
 )
 from functrans.typing import Array
 
-__all__ = ["CONCRETE", "LocalRule", "NotRule", "by_argument", "linear", "run"]
+__all__ = ["CONCRETE", "LocalRule", "NotRule", "by_argument", "linear", "of_one_operand", "run"]
 
 LocalRule: TypeAlias = Callable[..., Array | None]
 """`(g, out, *primals, **params) -> g × ∂out/∂x`, or None for zero: serves as JVP (g a tangent) and, being diagonal, as
@@ -62,7 +62,7 @@ def run(prim: Primitive, operands: Sequence[Array], params: Params) -> Values:
     for operand in operands:
         if type(operand) not in CONCRETE:
             return current_trace().bind(prim, operands, params)
-    return prim.impl(*operands, **params)
+    return prim.impl(*operands, **params) if params else prim.impl(*operands)
 
 
 _Plan: TypeAlias = tuple[tuple[LocalRule | None, ...], Callable[[Sequence[Any]], tuple[Any, ...]]]
@@ -101,15 +101,31 @@ def by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> VjpR
             plan = plans[wanted] = _plan(rules, wanted)
         active, pick = plan
         saved = pick((*outs, *primals, None))
-        if len(active) == 1:  # the usual case, made quick
-            (only,) = active
-            return outs, lambda cts: (None if only is None else only(cts[0], *saved, **params),)
 
         def pullback(cts: Maybes) -> Maybes:
             g = cts[0]
             return tuple([None if rule is None else rule(g, *saved, **params) for rule in active])
 
         return outs, pullback
+
+    return vjp
+
+
+def of_one_operand(prim: Callable[[], Primitive], value: Callable[..., Any], rule: LocalRule) -> VjpRule:
+    """`by_argument` for one operand and `value(x, **params)` as the result: most of what eager gradients spend is here."""
+    (out_as, x_as), prim = _kept(rule, 2), cache(prim)
+
+    def vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
+        (x,) = primals
+        if type(x) not in CONCRETE:
+            (out,) = current_trace().bind(prim(), primals, params)
+        else:
+            out = value(x, **params) if params else value(x)
+        saved_out = out if out_as == "value" else None if out_as == "nothing" else aval_of(out)
+        saved_x = x if x_as == "value" else None if x_as == "nothing" else aval_of(x)
+        if params:
+            return (out,), lambda cts: (rule(cts[0], saved_out, saved_x, **params),)
+        return (out,), lambda cts: (rule(cts[0], saved_out, saved_x),)
 
     return vjp
 

@@ -111,7 +111,7 @@ class VjpTrace(Trace):
             self.constants.note(primals)
         parent = self.parent
         rule = prim.vjp
-        token = set_trace(parent)
+        token = None if parent is EVAL and prim.carries is None else set_trace(parent)  # NumPy asks for no trace
         try:
             if True not in wanted or isinstance(rule, LocallyConstant):
                 return parent.bind(prim, primals, params)
@@ -121,7 +121,8 @@ class VjpTrace(Trace):
                 outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule, current_source())
             source = None if parent is EVAL else current_source()
         finally:
-            reset_trace(token)
+            if token is not None:
+                reset_trace(token)
         results: list[Any] = []
         outputs: list[int] = []
         for out in outs:
@@ -161,7 +162,8 @@ def backward(tape: list[Step], cotangents: dict[int, Array], *, consume: bool) -
             with use_source(source):
                 contributions = pullback(cts)
         del cts
-        for number, contribution in zip(operands, contributions, strict=True):
+        for i, contribution in enumerate(contributions):
+            number = operands[i]
             if number >= 0 and contribution is not None:
                 known = cotangents.get(number)
                 cotangents[number] = contribution if known is None else add_any(known, contribution)
