@@ -128,6 +128,7 @@ class Jitted(Generic[P, R]):
         self._fun = fun
         self._name = function_name(fun)
         self._bare_name = bare_name(fun)
+        self._label = f"jit({self._name})"
         self._static = static
         self._donated = donated
         self._entries: dict[Hashable, _Entry] = {}
@@ -140,7 +141,7 @@ class Jitted(Generic[P, R]):
         dynamic, fixed = self._static.split(args, kwargs)
         flat, in_tree = tree.flatten(dynamic)
         try:
-            leaves = check_leaves(flat, f"jit({self._name})", lambda: self._paths(dynamic, fixed))
+            leaves = check_leaves(flat, self._label, lambda: self._paths(dynamic, fixed))
         except NonArrayInputError:
             if self._is_method_of(args):  # called as Class.method(instance, …), or by classmethod
                 return cast(R, self._bound_to(args[0])(*args[1:], **kwargs))

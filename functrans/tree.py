@@ -17,6 +17,8 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from functrans.errors import TreeMismatchError
 from functrans.tree_registry import register_dataclass, register_node, register_node_class, static
 from functrans.treedef import (
@@ -37,6 +39,7 @@ from functrans.treedef import (
 )
 
 __all__ = [
+    "LEAF",
     "KeyPath",
     "TreeDef",
     "all",
@@ -62,6 +65,9 @@ __all__ = [
     "unflatten",
 ]
 
+LEAF: TreeDef[Any] = c_flatten(0, None, False, NAMESPACE)[1]
+"""The structure of a leaf."""
+
 # `flatten`, `leaves` and `structure` each call C with positional arguments: measured level with optree.tree_flatten,
 # and below functools.partial, whose keyword merge costs more than a frame.
 
@@ -72,6 +78,8 @@ def flatten(tree: T, is_leaf: IsLeaf | None = None) -> tuple[list[Any], TreeDef[
     >>> flatten({"b": [1, 2], "a": 3})
     ([3, 1, 2], PyTreeSpec({'a': *, 'b': [*, *]}))
     """
+    if type(tree) is np.ndarray and is_leaf is None:  # the usual argument: a leaf, as C need not say
+        return [tree], LEAF
     return c_flatten(tree, is_leaf, False, NAMESPACE)
 
 
@@ -81,6 +89,9 @@ def unflatten(treedef: TreeDef[T], leaves: Iterable[Any]) -> T:
     >>> unflatten(structure((0, {"a": 0})), [1, 2])
     (1, {'a': 2})
     """
+    if treedef is LEAF:
+        (leaf,) = leaves
+        return cast("T", leaf)
     return treedef.unflatten(leaves)
 
 

@@ -37,13 +37,13 @@ class Program:
 
         self._original: Callable[[], Jaxpr] = lambda: jaxpr
         self._weak = tuple(i for i, var in enumerate(jaxpr.invars) if var.aval.weak)
-        self._steps: list[tuple[Callable[..., Values], tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = []
+        self._steps: list[tuple[Callable[..., Values], tuple[int, ...], slice, tuple[int, ...]]] = []
         for eqn, dying in zip(jaxpr.eqns, jaxpr.dying, strict=True):
             operands = tuple(map(slot, eqn.invars))
             for var in eqn.outvars:
                 slots[var] = len(slots)
                 initial.append(None)
-            outputs = tuple(slots[var] for var in eqn.outvars)
+            outputs = slice(len(slots) - len(eqn.outvars), len(slots))
             run = partial(eqn.prim.impl, **eqn.params) if eqn.params else eqn.prim.impl
             if any(var.aval.weak for var in eqn.outvars):
                 run = _strong_results(run)
@@ -61,9 +61,7 @@ class Program:
         try:
             for run, operands, outputs, dying in self._steps:
                 number += 1
-                values = run(*[slots[i] for i in operands])
-                for i, value in zip(outputs, values, strict=True):
-                    slots[i] = value
+                slots[outputs] = run(*map(slots.__getitem__, operands))
                 for i in dying:
                     slots[i] = None
         except Exception as error:
@@ -73,7 +71,7 @@ class Program:
             raise
         finally:
             reset_trace(token)
-        return tuple(slots[i] for i in self._results)
+        return tuple(map(slots.__getitem__, self._results))
 
     def of(self, original: Callable[[], Jaxpr]) -> Program:
         """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""

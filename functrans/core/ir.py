@@ -145,10 +145,12 @@ def memoized(function: Callable[Concatenate[Jaxpr, P], R]) -> Callable[Concatena
 
     @wraps(function)
     def remembering(jaxpr: Jaxpr, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        key = (function, args, tuple(kwargs.items()))
-        if key not in jaxpr.memo:
-            jaxpr.memo[key] = function(jaxpr, *args, **kwargs)
-        return cast(R, jaxpr.memo[key])
+        memo = jaxpr.memo
+        key = (function, args, tuple(kwargs.items())) if args or kwargs else function
+        if key not in memo:
+            memo[key] = function(jaxpr, *args, **kwargs)
+        known: R = memo[key]
+        return known
 
     return remembering
 

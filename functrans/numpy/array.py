@@ -111,7 +111,7 @@ class ArrayTracer(Operators):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: Any) -> Any:  # Any: any ufunc's
         if kwargs or method != "__call__":
             return array_ufunc(ufunc, method, inputs, kwargs)
-        ready = READY.get((ufunc, *map(kind, inputs)))
+        ready = READY.get((ufunc, self.aval) if len(inputs) == 1 else (ufunc, *map(kind, inputs)))
         return call(ufunc, inputs) if ready is None else ready(*inputs)
 
     def __array_function__(

@@ -113,13 +113,13 @@ def _value_and_grad(
         flat, in_tree = tree.flatten(wrt)
         paths = partial(argument_paths, fun, args, only=argnums)
         leaves = check_leaves(flat, label, paths)
-        avals = [aval_of(leaf) for leaf in leaves]
+        avals = list(map(aval_of, leaves))
         check(avals, paths)
         call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)
         recorded = record(call, leaves, has_aux, name, fun)
         value, aval = _check_scalar(transform, name, recorded, holomorphic)
         found = pull_back(recorded, [cast(Array, aval.dtype.type(1))], len(leaves), consume=True)
-        grads = owned([cotangent(ct, aval) for ct, aval in zip(found, avals, strict=True)], leaves)
+        grads = owned(map(cotangent, found, avals), leaves)
         return ((value, recorded.aux) if has_aux else value), tree.unflatten(in_tree, grads)
 
     return transformed

@@ -153,9 +153,15 @@ def backward(tape: list[Step], cotangents: dict[int, Array], *, consume: bool) -
     remaining = tape if consume else tape.copy()
     while remaining:
         operands, outputs, pullback, source = remaining.pop()
-        if cotangents.keys().isdisjoint(outputs):
+        cts: Maybes
+        if len(outputs) == 1:  # as nearly always
+            cts = (cotangents.pop(outputs[0], None),)
+            if cts[0] is None:
+                continue
+        elif cotangents.keys().isdisjoint(outputs):
             continue
-        cts = tuple([cotangents.pop(number, None) for number in outputs])
+        else:
+            cts = tuple([cotangents.pop(number, None) for number in outputs])
         if source is None:
             contributions = pullback(cts)
         else:
@@ -226,13 +232,10 @@ def record(
         out, aux = out
         aux = tree.map(lambda leaf: _own(trace, leaf)[0], aux)
     if type(out) is VjpTracer and out.owner is trace:  # the usual loss
-        return Recorded([out.value], [out.number], LEAF, aux, trace, name)
+        return Recorded([out.value], [out.number], tree.LEAF, aux, trace, name)
     outs, out_tree = tree.flatten(out)
     pairs = [_own(trace, leaf) for leaf in outs]
     return Recorded([pair[0] for pair in pairs], [pair[1] for pair in pairs], out_tree, aux, trace, name)
-
-
-LEAF: TreeDef[Any] = tree.structure(0)
 
 
 def _own(trace: VjpTrace, leaf: Any) -> tuple[Any, int]:  # Any: not yet known to be an array
