@@ -73,7 +73,8 @@ def import_seconds(statements: Mapping[str, str], turns: int) -> Samples:
     """CPU seconds that each statement takes in a new Python (after what precedes its last `;`), with compiled files warm."""
     samples: Samples = {name: [] for name in statements}
     with tempfile.TemporaryDirectory() as cache:
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        unusual = ("PYTHONDONTWRITEBYTECODE", "_NUM_THREADS")  # as users import: numpy starts its threads
+        environment = {key: value for key, value in os.environ.items() if not key.endswith(unusual)}
         environment["PYTHONPYCACHEPREFIX"] = cache
         for turn in range(turns + 1):
             for name, statement in statements.items():
