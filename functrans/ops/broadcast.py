@@ -107,7 +107,9 @@ def _sum_aval(aval: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
 
 
 def _sum_transpose(g: Array, x: ShapedArray, *, axes: tuple[int, ...]) -> Array:
-    return broadcast_in_dim(g, x.shape, [axis for axis in range(x.ndim) if axis not in axes])
+    shape = x.shape
+    kept = () if len(axes) == len(shape) else tuple([axis for axis in range(len(shape)) if axis not in axes])
+    return broadcast_in_dim(g, shape, kept)
 
 
 def _sum_batch(_size: int, x: Array, *, axes: tuple[int, ...]) -> Array:
