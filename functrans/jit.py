@@ -124,15 +124,14 @@ class Jitted(Generic[P, R]):
     __name__: str
     __wrapped__: Callable[P, R]
 
-    def __init__(self, fun: Callable[P, R], static: StaticArguments, donated: tuple[int, ...]) -> None:
+    def __init__(self, fun: Callable[P, R], static: StaticArguments) -> None:
         self._fun = fun
         self._name = function_name(fun)
         self._bare_name = bare_name(fun)
         self._label = f"jit({self._name})"
         self._static = static
-        self._donated = donated
         self._entries: dict[Hashable, _Entry] = {}
-        self._methods = Methods(fun, lambda method: Jitted(method, static.method(), tuple(i - 1 for i in donated if i)))
+        self._methods = Methods(fun, lambda method: Jitted(method, static.method()))
         update_wrapper(self, fun, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -300,4 +299,5 @@ def jit(
     if not callable(fun):
         raise TypeError(f"jit takes a function, not {fun!r} of type {type(fun).__name__}")
     static = StaticArguments.of(fun, static_argnums, static_argnames)
-    return Jitted(fun, static, static.check_donated(fun, donate_argnums))
+    static.check_donated(fun, donate_argnums)
+    return Jitted(fun, static)

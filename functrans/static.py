@@ -61,14 +61,13 @@ class StaticArguments:
         """The same for the method that binds the first parameter."""
         return StaticArguments(self.function, frozenset(i - 1 for i in self.nums if i), self.names, self.positional[1:])
 
-    def check_donated(self, fun: Callable[..., Any], argnums: Nums) -> tuple[int, ...]:
-        """Donated positions, sorted; raises StaticArgumentError for one that `fun` does not have or that is static too."""
+    def check_donated(self, fun: Callable[..., Any], argnums: Nums) -> None:
+        """Raise StaticArgumentError for a donated position that `fun` does not have or that is static too."""
         donated, _ = _positions(fun, self.function, argnums, "donate_argnums")
         if donated & self.nums:
             raise StaticArgumentError(
                 self.function, f"donate_argnums={sorted(donated & self.nums)}", "they are static too"
             )
-        return tuple(sorted(donated))
 
     def split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, Hashable]:
         """The traced part of a call, and the static part as a hashable key."""

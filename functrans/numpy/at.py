@@ -50,8 +50,8 @@ class Place:
     """Elements of an array, addressed by a subscript. Methods return new arrays of the array's dtype.
 
     Values broadcast to the shape of what is addressed; their dtype must cast to the array's by NumPy's rule "same_kind".
-    mode: what an index out of bounds does: "raise" IndexError (the default), be moved inside by "clip", wrap around by
-    "wrap", or, by "fill" or "drop", read as `fill_value` and not be written. unique_indices promises that no element is
+    mode: what an index out of bounds does: "raise" IndexError (the default), be moved inside by "clip", or, by
+    "fill" or "drop", read as `fill_value` and not be written. unique_indices promises that no element is
     addressed twice; indices_are_sorted promises an order, of which no use is made.
     """
 

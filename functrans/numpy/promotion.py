@@ -22,7 +22,7 @@ from functrans.ops.cast import convert_element_type
 from functrans.typing import Array, DType, DTypeLike, Shape
 
 __all__ = [
-    "PYTHON_TYPE", "Operand", "as_operand", "astype", "broadcast_operands", "broadcast_shape", "broadcast_to_shape",
+    "PYTHON_TYPE", "Operand", "as_operand", "astype", "broadcast_shape", "broadcast_to_shape",
     "loop_dtypes", "promoted", "result_type", "to_common_dtype",
 ]  # fmt: skip
 
@@ -158,12 +158,6 @@ def broadcast_to_shape(x: Operand, shape: Shape) -> Array:
     if isinstance(x, Tracer):
         return broadcast_in_dim(cast(Array, x), shape, range(len(shape) - len(old), len(shape)))
     return np.broadcast_to(cast(Array, x), shape)
-
-
-def broadcast_operands(name: str, operands: Sequence[Operand]) -> list[Array]:
-    """The operands in their common shape; constants of rank 0 stay NumPy scalars or Python numbers."""
-    shape = broadcast_shape(name, operands)
-    return [broadcast_to_shape(x, shape) if isinstance(x, Tracer) or _shape(x) else cast(Array, x) for x in operands]
 
 
 # ---- both ----
