@@ -1,0 +1,96 @@
+"""From LLVM's text to machine code in this process. Imports `ir` and `target`; start reading at `load`.
+
+No LLVM pass pipeline is run: the text is written with vectors and without redundancy, and only code generation is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from functrans.backends.llvm.target import Target
+
+if TYPE_CHECKING:
+    from llvmlite import binding
+
+__all__ = ["Library", "assembly", "load", "object_code"]
+
+_lock = Lock()
+_count = iter(range(1 << 62))
+
+
+class Library:
+    """Loaded machine code; unloaded when nothing refers to this object."""
+
+    def __init__(self, tracker: binding.ResourceTracker) -> None:
+        self._tracker = tracker
+
+    def address(self, name: str) -> int:
+        """Of an exported function."""
+        return int(self._tracker[name])
+
+
+def load(text: str, target: Target, exports: tuple[str, ...], symbols: Mapping[str, int] | None = None) -> Library:
+    """Compile a module for this machine and load it; `symbols` are addresses that it refers to by name."""
+    return load_object(object_code(text, target), exports, symbols)
+
+
+def load_object(code: bytes, exports: tuple[str, ...], symbols: Mapping[str, int] | None = None) -> Library:
+    """Load object code that `object_code` made for this machine."""
+    from llvmlite import binding
+
+    builder = binding.JITLibraryBuilder().add_object_img(code).add_current_process()
+    for name, address in (symbols or {}).items():
+        builder.import_symbol(name, address)
+    for name in exports:  # exported here: a tracker that a later lookup gives would unload the code when it dies
+        builder.export_symbol(name)
+    with _lock:
+        return Library(builder.link(_engine(), f"functrans{next(_count)}"))
+
+
+def object_code(text: str, target: Target) -> bytes:
+    """A module as object code for a target."""
+    with _lock:
+        machine = _machine(target)
+        return bytes(machine.emit_object(_parsed(text, target, machine)))
+
+
+def assembly(text: str, target: Target) -> str:
+    """A module as assembly for a target."""
+    with _lock:
+        machine = _machine(target)
+        return str(machine.emit_assembly(_parsed(text, target, machine)))
+
+
+def _parsed(text: str, target: Target, machine: binding.TargetMachine) -> binding.ModuleRef:
+    from llvmlite import binding
+
+    module = binding.parse_assembly(text)
+    module.triple = target.triple
+    module.data_layout = str(machine.target_data)
+    return module
+
+
+@cache
+def _machine(target: Target) -> binding.TargetMachine:
+    from llvmlite import binding
+
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    return binding.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="default", codemodel="jitdefault", jit=True
+    )
+
+
+@cache
+def _engine() -> binding.LLJIT:
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_triple(binding.get_process_triple()).create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+    return binding.create_lljit_compiler(machine, use_jit_link=True)

@@ -1,0 +1,178 @@
+"""One LLVM function: its parameters, loops, branches and calls. Start reading at `Function.loop`.
+
+Imports `ir` and `instructions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from functrans.backends.llvm.instructions import Instructions
+from functrans.backends.llvm.ir import I64, Module, Type, Value
+
+__all__ = ["Branch", "Function", "Loop"]
+
+
+@dataclass(slots=True)
+class Loop:
+    """What the body of a loop reads (`index`, `carry`) and says (`next`); after the loop `results` are what was carried."""
+
+    index: Value
+    carry: list[Value]
+    next: Sequence[Value] = ()
+    results: list[Value] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Branch:
+    """A two-way branch; what follows `otherwise()` runs where the condition is false."""
+
+    otherwise: Callable[[], None]
+
+
+class Function(Instructions):
+    """A function under construction. Its parameters are in `args`; it gives `result`, or nothing."""
+
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        params: Sequence[tuple[str, Type]],
+        result: Type | None = None,
+        *,
+        exported: bool = False,
+        noalias: Sequence[str] = (),
+    ) -> None:
+        if name in module.functions:
+            raise ValueError(f"the module has a function {name} already")
+        module.functions[name] = self
+        super().__init__(module)
+        self.name = name
+        self.result = result
+        self.exported = exported
+        self.args = [Value(self, kind, f"%{param}") for param, kind in params]
+        self._params = ", ".join(f"{kind}{' noalias' if p in noalias else ''} %{p}" for p, kind in params)
+        self._block = "entry"
+        self._returned = False
+
+    def text(self) -> str:
+        head = "" if self.exported else "internal "
+        mark = "" if self.exported else " noinline"
+        end = [] if self._returned else ["  ret void"]
+        body = "\n".join(["entry:", *self._entry, *self._lines, *end])
+        return f"define {head}{self.result or 'void'} @{self.name}({self._params}){mark} #0 {{\n{body}\n}}\n"
+
+    # ---- control ----
+
+    def _label(self, word: str) -> str:
+        self._count += 1
+        return f"{word}{self._count}"
+
+    def _start(self, label: str) -> None:
+        self._lines.append(f"{label}:")
+        self._block = label
+
+    def _jump(self, label: str) -> None:
+        self.emit(f"br label %{label}")
+
+    @contextmanager
+    def loop(
+        self, start: Value | int, stop: Value | int, step: Value | int = 1, carry: Sequence[Value] = ()
+    ) -> Iterator[Loop]:
+        """`for index in range(start, stop, step)` over i64, step > 0; the body sets `next` to the carried values' next.
+
+        A loop whose bounds are known to run at least once tests at its end.
+        """
+        start, stop = self.like(start, self.index(0)), self.like(stop, self.index(0))
+        certain = start.known is not None and stop.known is not None and start.known < stop.known
+        before, head, done = self._block, self._label("loop"), self._label("done")
+        self._jump(head)
+        self._start(head)
+        place = len(self._lines)
+        self._count += 1
+        index = Value(self, I64, f"%i{self._count}")
+        carried = [Value(self, x.type, f"{index}c{k}") for k, x in enumerate(carry)]
+        self._lines.extend([""] * (1 + len(carried)))
+        if not certain:
+            body = self._label("body")
+            self.emit(f"br i1 {self.icmp('slt', index, stop)}, label %{body}, label %{done}")
+            self._start(body)
+        loop = Loop(index, carried, carried)
+        yield loop
+        following = self.value(I64, f"add nsw i64 {index}, {self.like(step, start)}")
+        if certain:
+            self.emit(f"br i1 {self.icmp('slt', following, stop)}, label %{head}, label %{done}")
+        else:
+            self._jump(head)
+        pairs = [(index, start, following), *zip(carried, carry, loop.next, strict=True)]
+        for k, (phi, first, then) in enumerate(pairs):
+            self._lines[place + k] = f"  {phi} = phi {phi.type} [{first}, %{before}], [{then}, %{self._block}]"
+        self._start(done)
+        loop.results = list(loop.next) if certain else carried
+
+    @contextmanager
+    def when(self, condition: Value) -> Iterator[Branch]:
+        """What is written inside runs where the condition is true; after `otherwise()`, where it is false."""
+        then, other, end = self._label("then"), self._label("else"), self._label("end")
+        self.emit(f"br i1 {condition}, label %{then}, label %{other}")
+        self._start(then)
+        turned = False
+
+        def otherwise() -> None:
+            nonlocal turned
+            turned = True
+            self._jump(end)
+            self._start(other)
+
+        yield Branch(otherwise)
+        self._jump(end)
+        if not turned:
+            self._start(other)
+            self._jump(end)
+        self._start(end)
+
+    def choose(self, condition: Value, then: Callable[[], Value], other: Callable[[], Value]) -> Value:
+        """The value of one of two computations, of which only that one runs."""
+        first, second, end = self._label("then"), self._label("else"), self._label("end")
+        self.emit(f"br i1 {condition}, label %{first}, label %{second}")
+        incoming = []
+        for label, compute in ((first, then), (second, other)):
+            self._start(label)
+            value = compute()
+            incoming.append((value, self._block))
+            self._jump(end)
+        self._start(end)
+        kind = incoming[0][0].type
+        return self.value(kind, f"phi {kind} " + ", ".join(f"[{value}, %{block}]" for value, block in incoming))
+
+    def call(self, function: Function, *args: Value | int) -> Value:
+        """Call a function of this module; what it gives (a meaningless value where it gives nothing)."""
+        given = ", ".join(self.like(a, p).typed() for a, p in zip(args, function.args, strict=True))
+        return self._called(function.result, f"@{function.name}({given})")
+
+    def call_symbol(self, name: str, result: Type | None, *args: Value) -> Value:
+        """Call an external function by name."""
+        symbol = self.module.declare(name, result, [arg.type for arg in args])
+        return self._called(result, f"{symbol}({', '.join(arg.typed() for arg in args)})")
+
+    def _called(self, result: Type | None, rest: str) -> Value:
+        if result is None:
+            self.emit(f"call void {rest}")
+            return self.undefined(I64)
+        return self.value(result, f"call {result} {rest}")
+
+    def ret(self, x: Value | None = None) -> None:
+        """Return, at the end of the function; or from inside `when`, through `leave`."""
+        self._returned = True
+        self.emit("ret void" if x is None else f"ret {x.typed()}")
+
+    def leave_if(self, condition: Value, x: Value | int) -> None:
+        """Return x at once where the condition is true."""
+        assert self.result is not None
+        gone, on = self._label("leave"), self._label("on")
+        self.emit(f"br i1 {condition}, label %{gone}, label %{on}")
+        self._start(gone)
+        self.emit(f"ret {self.like(x, self.const(0, self.result)).typed()}")
+        self._start(on)

@@ -1,0 +1,263 @@
+"""The instructions of a function: constants, arithmetic, conversions, memory. What `function.py` adds is control.
+
+No fast-math flags: what users write is rounded as NumPy rounds it. Start reading at `Instructions.value`. Imports `ir`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from functrans.backends.llvm.ir import I1, I8, I32, I64, PTR, Module, Type, Value, constant_text
+
+__all__ = ["Instructions", "Number"]
+
+Number: TypeAlias = "Value | float"
+
+_FOLDS: dict[str, Callable[[int, int], int]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "and": lambda a, b: a & b,
+    "or": lambda a, b: a | b,
+    "xor": lambda a, b: a ^ b,
+}
+_NEUTRAL = {"add": 0, "sub": 0, "mul": 1, "or": 0, "shl": 0, "ashr": 0, "lshr": 0, "sdiv": 1, "udiv": 1}
+
+
+class Instructions:
+    """What can be written into a function; each method takes numbers next to values."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self._entry: list[str] = []
+        self._lines: list[str] = []
+        self._count = 0
+
+    def emit(self, line: str) -> None:
+        """One instruction without a result."""
+        self._lines.append("  " + line)
+
+    def value(self, kind: Type, instruction: str) -> Value:
+        """One instruction with a result."""
+        self._count += 1
+        name = f"%v{self._count}"
+        self._lines.append(f"  {name} = {instruction}")
+        return Value(self, kind, name)
+
+    # ---- constants ----
+
+    def const(self, value: float, kind: Type) -> Value:
+        """A constant, in every lane."""
+        text = constant_text(value, kind.scalar)
+        if kind.lanes > 1:
+            return Value(self, kind, f"splat ({kind.scalar} {text})")
+        return Value(self, kind, text, int(value) if kind.kind == "i" else None)
+
+    def vector_const(self, values: Sequence[float], kind: Type) -> Value:
+        """A constant with a value of its own in each lane; `kind` is the scalar type."""
+        items = ", ".join(f"{kind} {constant_text(value, kind)}" for value in values)
+        return Value(self, kind.vector(len(values)), f"<{items}>")
+
+    def like(self, value: Number, other: Value) -> Value:
+        """A number as a constant of the type of `other`; a value as it is."""
+        return value if isinstance(value, Value) else self.const(value, other.type)
+
+    def undefined(self, kind: Type) -> Value:
+        return Value(self, kind, "poison")
+
+    def zero(self, kind: Type) -> Value:
+        return self.const(0, kind)
+
+    def first_lanes(self, count: int, lanes: int) -> Value:
+        """The constant mask of the first `count` of `lanes` lanes."""
+        return self.vector_const([lane < count for lane in range(lanes)], I1)
+
+    def lanes_below(self, count: Value, lanes: int) -> Value:
+        """The mask of the lanes whose number is less than `count`, an i64 that may be negative or large."""
+        clamped = self.maximum(self.minimum(count, self.const(lanes, I64)), self.const(0, I64))
+        limit = self.splat(self.cast("trunc", clamped, I32), lanes)
+        return self.icmp("ult", self.vector_const(list(range(lanes)), I32), limit)
+
+    # ---- arithmetic ----
+
+    def _binary(self, operation: str, x: Number, y: Number) -> Value:
+        if not isinstance(x, Value):
+            assert isinstance(y, Value)
+            x = self.like(x, y)
+        y = self.like(y, x)
+        if x.type != y.type:
+            raise TypeError(f"{operation} of {x.typed()} and {y.typed()}")
+        return self.value(x.type, f"{operation} {x.type} {x}, {y}")
+
+    def integer(self, operation: str, x: Value, y: Value | int) -> Value:
+        """An integer instruction: add sub mul and or xor shl ashr lshr sdiv udiv srem urem; constants are folded."""
+        y = self.like(y, x)
+        if x.known is not None and y.known is not None and operation in _FOLDS:
+            return self.const(_FOLDS[operation](x.known, y.known), x.type)
+        if y.known is not None and _NEUTRAL.get(operation) == y.known:
+            return x
+        if x.known is not None and x.known == _NEUTRAL.get(operation) and operation in ("add", "mul", "or"):
+            return y
+        if operation == "mul" and 0 in (x.known, y.known):
+            return self.const(0, x.type)
+        return self._binary(operation, x, y)
+
+    def _either(self, name: str, x: Value, y: Number) -> Value:
+        return self._binary(f"f{name}", x, y) if x.type.kind == "f" else self.integer(name, x, self.like(y, x))
+
+    def add(self, x: Value, y: Number) -> Value:
+        return self._either("add", x, y)
+
+    def sub(self, x: Value, y: Number) -> Value:
+        return self._either("sub", x, y)
+
+    def mul(self, x: Value, y: Number) -> Value:
+        return self._either("mul", x, y)
+
+    def fdiv(self, x: Value, y: Number) -> Value:
+        return self._binary("fdiv", x, y)
+
+    def frem(self, x: Value, y: Number) -> Value:
+        return self._binary("frem", x, y)
+
+    def neg(self, x: Value) -> Value:
+        return self.value(x.type, f"fneg {x.type} {x}") if x.type.kind == "f" else self.sub(self.zero(x.type), x)
+
+    def icmp(self, predicate: str, x: Value, y: Value | int) -> Value:
+        """A comparison of integers or pointers: eq ne slt sle sgt sge ult ule ugt uge."""
+        y = self.like(y, x)
+        return self.value(Type("i", 1, x.type.lanes), f"icmp {predicate} {x.type} {x}, {y}")
+
+    def fcmp(self, predicate: str, x: Value, y: Number) -> Value:
+        """A comparison of floats: o for ordered (false for NaN) or u for unordered, then eq ne lt le gt ge; ord, uno."""
+        y = self.like(y, x)
+        return self.value(Type("i", 1, x.type.lanes), f"fcmp {predicate} {x.type} {x}, {y}")
+
+    def select(self, mask: Value, x: Number, y: Number) -> Value:
+        """x where the mask is true, y where it is not; one of them is a value."""
+        if not isinstance(x, Value):
+            assert isinstance(y, Value)
+            x = self.like(x, y)
+        y = self.like(y, x)
+        return self.value(x.type, f"select {mask.typed()}, {x.typed()}, {y.typed()}")
+
+    def minimum(self, x: Value, y: Value) -> Value:
+        """Of signed integers."""
+        if x.known is not None and y.known is not None:
+            return self.const(min(x.known, y.known), x.type)
+        return self.select(self.icmp("slt", x, y), x, y)
+
+    def maximum(self, x: Value, y: Value) -> Value:
+        """Of signed integers."""
+        if x.known is not None and y.known is not None:
+            return self.const(max(x.known, y.known), x.type)
+        return self.select(self.icmp("sgt", x, y), x, y)
+
+    def intrinsic(self, name: str, *operands: Value, result: Type | None = None) -> Value:
+        """`llvm.name` of operands of one type, which is the result's too unless one is given: fma, sqrt, fabs, floor …"""
+        kind = operands[0].type
+        symbol = self.module.declare(f"llvm.{name}.{kind.suffix}", result or kind, [x.type for x in operands])
+        return self.value(result or kind, f"call {result or kind} {symbol}({', '.join(x.typed() for x in operands)})")
+
+    def fma(self, x: Value, y: Number, z: Number) -> Value:
+        """x * y + z, rounded once."""
+        return self.intrinsic("fma", x, self.like(y, x), self.like(z, x))
+
+    # ---- conversions and lanes ----
+
+    def cast(self, operation: str, x: Value, kind: Type) -> Value:
+        """trunc zext sext fptrunc fpext fptosi fptoui sitofp uitofp bitcast …; the lanes are those of x."""
+        to = kind.vector(x.type.lanes)
+        if operation == "trunc" and x.known is not None:
+            return self.const(x.known, to)
+        return x if to == x.type else self.value(to, f"{operation} {x.typed()} to {to}")
+
+    def bits(self, x: Value) -> Value:
+        """The bits of floats, as integers."""
+        return self.cast("bitcast", x, x.type.integer().scalar)
+
+    def from_bits(self, x: Value) -> Value:
+        """The floats of bits."""
+        return self.cast("bitcast", x, Type("f", x.type.bits))
+
+    def splat(self, x: Value, lanes: int) -> Value:
+        """A scalar in every lane."""
+        if lanes == 1:
+            return x
+        to = x.type.vector(lanes)
+        if x.text[0] not in "%@":
+            return Value(self, to, f"splat ({x.typed()})")
+        first = self.value(to, f"insertelement {to} poison, {x.typed()}, i64 0")
+        return self.value(to, f"shufflevector {to} {first}, {to} poison, <{lanes} x i32> zeroinitializer")
+
+    def shuffle(self, x: Value, y: Value, order: Sequence[int]) -> Value:
+        """The lanes of x and y, one after the other, in an order."""
+        mask = ", ".join(f"i32 {i}" for i in order)
+        to = x.type.vector(len(order))
+        return self.value(to, f"shufflevector {x.typed()}, {y.typed()}, <{len(order)} x i32> <{mask}>")
+
+    def extract(self, x: Value, lane: int | Value) -> Value:
+        if x.type.lanes == 1:
+            return x
+        return self.value(x.type.scalar, f"extractelement {x.typed()}, i64 {lane}")
+
+    def insert(self, x: Value, one: Value, lane: int | Value) -> Value:
+        return self.value(x.type, f"insertelement {x.typed()}, {one.typed()}, i64 {lane}")
+
+    # ---- memory ----
+
+    def index(self, value: int) -> Value:
+        """An i64."""
+        return self.const(value, I64)
+
+    def offset(self, pointer: Value, index: Value | int, kind: Type) -> Value:
+        """The pointer `index` elements of `kind` further."""
+        index = self.like(index, self.index(0))
+        if index.known == 0:
+            return pointer
+        return self.value(PTR, f"getelementptr {kind.scalar}, ptr {pointer}, {index.typed()}")
+
+    def load(self, pointer: Value, kind: Type, align: int | None = None) -> Value:
+        return self.value(kind, f"load {kind}, ptr {pointer}, align {align or kind.bytes}")
+
+    def store(self, x: Value, pointer: Value, align: int | None = None) -> None:
+        self.emit(f"store {x.typed()}, ptr {pointer}, align {align or x.type.bytes}")
+
+    def masked_load(self, pointer: Value, kind: Type, mask: Value) -> Value:
+        """The lanes where the mask is true; zeros elsewhere, whose memory is not read."""
+        params = [PTR, I32, mask.type, kind]
+        symbol = self.module.declare(f"llvm.masked.load.{kind.suffix}.p0", kind, params)
+        rest = f"i32 {kind.bytes}, {mask.typed()}, {kind} zeroinitializer"
+        return self.value(kind, f"call {kind} {symbol}(ptr {pointer}, {rest})")
+
+    def masked_store(self, x: Value, pointer: Value, mask: Value) -> None:
+        symbol = self.module.declare(f"llvm.masked.store.{x.type.suffix}.p0", None, [x.type, PTR, I32, mask.type])
+        self.emit(f"call void {symbol}({x.typed()}, ptr {pointer}, i32 {x.type.bytes}, {mask.typed()})")
+
+    def gather(self, pointer: Value, indices: Value, kind: Type, mask: Value | None = None) -> Value:
+        """The elements of `kind` at indices, a vector of integers; zeros where the mask is false."""
+        lanes = indices.type.lanes
+        many = PTR.vector(lanes)
+        where = self.value(many, f"getelementptr {kind.scalar}, ptr {pointer}, {indices.typed()}")
+        mask = self.const(1, I1.vector(lanes)) if mask is None else mask
+        to = kind.vector(lanes)
+        symbol = self.module.declare(f"llvm.masked.gather.{to.suffix}.v{lanes}p0", to, [many, I32, mask.type, to])
+        given = f"{many} {where}, i32 {kind.bytes}, {mask.typed()}, {to} zeroinitializer"
+        return self.value(to, f"call {to} {symbol}({given})")
+
+    def stack(self, kind: Type, count: int, align: int = 64) -> Value:
+        """Memory that lasts as long as the call."""
+        self._count += 1
+        self._entry.append(f"  %s{self._count} = alloca [{count} x {kind}], align {align}")
+        return Value(self, PTR, f"%s{self._count}")
+
+    def copy(self, to: Value, of: Value, size: Value) -> None:
+        """memcpy of `size` bytes."""
+        symbol = self.module.declare("llvm.memcpy.p0.p0.i64", None, [PTR, PTR, I64, I1])
+        self.emit(f"call void {symbol}(ptr {to}, ptr {of}, {size.typed()}, i1 false)")
+
+    def fill(self, to: Value, byte: int, size: Value) -> None:
+        """memset of `size` bytes."""
+        symbol = self.module.declare("llvm.memset.p0.i64", None, [PTR, I8, I64, I1])
+        self.emit(f"call void {symbol}(ptr {to}, i8 {byte}, {size.typed()}, i1 false)")

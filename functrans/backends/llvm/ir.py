@@ -1,0 +1,183 @@
+"""LLVM's intermediate representation as text: types, values, and the module that collects functions.
+
+Values know their type; a `Value` of integers has Python's operators, and folds what is known. `function.py` writes the
+instructions. Imports nothing but `target`; start reading at `Type`, then `Module`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from functrans.backends.llvm.target import Target
+
+if TYPE_CHECKING:
+    from functrans.backends.llvm.function import Function
+    from functrans.backends.llvm.instructions import Instructions
+
+__all__ = ["F16", "F32", "F64", "I1", "I16", "I32", "I64", "I8", "PTR", "Module", "Type", "Value", "constant_text"]
+
+
+# ---- types ----
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """An LLVM type: an integer, a float or a pointer, of `lanes` lanes (1: a scalar)."""
+
+    kind: Literal["i", "f", "p"]
+    bits: int
+    lanes: int = 1
+
+    @property
+    def scalar(self) -> Type:
+        return replace(self, lanes=1)
+
+    @property
+    def bytes(self) -> int:
+        """Of one lane in memory."""
+        return max(self.bits // 8, 1)
+
+    def vector(self, lanes: int) -> Type:
+        return replace(self, lanes=lanes)
+
+    def integer(self, bits: int | None = None) -> Type:
+        """The integer type of as many lanes, and of as many bits if nothing else is said."""
+        return Type("i", self.bits if bits is None else bits, self.lanes)
+
+    @property
+    def suffix(self) -> str:
+        """As in the names of intrinsics: v8f32."""
+        return (f"v{self.lanes}" if self.lanes > 1 else "") + (f"{self.kind}{self.bits}" if self.kind != "p" else "p0")
+
+    def __str__(self) -> str:
+        one = {"i": f"i{self.bits}", "f": _FLOATS.get(self.bits, ""), "p": "ptr"}[self.kind]
+        return f"<{self.lanes} x {one}>" if self.lanes > 1 else one
+
+
+_FLOATS = {16: "half", 32: "float", 64: "double"}
+
+I1, I8, I16, I32, I64 = (Type("i", bits) for bits in (1, 8, 16, 32, 64))
+F16, F32, F64 = (Type("f", bits) for bits in (16, 32, 64))
+PTR = Type("p", 64)
+
+
+def constant_text(value: float, kind: Type) -> str:
+    """A number as LLVM writes a constant of a scalar type."""
+    if kind.kind == "i":
+        return str(int(value)) if kind.bits > 1 else str(bool(value)).lower()
+    with np.errstate(over="ignore"):
+        rounded = np.array(value, f"f{kind.bytes}")
+    if kind.bits == 16:
+        return f"0xH{int(rounded.view(np.uint16)):04X}"
+    return f"0x{struct.unpack('<Q', struct.pack('<d', float(rounded)))[0]:016X}"
+
+
+# ---- values ----
+
+
+class Value:
+    """A value in a function: its type and its text. Integers and floats have Python's operators."""
+
+    __slots__ = ("function", "known", "text", "type")
+
+    def __init__(self, function: Instructions, type: Type, text: str, known: int | None = None) -> None:
+        self.function = function
+        self.type = type
+        self.text = text
+        self.known = known
+        """The value of a scalar integer constant."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def typed(self) -> str:
+        """As an operand: with its type in front."""
+        return f"{self.type} {self.text}"
+
+    def __add__(self, other: Value | float) -> Value:
+        return self.function.add(self, other)
+
+    def __radd__(self, other: float) -> Value:
+        return self.function.add(self.function.like(other, self), self)
+
+    def __sub__(self, other: Value | float) -> Value:
+        return self.function.sub(self, other)
+
+    def __rsub__(self, other: float) -> Value:
+        return self.function.sub(self.function.like(other, self), self)
+
+    def __mul__(self, other: Value | float) -> Value:
+        return self.function.mul(self, other)
+
+    def __rmul__(self, other: float) -> Value:
+        return self.function.mul(self.function.like(other, self), self)
+
+    def __truediv__(self, other: Value | float) -> Value:
+        return self.function.fdiv(self, other)
+
+    def __rtruediv__(self, other: float) -> Value:
+        return self.function.fdiv(self.function.like(other, self), self)
+
+    def __neg__(self) -> Value:
+        return self.function.neg(self)
+
+    def __and__(self, other: Value | int) -> Value:
+        return self.function.integer("and", self, other)
+
+    def __or__(self, other: Value | int) -> Value:
+        return self.function.integer("or", self, other)
+
+    def __xor__(self, other: Value | int) -> Value:
+        return self.function.integer("xor", self, other)
+
+    def __lshift__(self, other: Value | int) -> Value:
+        return self.function.integer("shl", self, other)
+
+
+# ---- the module ----
+
+
+class Module:
+    """What one compilation makes: functions, tables of constants, declarations."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.functions: dict[str, Function] = {}
+        self._tables: dict[str, str] = {}
+        self._declarations: dict[str, str] = {}
+
+    def lanes(self, kind: Type) -> int:
+        """How many lanes of a type one vector register holds."""
+        return max(self.target.vector_bytes // kind.bytes, 1)
+
+    def declare(self, name: str, result: Type | None, params: Sequence[Type]) -> str:
+        """Make an external function or an intrinsic known; gives `@name`."""
+        given = ", ".join(map(str, params))
+        self._declarations[name] = f"declare {result or 'void'} @{name}({given})"
+        return f"@{name}"
+
+    def table(self, name: str, values: Sequence[float], kind: Type) -> str:
+        """A constant array, made once per name; gives `@name`, a pointer."""
+        items = ", ".join(f"{kind} {constant_text(value, kind)}" for value in values)
+        self._tables[name] = f"@{name} = private unnamed_addr constant [{len(values)} x {kind}] [{items}], align 64"
+        return f"@{name}"
+
+    def shared(self, name: str, build: Callable[[], Function]) -> Function:
+        """The function of a name, built where it is first asked for."""
+        return self.functions[name] if name in self.functions else build()
+
+    def text(self) -> str:
+        bodies = [function.text() for function in self.functions.values()]
+        tables = [self._tables[name] for name in sorted(self._tables)]
+        declarations = [self._declarations[name] for name in sorted(self._declarations)]
+        width = self.target.vector_bytes * 8
+        attributes = (
+            f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" "min-legal-vector-width"="{width}"'
+            ' "no-trapping-math"="true" }'
+        )
+        return "\n".join([*tables, "", *bodies, *declarations, attributes, ""])

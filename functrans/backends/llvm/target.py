@@ -1,0 +1,44 @@
+"""What a machine offers to machine code: its name, vector width and registers. Imports nothing of functrans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+__all__ = ["Target", "host"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A machine that code is compiled for; everything that depends on the machine follows from this."""
+
+    triple: str
+    cpu: str
+    features: str
+    """LLVM's list, as `+avx2,+fma,-avx512f`."""
+
+    def has(self, feature: str) -> bool:
+        return f"+{feature}" in self.features.split(",")
+
+    @property
+    def vector_bytes(self) -> int:
+        """The width of the widest registers that floats are computed in."""
+        return 64 if self.has("avx512f") and self.has("avx512vl") else 32 if self.has("avx2") else 16
+
+    @property
+    def vector_registers(self) -> int:
+        return 32 if self.has("avx512f") or self.triple.startswith(("aarch64", "arm64")) else 16
+
+    @property
+    def has_fma(self) -> bool:
+        """Whether a fused multiply-add is one instruction and not a call."""
+        return self.has("fma") or self.triple.startswith(("aarch64", "arm64"))
+
+
+@cache
+def host() -> Target:
+    """This machine."""
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features().flatten()
+    return Target(binding.get_process_triple(), binding.get_host_cpu_name(), features)
