@@ -5,7 +5,7 @@ its own trace for the time it runs the user's function; the trace wraps values i
 primitive's operands is its own it hands the primitive to its parent. There are no levels: `tracer.owner is self` tells mine
 from constants, and rules run with the parent as the current trace, so transforms nest to any depth.
 
-Start reading at `Primitive`, then `Trace`. Imports `aval`, `source`, `errors`, `typing`.
+Start reading at `Primitive`, then `Trace`. Imports `aval`, `lowering`, `source`, `errors`, `typing`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, SCALAR_AVALS, ShapedArray, concrete_aval, shaped
+from functrans.core.lowering import Lower
 from functrans.core.source import function_name, function_place
 from functrans.errors import FunctransError, LeakedTracerError
 from functrans.typing import Array
@@ -101,6 +102,8 @@ class Primitive:
     the function only closes over, or is always bound with a jaxpr."""
     cheap: bool = False
     """Whether its result is better computed again than kept for the backward pass: views, and arrays made from nothing."""
+    lower: Lower | None = None
+    """What it is to a compiler; None: only NumPy's implementation runs it."""
 
     def bind(self, *args: Array, **params: Any) -> Values:  # Any: see Params
         """Apply the primitive under the current trace; always a tuple of results."""

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering import Reduce, Remap, one_view
 from functrans.core.primitive import aval_of, current_trace
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.rules import linear, run
@@ -69,8 +70,23 @@ def _broadcast_batch(size: int, x: Array, *, shape: Shape, broadcast_dimensions:
     return broadcast_in_dim(x, (size, *shape), (0, *shift_axes(broadcast_dimensions)))
 
 
+def _operand_axes(operand: Shape, *, shape: Shape, broadcast_dimensions: tuple[int, ...]) -> tuple[int | None, ...]:
+    """For each axis of the result the operand's that it runs along."""
+    axes: list[int | None] = [None] * len(shape)
+    for axis, (into, size) in enumerate(zip(broadcast_dimensions, operand, strict=True)):
+        if size == shape[into]:
+            axes[into] = axis
+    return tuple(axes)
+
+
 broadcast_in_dim_p = linear(
-    "broadcast_in_dim", _broadcast_impl, _broadcast_aval, _broadcast_transpose, _broadcast_batch, cheap=True
+    "broadcast_in_dim",
+    _broadcast_impl,
+    _broadcast_aval,
+    _broadcast_transpose,
+    _broadcast_batch,
+    cheap=True,
+    lower=lambda avals, params: one_view(Remap(_operand_axes(avals[0].shape, **params))),
 )
 
 
@@ -116,7 +132,14 @@ def _sum_batch(_size: int, x: Array, *, axes: tuple[int, ...]) -> Array:
     return reduce_sum(x, shift_axes(axes))
 
 
-reduce_sum_p = linear("reduce_sum", _sum_impl, _sum_aval, _sum_transpose, _sum_batch)
+reduce_sum_p = linear(
+    "reduce_sum",
+    _sum_impl,
+    _sum_aval,
+    _sum_transpose,
+    _sum_batch,
+    lower=lambda _avals, params: Reduce("add", params["axes"]),
+)
 
 
 def reduce_sum(operand: Array, axes: Sequence[int]) -> Array:

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, ShapedArray, is_inexact, shaped
+from functrans.core.lowering import pointwise
 from functrans.core.primitive import LocallyConstant, Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.complex import real
@@ -67,7 +68,15 @@ def _batch(_size: int, args: Values, _batched: tuple[bool, ...], params: Params)
     return (convert_element_type(args[0], params["dtype"]),), (True,)
 
 
-convert_element_type_p = Primitive("convert_element_type", _impl, _abstract_eval, _vjp, _jvp, _batch)
+convert_element_type_p = Primitive(
+    "convert_element_type",
+    _impl,
+    _abstract_eval,
+    _vjp,
+    _jvp,
+    _batch,
+    lower=pointwise("convert_element_type", lambda b, x, *, dtype, weak: b.cast(x, dtype)),
+)
 
 
 def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike, weak: bool = False) -> Array:

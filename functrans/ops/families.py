@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering import Emit, pointwise
 from functrans.core.primitive import (
     AbstractEval,
     BatchRule,
@@ -91,13 +92,16 @@ def elementwise(
     *,
     tangents: Sequence[LocalRule | None] | None = None,
     operand_dtype: OperandDtype | None = None,
+    emit: Emit | None = None,
+    needs: tuple[str, ...] | None = None,
 ) -> Elementwise:
     """An elementwise primitive of operands that have one shape and one dtype; a constant operand may have rank 0.
 
     `derivatives` holds a local rule per operand (see `LocalRule`), or the reason why there are none. `result_dtype`
     gives the result's dtype where it is not the operands'. `tangents` holds the JVP's rules where they are not
     `derivatives`: for a function that is not complex differentiable. `operand_dtype` checks dtypes that may differ, and
-    picks one.
+    picks one. `emit` composes it of a backend's operations (see `functrans.core.lowering.pointwise`); without it, it is
+    the operation of the primitive's name.
     """
     check = same_dtype if operand_dtype is None else operand_dtype
 
@@ -123,6 +127,7 @@ def elementwise(
         vjp,
         jvp,
         lambda size, args, batched, params: (prim.bind(*matched(size, args, batched, name), **params), (True,)),
+        lower=pointwise(name, emit, needs),
         ufunc=impl,
     )
     return prim
@@ -270,10 +275,13 @@ def unary(
     result_dtype: ResultDtype = None,
     *,
     tangent: LocalRule | None = None,
+    emit: Emit | None = None,
+    needs: tuple[str, ...] | None = None,
 ) -> Elementwise:
     """An elementwise primitive of one operand; see `elementwise`."""
     rules = derivative if isinstance(derivative, LocallyConstant | NotDifferentiable) else (derivative,)
-    return elementwise(name, impl, accepts, rules, result_dtype, tangents=None if tangent is None else (tangent,))
+    tangents = None if tangent is None else (tangent,)
+    return elementwise(name, impl, accepts, rules, result_dtype, tangents=tangents, emit=emit, needs=needs)
 
 
 def to_bool(_dtype: DType, **_params: Any) -> DType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functrans import tree
 from functrans.core.aval import is_inexact
+from functrans.core.lowering import Remap, one_view
 from functrans.core.primitive import LocallyConstant, Primitive, Tracer
 from functrans.ops.cast import convert_element_type
 from functrans.treedef import T
@@ -21,6 +22,7 @@ stop_gradient_p: Primitive = Primitive(
     _STOPPED,
     lambda _size, args, batched, _params: (stop_gradient_p.bind(*args), batched),
     cheap=True,
+    lower=lambda avals, _params: one_view(Remap(tuple(range(avals[0].ndim)))),
 )
 
 

@@ -13,6 +13,7 @@ from operator import index
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering import Combine, Reduce
 from functrans.core.primitive import JvpRule, LocallyConstant, Maybes, Params, Primitive, Values, VjpRule, aval_of
 from functrans.errors import EmptyReductionError, OperandError, ParameterError
 from functrans.ops.arithmetic import div, mul
@@ -45,7 +46,7 @@ def _expanded(reduced: Array, shape: Shape, axes: tuple[int, ...]) -> Array:
 
 
 def _reduction(
-    name: str, ufunc: np.ufunc, accepts: str, rules: tuple[LocalRule, LocalRule] | LocallyConstant
+    name: str, ufunc: np.ufunc, combine: Combine, accepts: str, rules: tuple[LocalRule, LocalRule] | LocallyConstant
 ) -> Primitive:
     """A reduction by a ufunc.
 
@@ -77,7 +78,9 @@ def _reduction(
     else:
         tangent_rule, cotangent_rule = rules
         vjp, jvp = by_argument(lambda: prim, cotangent_rule), along
-    prim = Primitive(name, impl, abstract_eval, vjp, jvp, batch)
+    prim = Primitive(
+        name, impl, abstract_eval, vjp, jvp, batch, lower=lambda _avals, params: Reduce(combine, params["axes"])
+    )
     return prim
 
 
@@ -101,6 +104,7 @@ def _products_of_others(x: Array, axes: tuple[int, ...]) -> Array:
 reduce_prod_p = _reduction(
     "reduce_prod",
     np.multiply,
+    "mul",
     NUMERIC,
     (
         lambda t, _, x, *, axes: reduce_sum(mul(t, _products_of_others(x, axes)), axes),
@@ -134,7 +138,7 @@ def _extremum_cotangent(g: Array, out: Array, x: Array, *, axes: tuple[int, ...]
     return select(attained, _expanded(div(g, count), aval_of(x).shape, axes), aval_of(g).dtype.type(0))
 
 
-reduce_max_p = _reduction("reduce_max", np.maximum, ANY, (_extremum_tangent, _extremum_cotangent))
+reduce_max_p = _reduction("reduce_max", np.maximum, "max", ANY, (_extremum_tangent, _extremum_cotangent))
 
 
 def reduce_max(operand: Array, axes: Sequence[int]) -> Array:
@@ -145,7 +149,7 @@ def reduce_max(operand: Array, axes: Sequence[int]) -> Array:
     return reduce_max_p.bind(operand, axes=ints(axes))[0]
 
 
-reduce_min_p = _reduction("reduce_min", np.minimum, ANY, (_extremum_tangent, _extremum_cotangent))
+reduce_min_p = _reduction("reduce_min", np.minimum, "min", ANY, (_extremum_tangent, _extremum_cotangent))
 
 
 def reduce_min(operand: Array, axes: Sequence[int]) -> Array:
@@ -160,7 +164,7 @@ def reduce_min(operand: Array, axes: Sequence[int]) -> Array:
 
 _NOT_REAL = LocallyConstant("the operand is not a real number but bool or an integer")
 
-reduce_and_p = _reduction("reduce_and", np.bitwise_and, BOOL_INT, _NOT_REAL)
+reduce_and_p = _reduction("reduce_and", np.bitwise_and, "and", BOOL_INT, _NOT_REAL)
 
 
 def reduce_and(operand: Array, axes: Sequence[int]) -> Array:
@@ -168,7 +172,7 @@ def reduce_and(operand: Array, axes: Sequence[int]) -> Array:
     return reduce_and_p.bind(operand, axes=ints(axes))[0]
 
 
-reduce_or_p = _reduction("reduce_or", np.bitwise_or, BOOL_INT, _NOT_REAL)
+reduce_or_p = _reduction("reduce_or", np.bitwise_or, "or", BOOL_INT, _NOT_REAL)
 
 
 def reduce_or(operand: Array, axes: Sequence[int]) -> Array:
@@ -176,7 +180,7 @@ def reduce_or(operand: Array, axes: Sequence[int]) -> Array:
     return reduce_or_p.bind(operand, axes=ints(axes))[0]
 
 
-reduce_xor_p = _reduction("reduce_xor", np.bitwise_xor, BOOL_INT, _NOT_REAL)
+reduce_xor_p = _reduction("reduce_xor", np.bitwise_xor, "xor", BOOL_INT, _NOT_REAL)
 
 
 def reduce_xor(operand: Array, axes: Sequence[int]) -> Array:

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from functrans.core.aval import ShapedArray
+from functrans.core.lowering import Lower
 from functrans.core.primitive import (
     LocallyConstant,
     Maybes,
@@ -138,12 +139,13 @@ def linear(
     batch: Callable[..., Array],
     *,
     cheap: bool = False,
+    lower: Lower | None = None,
 ) -> Primitive:
     """A primitive that is linear in its only operand, whose derivative is therefore itself.
 
     impl: `(x, **params) -> out`. shape: `(aval, **params) -> out aval`, which also raises for operands that do not fit.
     transpose: `(g, aval of x, **params) -> cotangent of x`. batch: `(size, x, **params) -> out`, both with the batch
-    axis first. cheap: see `Primitive`.
+    axis first. cheap, lower: see `Primitive`.
     """
 
     def vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
@@ -165,5 +167,6 @@ def linear(
         jvp,
         lambda size, args, _batched, params: ((batch(size, args[0], **params),), (True,)),
         cheap=cheap,
+        lower=lower,
     )
     return prim

@@ -17,6 +17,7 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
+from functrans.core.lowering import Remap, Reshape, Strided, View, one_view
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.broadcast import broadcast_batch, broadcast_in_dim, reduce_sum, shift_axes
@@ -70,6 +71,7 @@ reshape_p = linear(
     lambda g, x, *, new_sizes: reshape(g, x.shape),
     lambda size, x, *, new_sizes: reshape(x, (size, *new_sizes)),
     cheap=True,
+    lower=lambda _avals, _params: one_view(Reshape()),
 )
 
 
@@ -117,6 +119,7 @@ transpose_p = linear(
     lambda g, _x, *, permutation: transpose(g, _inverse(permutation)),
     lambda _size, x, *, permutation: transpose(x, (0, *shift_axes(permutation))),
     cheap=True,
+    lower=lambda _avals, params: one_view(Remap(params["permutation"])),
 )
 
 
@@ -140,6 +143,9 @@ rev_p = linear(
     _rev_aval,
     lambda g, _x, *, dimensions: rev(g, dimensions),
     lambda _size, x, *, dimensions: rev(x, shift_axes(dimensions)),
+    lower=lambda avals, params: one_view(
+        Strided.along(avals[0].ndim, {axis: (avals[0].shape[axis] - 1, -1) for axis in params["dimensions"]})
+    ),
 )
 
 
@@ -195,6 +201,7 @@ slice_p = linear(
         g, x.dtype.type(0), _slice_padding(x.shape, aval_of(g).shape, start_indices, strides)
     ),
     _slice_batch,
+    lower=lambda avals, params: one_view(Strided(params["start_indices"], params["strides"] or (1,) * avals[0].ndim)),
 )
 
 
@@ -453,7 +460,12 @@ def _split_batch(
     return split_p.bind(*args, sizes=sizes, axis=params["axis"] + 1), (True,) * len(sizes)
 
 
-split_p: Primitive = Primitive("split", _split_impl, _split_aval, _split_vjp, _split_jvp, _split_batch)
+split_p: Primitive = Primitive(
+    "split", _split_impl, _split_aval, _split_vjp, _split_jvp, _split_batch,
+    lower=lambda avals, params: View(
+        tuple(Strided.along(avals[0].ndim, {params["axis"]: (start, 1)}) for start in accumulate(params["sizes"][:-1], initial=0))
+    ),
+)  # fmt: skip
 
 
 def split(operand: Array, sizes: Sequence[int], axis: int = 0) -> tuple[Array, ...]:

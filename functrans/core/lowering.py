@@ -1,0 +1,130 @@
+"""What a primitive is to a compiler: data that says how its result comes from its operands.
+
+A primitive's `lower` gives, for operands of given types, one of: `Pointwise` (an element from elements), `Reduce`, a `View`
+(no computing, other indices), or a kernel of a family that a backend implements (`Contract`, `Sort` …), which may take
+what surrounds it as prologue and epilogue. None: there is no native code, and NumPy's implementation is called. Imports
+`aval` and typing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+from functrans.core.aval import ShapedArray
+from functrans.typing import DType
+
+__all__ = [
+    "Combine", "Emit", "Lower", "Lowering", "Pointwise", "Reduce", "Remap", "Reshape", "ScalarBuilder", "Strided", "View",
+    "one_view", "pointwise",
+]  # fmt: skip
+
+S = TypeVar("S")
+
+
+class ScalarBuilder(Protocol[S]):
+    """Computes with single elements, in whatever form (`S`) a backend keeps them."""
+
+    def constant(self, value: complex, dtype: DType) -> S:
+        """A number, as an element of a dtype."""
+        ...
+
+    def call(self, name: str, *operands: S, **params: Any) -> S:  # Any: as a primitive's params
+        """The elementwise operation of a name that the backend knows: those of the primitives, as "add", "lt", "exp"."""
+        ...
+
+    def cast(self, operand: S, dtype: DType) -> S:
+        """As NumPy's astype."""
+        ...
+
+
+Emit: TypeAlias = Callable[..., Any]
+"""`(builder, *operands, **params) -> result`. Any: the backend's own type of elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise:
+    """Each element of the result from the elements of the operands at the same index."""
+
+    emit: Emit
+    """Called with the builder and the operands' elements only: parameters are bound."""
+    needs: tuple[str, ...] = ()
+    """The operations that `emit` calls and that a backend may lack for the operands' dtype."""
+
+
+Combine: TypeAlias = Literal["add", "mul", "max", "min", "and", "or", "xor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """The elements over `axes` combined; the result keeps the other axes."""
+
+    combine: Combine
+    axes: tuple[int, ...]
+
+
+# ---- views: no computing, other indices ----
+
+
+@dataclass(frozen=True, slots=True)
+class Remap:
+    """Axis i of the result runs along axis `axes[i]` of the operand; None: it repeats. Axes left out have length 1."""
+
+    axes: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Strided:
+    """Index i along an axis of the result is index `start + step * i` of the operand; `step` may be negative."""
+
+    start: tuple[int, ...]
+    step: tuple[int, ...]
+
+    @staticmethod
+    def along(ndim: int, axes: Mapping[int, tuple[int, int]]) -> Strided:
+        """Start and step of some axes; the others are seen whole."""
+        pairs = [axes.get(axis, (0, 1)) for axis in range(ndim)]
+        return Strided(tuple(start for start, _ in pairs), tuple(step for _, step in pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """The same elements in C order, in another shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Each result is the operand seen through other indices; one entry per result."""
+
+    results: tuple[Remap | Strided | Reshape, ...]
+
+
+# ---- kernels ----
+
+# A family's data says all that its kernel needs besides the types of operands and results.
+
+
+Lowering: TypeAlias = Pointwise | Reduce | View
+Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
+"""`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""
+
+
+def pointwise(name: str, emit: Emit | None = None, needs: tuple[str, ...] | None = None) -> Lower:
+    """The `lower` of an elementwise primitive: the backend's operation of its name, or `(builder, *operands, **params)`.
+
+    `needs` are the operations that `emit` calls, besides arithmetic, comparisons, selection and casts.
+    """
+    if emit is None:
+        needs = (name,)
+
+        def emit(builder: ScalarBuilder[Any], *operands: Any, **params: Any) -> Any:  # Any: the backend's elements
+            return builder.call(name, *operands, **params)
+
+    return lambda _avals, params: Pointwise(partial(emit, **params), needs or ())
+
+
+def one_view(view: Remap | Strided | Reshape) -> View:
+    """The lowering of a primitive with one result that is a view."""
+    return View((view,))
