@@ -1,7 +1,6 @@
 """Primitives that move elements without computing: reshape, transpose, reverse, slice, pad, concatenate, split.
 
-They are one family because their derivatives lead into each other: slice and pad are duals, concatenate and split too.
-Start reading at `reshape`, the simplest. Imports core, `rules` and `broadcast`.
+One family, since their derivatives lead into each other: slice and pad, concatenate and split. Start at `reshape`. Imports core, `rules` and `broadcast`.
 """
 
 from __future__ import annotations
