@@ -1,6 +1,6 @@
 """Primitives that move elements without computing: reshape, transpose, reverse, slice, pad, concatenate, split.
 
-One family, since their derivatives lead into each other: slice and pad, concatenate and split. Start at `reshape`. Imports core, `rules` and `broadcast`.
+One family: slice and pad, concatenate and split are duals. Start at `reshape`. Imports core, `rules` and `broadcast`.
 """
 
 from __future__ import annotations
