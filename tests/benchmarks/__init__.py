@@ -1,8 +1,5 @@
-"""Benchmarks: functrans beside its peers, in one interleaved run. `python -m tests.benchmarks --help` says how to run them."""
+"""Benchmarks: functrans beside its peers. `python -m tests.benchmarks --help` says how to run them.
 
-import os
-
-for _library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):  # CPU time is compared: one thread each
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+Start reading at `workloads.py` (what is measured) and `measure.py` (how); `frameworks/` has the programs, a class per
+framework, `worker.py` and `protocol.py` the two ends of the pipe to the process that each framework has to itself.
+"""

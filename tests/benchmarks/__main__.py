@@ -6,70 +6,98 @@ Needs the extra `bench` for all peers; those that are not installed are left out
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
-from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from statistics import median
 
-from tests.benchmarks.measure import Samples, ratio
-from tests.benchmarks.workloads import PEERS, Workload, workloads
+from tests.benchmarks import report
+from tests.benchmarks.frameworks import CLASSES, OURS, is_installed
+from tests.benchmarks.measure import Row, measure
+from tests.benchmarks.picture import draw
+from tests.benchmarks.workloads import SERIAL, Workload, workloads
 
-HEAD = "| | workload | functrans | peers | functrans / peer | goal |\n|---|---|---|---|---|---|"
-
-
-def row(workload: Workload, samples: Samples) -> str:
-    """The workload's line of the table: medians, and ratios to each peer."""
-    shown = {name: _amount(workload, values) for name, values in samples.items()}
-    rivals = [name for name in samples if name != "functrans"]
-    peers = ", ".join(f"{name} {shown[name]}" for name in rivals)
-    ratios = ", ".join(f"{name} {ratio(samples, 'functrans', name):.2f}" for name in rivals)
-    goals = ", ".join(f"{name} {goal:.2f}" for name, goal in workload.goals.items())
-    return f"| {workload.section} | {workload.name} | {shown['functrans']} | {peers} | {ratios} | {goals} |"
+_QUICK_MOST = 32
 
 
-def _amount(workload: Workload, values: Sequence[float]) -> str:
-    unit, size = workload.unit
-    return f"{median(values) / size:.3g} {unit}"
-
-
-def machine() -> str:
-    """What was measured, on what."""
-    installed = []
-    for name in ("functrans", *PEERS):
-        try:
-            installed.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    return f"{python}; {', '.join(installed)}. CPU time, one thread; medians of interleaved turns."
-
-
-def table(chosen: Iterable[Workload], turns: int) -> str:
-    """Measure the workloads; prints each line as soon as it is known."""
-    lines = [machine(), "", HEAD]
-    print("\n".join(lines), flush=True)
-    for workload in chosen:
-        few = workload.unit[0] == "MiB"  # memory repeats exactly
-        lines.append(row(workload, workload.measure(workload.programs, 1 if few else turns)))
-        print(lines[-1], flush=True)
-    return "\n".join(lines) + "\n"
-
-
-def main(arguments: Sequence[str]) -> None:
+def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks", description="Measure functrans beside its peers."
     )
-    parser.add_argument("--turns", type=int, default=60, help="how often the frameworks take turns (60)")
-    parser.add_argument("--quick", action="store_true", help="two turns only: whether it runs, not how fast")
-    parser.add_argument("--only", nargs="+", metavar="SECTION", help="import, eager, jit, tracing, memory, training")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="groups, or parts of workloads' names")
+    parser.add_argument("--turns", type=int, help="how often the frameworks take turns (15)")
+    parser.add_argument("--threads", default="1,2", help="with how many threads, separated by commas (1,2)")
+    parser.add_argument("--peers", default=",".join(CLASSES), help="which, separated by commas (all)")
+    parser.add_argument("--quick", action="store_true", help="small arrays, two turns: whether it runs, not how fast")
+    compiled = "measure torch.compile, which compiles for long (unless --quick)"
+    parser.add_argument("--torch-compile", action=argparse.BooleanOptionalAction, help=compiled)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table to this file too")
-    options = parser.parse_args(arguments)
-    chosen = (w for w in workloads() if options.only is None or w.section in options.only)
-    text = table(chosen, 2 if options.quick else options.turns)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every turn of every framework")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw a bar chart (needs the extra `examples`)")
+    options = parser.parse_args(words)
+    options.turns = options.turns or (2 if options.quick else 15)
+    if options.torch_compile is None:
+        options.torch_compile = not options.quick
+    return options
+
+
+def frameworks(options: argparse.Namespace) -> list[str]:
+    """functrans, and the peers that are wanted and installed."""
+    wanted = [name for name in CLASSES if name in options.peers.split(",")]
+    if not options.torch_compile:
+        wanted = [name for name in wanted if name != "torch.compile"]
+    return [OURS, *(name for name in wanted if name != OURS and is_installed(name))]
+
+
+def chosen(options: argparse.Namespace) -> list[Workload]:
+    found = list(workloads(_QUICK_MOST) if options.quick else workloads())
+    if options.only is None:
+        return found
+    return [w for w in found if w.group in options.only or any(word in w.name for word in options.only)]
+
+
+def runs(options: argparse.Namespace) -> Iterator[tuple[int, list[Workload]]]:
+    """Numbers of threads, and what is measured with them."""
+    for turn, threads in enumerate(map(int, options.threads.split(","))):
+        yield threads, [w for w in chosen(options) if turn == 0 or w.group not in SERIAL]
+
+
+def lines(options: argparse.Namespace, rows: list[Row]) -> Iterator[str]:
+    """The lines of the report, each as soon as it is known; fills `rows`."""
+    names = frameworks(options)
+    yield report.machine()
+    if options.quick:
+        yield f"Quick: no axis is longer than {_QUICK_MOST}; these are not the figures that the aims are about."
+    missing = [name for name in CLASSES if not is_installed(name)]
+    if missing:
+        yield f"Not installed: {', '.join(missing)}."
+    for threads, found in runs(options):
+        yield f"\n{report.heading(threads)}\n\n{report.HEAD}"
+        for group, members in groupby(found, key=lambda workload: workload.group):
+            done = []
+            for workload in members:
+                done.append(measure(workload, names, threads, options.turns))
+                yield report.table_row(done[-1])
+            rows += done
+            if summary := report.summary(group, done):
+                yield summary
+    if left_out := report.notes(rows):
+        yield f"\n{left_out}"
+
+
+def main(words: Sequence[str]) -> None:
+    options = arguments(words)
+    rows: list[Row] = []
+    text = ""
+    for line in lines(options, rows):
+        print(line, flush=True)
+        text += f"{line}\n"
     if options.out is not None:
         options.out.write_text(text, encoding="utf-8")
+    if options.json is not None:
+        options.json.write_text(report.as_json(rows), encoding="utf-8")
+    if options.picture is not None:
+        draw(rows, options.picture)
 
 
 if __name__ == "__main__":

@@ -1,104 +1,138 @@
-"""How things are measured: CPU time in interleaved blocks, peaks of memory, imports in child processes.
+"""How a workload is measured: first calls one after the other, results compared, then turns.
 
 Wall-clock time says little on a machine that others use too. CPU time varies less, and what slows one framework slows
-the one measured a millisecond later as well: so frameworks take turns, and ratios are medians of the turns' ratios.
+the one measured a moment later as well: so frameworks take turns, and ratios are medians of the turns' ratios. With
+several threads CPU time would count their waiting, so there it is the clock.
 """
 
 from __future__ import annotations
 
-import gc
-import os
-import subprocess
-import sys
-import tempfile
-import tracemalloc
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from statistics import median
-from time import process_time
 
-Thunk = Callable[[], object]
-Samples = dict[str, list[float]]
-"""Framework -> what was measured at each of its turns."""
+from tests.benchmarks.compare import Arrays, difference, dtype_of, reference
+from tests.benchmarks.frameworks import CLASSES, OURS, framework_class
+from tests.benchmarks.imports import import_seconds
+from tests.benchmarks.messages import First, Times
+from tests.benchmarks.protocol import PeerError, Worker, started
+from tests.benchmarks.workloads import BEST, Workload
 
-_TURN = 2e-3
-"""Seconds of CPU time that one turn takes about."""
+_TURN = 0.02
+"""Seconds that a turn takes at least."""
 
 
-def cpu_seconds(programs: Mapping[str, Thunk], turns: int) -> Samples:
-    """CPU seconds of one call of each program, `turns` times in turn."""
-    calls = {name: _calls(program) for name, program in programs.items()}
-    samples: Samples = {name: [] for name in programs}
+@dataclass
+class Samples:
+    """One framework on one workload."""
+
+    turns: list[float]
+    """Seconds of a call, by turn; bytes where the workload measures memory."""
+    first: float | None = None
+    """Seconds of the first call: tracing, compiling, running."""
+    peak: int | None = None
+
+
+@dataclass
+class Row:
+    """All frameworks on one workload."""
+
+    workload: Workload
+    threads: int
+    samples: dict[str, Samples] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    """Why a framework was left out."""
+
+    def ratio(self, peer: str) -> float | None:
+        """functrans' amount over the peer's: the median over the turns."""
+        peer = (self.best() or "") if peer == BEST else peer
+        if OURS not in self.samples or peer not in self.samples:
+            return None
+        pairs = zip(self.samples[OURS].turns, self.samples[peer].turns, strict=True)
+        return median(ours / theirs if theirs else math.inf for ours, theirs in pairs)
+
+    def first_ratio(self) -> float | None:
+        """functrans' first call over JAX's."""
+        ours, theirs = (self.samples.get(name, Samples([])).first for name in (OURS, "jax"))
+        return ours / theirs if ours and theirs else None
+
+    def best(self) -> str | None:
+        """The fastest peer."""
+        medians = {name: median(samples.turns) for name, samples in self.samples.items() if name != OURS}
+        return min(medians, key=medians.__getitem__, default=None)
+
+
+def measure(workload: Workload, frameworks: Sequence[str], threads: int, turns: int) -> Row:
+    """Measure a workload; frameworks that fail are left out with a note."""
+    row = Row(workload, threads)
+    if workload.measures == "import":
+        modules = [name for name in frameworks if name in ("numpy", *CLASSES) and "." not in name]
+        row.samples = {name: Samples(seconds) for name, seconds in import_seconds(modules, turns).items()}
+        return row
+    able = [name for name in frameworks if hasattr(framework_class(name), workload.kind)]
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(started(name, threads)) for name in able}
+        _each(row, workers, lambda _, worker: worker.wait_until_ready())
+        _first_calls(row, workers)
+        if workload.measures == "time":
+            _turns(row, workers, turns)
+    return row
+
+
+def _each(row: Row, workers: dict[str, Worker], act: Callable[[str, Worker], None]) -> None:
+    """Let each framework act; those that cannot drop out."""
+    for name, worker in list(workers.items()):
+        try:
+            act(name, worker)
+        except PeerError as error:
+            row.notes[name] = str(error)
+            row.samples.pop(name, None)
+            del workers[name]
+
+
+def _first_calls(row: Row, workers: dict[str, Worker]) -> None:
+    expected = reference(row.workload)
+
+    def call(name: str, worker: Worker) -> None:
+        nonlocal expected
+        first = worker.first(First(row.workload))
+        expected = first.results if expected is None else expected  # functrans', which comes first
+        wrong = _wrong(first.results, expected, row.workload)
+        if wrong:
+            raise PeerError(f"wrong result, {wrong}")
+        row.samples[name] = Samples([float(first.peak)], _seconds(first.times, row.threads), first.peak)
+
+    _each(row, workers, call)
+
+
+def _wrong(got: Arrays, want: Arrays, workload: Workload) -> str | None:
+    return difference(got, want, dtype_of(workload)) if got or want else None
+
+
+def _turns(row: Row, workers: dict[str, Worker], turns: int) -> None:
+    calls: dict[str, int] = {}
+
+    def prepare(name: str, worker: Worker) -> None:
+        row.samples[name].turns.clear()
+        calls[name] = _calls(worker, row.threads)
+
+    def turn(name: str, worker: Worker) -> None:
+        row.samples[name].turns.append(_seconds(worker.turn(calls[name]), row.threads))
+
+    _each(row, workers, prepare)
     for _ in range(turns):
-        for name, program in programs.items():
-            samples[name].append(_timed(program, calls[name]))
-    return samples
+        _each(row, workers, turn)
 
 
-def _calls(program: Thunk) -> int:
-    """How many calls make a turn; warms the program up."""
-    program()
+def _calls(worker: Worker, threads: int) -> int:
+    """How many calls make a turn."""
     calls = 1
-    while calls * _timed(program, calls) < _TURN / 2:
-        calls *= 2
-    return calls
+    while calls * (seconds := _seconds(worker.turn(calls), threads)) < _TURN / 4:
+        calls *= 4
+    return math.ceil(_TURN / seconds)
 
 
-def _timed(program: Thunk, calls: int) -> float:
-    start = process_time()
-    for _ in range(calls):
-        program()
-    return (process_time() - start) / calls
-
-
-def peak_bytes(programs: Mapping[str, Thunk], turns: int) -> Samples:
-    """The most memory that NumPy and Python hold at once while a program runs, above what they held before."""
-    samples: Samples = {name: [] for name in programs}
-    for _ in range(turns):
-        for name, program in programs.items():
-            samples[name].append(_peak(program))
-    return samples
-
-
-def _peak(program: Thunk) -> float:
-    gc.collect()
-    tracemalloc.start()
-    try:
-        program()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def import_seconds(statements: Mapping[str, str], turns: int) -> Samples:
-    """CPU seconds that each statement takes in a new Python (after what precedes its last `;`), with compiled files warm."""
-    samples: Samples = {name: [] for name in statements}
-    with tempfile.TemporaryDirectory() as cache:
-        unusual = ("PYTHONDONTWRITEBYTECODE", "_NUM_THREADS")  # as users import: numpy starts its threads
-        environment = {key: value for key, value in os.environ.items() if not key.endswith(unusual)}
-        environment["PYTHONPYCACHEPREFIX"] = cache
-        for turn in range(turns + 1):
-            for name, statement in statements.items():
-                seconds = _import_seconds(statement, environment)
-                if turn:  # the first one compiles
-                    samples[name].append(seconds)
-    return samples
-
-
-def _import_seconds(statement: str, environment: dict[str, str]) -> float:
-    before, _, timed = statement.rpartition(";")
-    lines = [
-        "from time import process_time",
-        before,
-        "start = process_time()",
-        timed.strip(),
-        "print(process_time() - start)",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], env=environment, capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
-
-
-def ratio(samples: Samples, over: str, under: str) -> float:
-    """The median of the turns' ratios of two frameworks."""
-    return median(a / b for a, b in zip(samples[over], samples[under], strict=True))
+def _seconds(times: Times, threads: int) -> float:
+    return times.cpu if threads == 1 else times.wall

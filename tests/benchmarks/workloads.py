@@ -1,202 +1,205 @@
-"""What is measured: each workload written for functrans and for the peers that are installed.
+"""What is measured: the workloads, their sizes, and which ratio to which peer is the aim.
 
-A workload says what is compared with what, and which ratio is the goal. Start reading at `workloads`.
+A workload names a method (`kind`) that the classes in `frameworks/` have; those without it do not take part. Start
+reading at `workloads`.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
-from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
+from tests.benchmarks import inputs
 
-import functrans as ft
-import functrans.numpy as fnp
-from tests.benchmarks.measure import Samples, Thunk, cpu_seconds, import_seconds, peak_bytes
+Inputs = Callable[[], tuple[Any, ...]]  # Any: trees of arrays
 
-PEERS = ("numpy", "autograd", "jax", "torch")
-Tree = Any  # Any: parameters are trees of each framework's own arrays
-Function = Callable[..., Any]  # Any: as for Tree
-
-MILLI, MICRO, MEBI = ("ms", 1e-3), ("µs", 1e-6), ("MiB", float(2**20))
+BEST = "best"
+"""As a peer in `goals`: the fastest one."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Programs that do the same work, by framework; `goals` are the highest ratios of functrans to a peer."""
+    """The same work for every framework."""
 
-    section: str
+    group: str
     name: str
-    programs: Mapping[str, Any]  # Any: what `measure` takes: thunks, or statements
-    unit: tuple[str, float] = MICRO
+    kind: str
+    """The method of each framework that makes the program."""
+    inputs: Inputs = tuple
+    options: Mapping[str, Any] = field(default_factory=dict)  # Any: keyword arguments of the method
     goals: Mapping[str, float] = field(default_factory=dict)
-    measure: Callable[[Any, int], Samples] = cpu_seconds
+    """The highest ratios of functrans to a peer that are aimed at."""
+    first_goal: float | None = None
+    """The same for the first call, to JAX."""
+    bar: str = ""
+    """The bar of the picture that this is part of."""
+    operations: float = 0.0
+    """Floating-point operations of a call, where a rate says more than a time."""
+    measures: Literal["time", "peak", "import"] = "time"
 
 
-def workloads() -> Iterator[Workload]:
-    """All workloads, for the peers that are installed."""
-    peers = {name: import_module(name) for name in PEERS if find_spec(name)}
-    if "autograd" in peers:
-        peers["autograd"] = import_module("autograd.numpy")
-    if "jax" in peers:
-        peers["jax"].config.update("jax_enable_x64", True)
-    yield imports(peers)
-    yield from eager(peers)
-    yield from tracing(peers)
-    yield from memory(peers)
-    yield mlp_step(peers)
+SERIAL = ("import", "eager", "jit", "tracing", "memory")
+"""Groups that are not measured again with more threads."""
+GROUP_GOALS: Mapping[str, Mapping[str, float]] = {"matmul": {"numpy": 0.9}}
+"""Aims for a group's geometric mean."""
 
 
-def imports(peers: Mapping[str, Any]) -> Workload:
-    statements = {"functrans": "import numpy; import functrans", "numpy": "import numpy"}
-    statements |= {peer: f"import numpy; import {peer}" for peer in peers if peer != "numpy"}
-    return Workload("import", "what it takes beyond numpy", statements, MILLI, {"numpy": 0.75}, import_seconds)
+def workloads(most: int = sys.maxsize) -> Iterator[Workload]:
+    """All workloads; no axis is longer than `most`."""
+
+    def cut(*sizes: int) -> tuple[int, ...]:
+        return tuple(min(size, most) for size in sizes)
+
+    yield Workload("import", "what it takes beyond numpy", "", goals={"numpy": 0.75}, measures="import")
+    yield from eager()
+    yield from tracing()
+    yield from memory(cut)
+    name, sizes = "step of a network of 4 layers, 128 images", (64, 128, 64, 32, 10)
+    yield training("training", name, sizes, 128, "tanh", "float64")
+    yield from mlp(cut)
+    yield from matmul(cut)
+    yield logistic(*cut(10_000, 1000))
+    yield from activations(cut)
+    yield from rows(cut)
+    yield from reductions(cut)
 
 
-# ---- eager calls on small arrays ----
+Cut = Callable[..., tuple[int, ...]]
 
 
-def wave(xp: Any, x: Any) -> Any:
-    return xp.sum(xp.sin(x) ** 2 + xp.exp(-x))
+# ---- small arrays, tracing, memory ----
 
 
-def eager(peers: Mapping[str, Any]) -> Iterator[Workload]:
-    x = np.linspace(0.1, 1.0, 10)
-    for name, arguments in {"add": (x, x), "sum": (x,), "where": (x > 0.5, x, x)}.items():
-        ours, theirs = partial(getattr(fnp, name), *arguments), partial(getattr(np, name), *arguments)
-        yield Workload("eager", f"{name} of 10 numbers", {"functrans": ours, "numpy": theirs})
-    gradients: dict[str, Thunk] = {"functrans": partial(ft.grad(partial(wave, np)), x)}
-    calls: dict[str, Thunk] = {"functrans": partial(ft.jit(partial(wave, np)), x), "numpy": lambda: wave(np, x)}
-    if "autograd" in peers:
-        gradients["autograd"] = partial(import_module("autograd").grad(partial(wave, peers["autograd"])), x)
-    if "torch" in peers:
-        gradients["torch"] = partial(_torch_gradient, peers["torch"], x)
-    if "jax" in peers:
-        jax = peers["jax"]
-        compiled = jax.jit(partial(wave, jax.numpy))
-        calls["jax"] = lambda: compiled(x).block_until_ready()
-    yield Workload(
-        "eager", "grad of sum(sin(x)² + exp(−x)), 10 numbers", gradients, goals={"autograd": 0.5, "torch": 1.0}
+def eager() -> Iterator[Workload]:
+    x = partial(inputs.linspace, 0.1, 1.0, 10)
+    pairs = partial(inputs.normal, (10,), (10,), dtype="float64")
+    for name, arguments in {"add": pairs, "sum": x, "where": partial(inputs.choice, 10)}.items():
+        yield Workload("eager", f"{name} of 10 numbers", "eager", arguments, {"function": name})
+    wave = "sum(sin(x)² + exp(−x)), 10 numbers"
+    yield Workload("eager", f"grad of {wave}", "wave_grad", x, goals={"autograd": 0.5, "torch": 1.0})
+    yield Workload("jit", f"call of {wave}", "wave_call", x)
+
+
+def tracing() -> Iterator[Workload]:
+    goals = {"jax": 1 / 3}
+    sizes = partial(inputs.network, (64, 64, 64, 64, 10), 32, "float64")
+    yield Workload("tracing", "make_jaxpr of grad of a network of 4 layers", "trace_network", sizes, goals=goals)
+    x = partial(inputs.linspace, 0.0, 1.0, 10)
+    yield Workload("tracing", "make_jaxpr of grad of 600 operations", "trace_unrolled", x, goals=goals)
+
+
+def memory(cut: Cut) -> Iterator[Workload]:
+    x = partial(inputs.linspace, 0.0, 0.01, *cut(2**20))
+    for layer in ("tanh(1.01 x + 0.1)", "sin(x) exp(−x)", "x (1 + x)"):
+        for compiled in (False, True):
+            name = f"peak of {'jit of ' * compiled}grad of 50 layers {layer}, 8 MiB"
+            options = {"layer": layer, "compiled": compiled}
+            yield Workload("memory", name, "chain_grad", x, options, {"autograd": 1.1}, measures="peak")
+
+
+# ---- training ----
+
+
+def training(
+    group: str, name: str, sizes: tuple[int, ...], batch: int, activation: str, dtype: str, *, donate: bool = False,
+    goal: float | None = None, bar: str = "",
+) -> Workload:  # fmt: skip
+    """A step of gradient descent."""
+    return Workload(
+        group,
+        name,
+        "mlp_step",
+        partial(inputs.network, sizes, batch, dtype),
+        {"activation": activation, "donate": donate},
+        {} if goal is None else {BEST: goal},
+        None if goal is None else 0.2,
+        bar,
     )
-    yield Workload("jit", "call of sum(sin(x)² + exp(−x)), 10 numbers", calls)
 
 
-def _torch_gradient(torch: Any, x: Any) -> Any:
-    t = torch.tensor(x, requires_grad=True)
-    return torch.autograd.grad(wave(torch, t), t)[0].numpy()
+def mlp(cut: Cut) -> Iterator[Workload]:
+    for width, batch, goal in ((512, 128, 0.85), (2048, 256, 0.95)):
+        title = f"[784,{width},{width},10] batch {batch} float32"
+        *sizes, images = cut(784, width, width, 10, batch)
+        step = partial(training, "mlp", sizes=tuple(sizes), batch=images, activation="relu", dtype="float32", goal=goal)
+        yield step(name=f"step {title}", bar=f"MLP step, {width} wide")
+        yield step(name=f"step {title}, donated / in place", donate=True)
+        arguments = partial(inputs.network_products, tuple(sizes), images, "float32")
+        yield Workload("mlp", f"the matrix products alone of {title}", "mlp_products", arguments)
 
 
-# ---- tracing and transforming ----
+# ---- matrix products ----
 
-
-def network(xp: Any, params: Tree, x: Any, y: Any) -> Any:
-    """The mean cross-entropy of a network of tanh layers."""
-    for w, b in params[:-1]:
-        x = xp.tanh(x @ w + b)
-    w, b = params[-1]
-    logits = x @ w + b
-    logits = logits - xp.max(logits, axis=1, keepdims=True)
-    return xp.mean(xp.log(xp.sum(xp.exp(logits), axis=1)) - xp.sum(logits * y, axis=1))
-
-
-def parameters(*sizes: int) -> list[tuple[Any, Any]]:
-    rng = np.random.default_rng(0)
-    return [(rng.normal(size=(m, n)) / np.sqrt(m), np.zeros(n)) for m, n in pairwise(sizes)]
-
-
-def batch(size: int, features: int, classes: int) -> tuple[Any, Any]:
-    rng = np.random.default_rng(1)
-    return rng.normal(size=(size, features)), np.eye(classes)[rng.integers(0, classes, size)]
-
-
-def unrolled(xp: Any, x: Any) -> Any:
-    for _ in range(300):
-        x = xp.sin(x) * 1.01
-    return xp.sum(x)
-
-
-def tracing(peers: Mapping[str, Any]) -> Iterator[Workload]:
-    params, (x, y) = parameters(64, 64, 64, 64, 10), batch(32, 64, 10)
-    cases: dict[str, tuple[Function, tuple[Any, ...]]] = {
-        "make_jaxpr of grad of a network of 4 layers": (network, (params, x, y)),
-        "make_jaxpr of grad of 600 operations": (unrolled, (np.linspace(0.0, 1.0, 10),)),
-    }
-    for name, (fun, arguments) in cases.items():
-        programs: dict[str, Thunk] = {"functrans": partial(_trace, ft.make_jaxpr, ft.grad, fun, np, arguments)}
-        if "jax" in peers:
-            jax = peers["jax"]
-            programs["jax"] = partial(_trace, jax.make_jaxpr, jax.grad, fun, jax.numpy, arguments)
-        yield Workload("tracing", name, programs, MILLI, {"jax": 1 / 3})
-
-
-def _trace(make_jaxpr: Function, grad: Function, fun: Function, xp: Any, arguments: tuple[Any, ...]) -> Any:
-    return make_jaxpr(grad(partial(fun, xp)))(*arguments)  # a new function each time, which no cache knows
-
-
-# ---- memory ----
-
-CHAINS: dict[str, Callable[[Any, Any], Any]] = {
-    "tanh(1.01 x + 0.1)": lambda xp, x: xp.tanh(x * 1.01 + 0.1),
-    "sin(x) exp(−x)": lambda xp, x: xp.sin(x) * xp.exp(-x),
-    "x (1 + x)": lambda xp, x: x * (1.0 + x),
+SQUARES = {"float32": (16, 32, 64, 128, 256, 512, 1024, 2048), "float64": (32, 128, 512, 1024, 2048)}
+PRODUCTS = {
+    "float32": """NN 256 2048 2048, NT 256 2048 2048, NN 256 784 2048, NT 256 2048 784, TN 784 256 2048,
+        TN 2048 256 2048, NN 128 784 512, NT 128 784 512, TN 784 128 512, NT 128 512 784, NN 128 512 10,
+        NN 32 128 512, NN 1 784 512, NT 1 784 512, NN 1 9216 4096, NT 16 9216 4096""",
+    "float64": "TN 784 256 2048, NN 128 784 512, NT 128 784 512, NT 128 512 784",
 }
+"""Form and m k n of each product, as they occur in networks."""
 
 
-def chain(layer: Callable[[Any, Any], Any], xp: Any, x: Any) -> Any:
-    for _ in range(50):
-        x = layer(xp, x)
-    return xp.sum(x)
+def matmul(cut: Cut) -> Iterator[Workload]:
+    for dtype, squares in SQUARES.items():
+        shapes = [("NN", n, n, n) for n in squares]
+        for product in PRODUCTS[dtype].split(","):
+            form, *sizes = product.split()
+            shapes.append((form, int(sizes[0]), int(sizes[1]), int(sizes[2])))
+        for form, *shape in shapes:
+            m, k, n = cut(*shape)
+            arguments = partial(inputs.matrices, form, m, k, n, dtype)
+            name = f"{dtype} {form} {'×'.join(map(str, shape))}"
+            yield Workload(
+                "matmul", name, "matmul", arguments, {"form": form}, {"torch": 1.0}, 0.2,
+                bar="matrix products", operations=2.0 * m * k * n,
+            )  # fmt: skip
 
 
-def memory(peers: Mapping[str, Any]) -> Iterator[Workload]:
-    x = np.linspace(0.0, 0.01, 2**20)
-    for name, layer in CHAINS.items():
-        gradient, compiled = ft.grad(partial(chain, layer, np)), ft.jit(ft.grad(partial(chain, layer, np)))
-        compiled(x)
-        programs: dict[str, Thunk] = {"functrans": partial(gradient, x), "functrans jit": partial(compiled, x)}
-        if "autograd" in peers:
-            programs["autograd"] = partial(import_module("autograd").grad(partial(chain, layer, peers["autograd"])), x)
-        title = f"peak of grad of 50 layers {name}, 8 MiB"
-        yield Workload("memory", title, programs, MEBI, {"autograd": 1.1}, peak_bytes)
+# ---- elementwise and row-wise programs ----
 
 
-# ---- a training step ----
+def logistic(samples: int, features: int) -> Workload:
+    name, bar = "value_and_grad 10000×1000 float32", "logistic regression"
+    arguments = partial(inputs.classification, samples, features, "float32")
+    return Workload("logistic", name, "logistic", arguments, {}, {BEST: 0.9}, 0.2, bar)
 
 
-def mlp_step(peers: Mapping[str, Any]) -> Workload:
-    """Gradient descent on 128 images of 64 pixels, three hidden layers."""
-    params, (x, y) = parameters(64, 128, 64, 32, 10), batch(128, 64, 10)
-    step = ft.jit(partial(_step, ft.value_and_grad(partial(network, np))))
-    programs: dict[str, Thunk] = {"functrans": partial(step, params, x, y)}
-    if "autograd" in peers:
-        gradient = import_module("autograd").value_and_grad(partial(network, peers["autograd"]))
-        programs["autograd"] = partial(_step, gradient, params, x, y)
-    if "jax" in peers:
-        jax = peers["jax"]
-        compiled = jax.jit(partial(_step, jax.value_and_grad(partial(network, jax.numpy))))
-        programs["jax"] = lambda: jax.block_until_ready(compiled(params, x, y))
-    if "torch" in peers:
-        programs["torch"] = partial(_torch_step, peers["torch"], params, x, y)
-    return Workload("training", "step of a network of 4 layers, 128 images", programs, MILLI)
+POWERS = {10**5: "10⁵", 10**7: "10⁷"}
 
 
-def _step(gradient: Function, params: Tree, x: Any, y: Any) -> tuple[Any, Tree]:
-    value, grads = gradient(params, x, y)
-    return value, [(w - 0.1 * dw, b - 0.1 * db) for (w, b), (dw, db) in zip(params, grads, strict=True)]
+def activations(cut: Cut) -> Iterator[Workload]:
+    for kind in ("gelu", "mish"):
+        for size, goal in ((10**5, 1.0), (10**7, 0.5)):
+            for dtype in ("float32", "float64"):
+                arguments = partial(inputs.normal, cut(size), dtype=dtype, scale=3.0)
+                name, bar = f"{POWERS[size]} {dtype}", f"{kind}, {POWERS[size]}"
+                yield Workload(kind, name, kind, arguments, {}, {BEST: goal}, 0.2, bar)
 
 
-def _torch_step(torch: Any, params: Tree, x: Any, y: Any) -> tuple[Any, Tree]:
-    tensors = [(torch.tensor(w, requires_grad=True), torch.tensor(b, requires_grad=True)) for w, b in params]
-    hidden, target = torch.from_numpy(x), torch.from_numpy(y)
-    for w, b in tensors[:-1]:
-        hidden = torch.tanh(hidden @ w + b)
-    w, b = tensors[-1]
-    loss = torch.nn.functional.cross_entropy(hidden @ w + b, target)
-    loss.backward()
-    with torch.no_grad():
-        return loss.item(), [(w - 0.1 * w.grad, b - 0.1 * b.grad) for w, b in tensors]
+def rows(cut: Cut) -> Iterator[Workload]:
+    shape = cut(4096, 1024)
+    one, two = (partial(inputs.normal, *[shape] * count, dtype="float32") for count in (1, 2))
+    norm = partial(inputs.normalisation, shape, "float32")
+    for group, kind, arguments in (
+        ("log_softmax", "log_softmax", one),
+        ("log_softmax", "log_softmax_grad", two),
+        ("layer_norm", "layer_norm", norm),
+        ("layer_norm", "layer_norm_grad", norm),
+    ):
+        name = f"{'forward and backward' if kind.endswith('grad') else 'forward'} 4096×1024 float32"
+        bar = group if kind == group else f"{group}, backward"
+        yield Workload(group, name, kind, arguments, {}, {BEST: 0.5}, 0.2, bar)
+
+
+def reductions(cut: Cut) -> Iterator[Workload]:
+    arguments = partial(inputs.normal, cut(4096, 4096), dtype="float32")
+    for function in ("sum", "mean", "max"):
+        for axis in (0, 1):
+            yield Workload(
+                "reductions", f"{function}, axis {axis}, 4096×4096 float32", "reduction", arguments,
+                {"function": function, "axis": axis}, {"numpy": 0.9, "jax": 0.8}, 0.2, "sum, mean, max",
+            )  # fmt: skip

@@ -1,0 +1,96 @@
+"""functrans: plain NumPy programs under `jit`, and eager ones."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import functrans as ft
+import functrans.numpy as fnp
+from functrans import lax
+from tests.benchmarks import models
+from tests.benchmarks.frameworks.base import Array, Framework, Program, carried
+from tests.benchmarks.inputs import Tree
+
+
+class Functrans(Framework):
+    """functrans."""
+
+    def __init__(self, threads: int) -> None:
+        ft.jit(lambda x: x + 1)(np.zeros(1))
+
+    # ---- small arrays, tracing, memory ----
+
+    def eager(self, *arrays: Array, function: str) -> Program:
+        return partial(getattr(fnp, function), *arrays)
+
+    def wave_grad(self, x: Array) -> Program:
+        return partial(ft.grad(partial(models.wave, np)), x)
+
+    def wave_call(self, x: Array) -> Program:
+        return partial(ft.jit(partial(models.wave, np)), x)
+
+    def trace_network(self, params: Tree, x: Array, y: Array) -> Program:
+        return lambda: _trace(partial(models.network_loss, np, "tanh"), params, x, y)
+
+    def trace_unrolled(self, x: Array) -> Program:
+        return lambda: _trace(partial(models.unrolled, np), x)
+
+    def chain_grad(self, x: Array, *, layer: str, compiled: bool) -> Program:
+        gradient = ft.grad(partial(models.chain, np, layer))
+        return partial(ft.jit(gradient) if compiled else gradient, x)
+
+    # ---- training ----
+
+    def mlp_step(self, params: Tree, x: Array, y: Array, *, activation: str, donate: bool) -> Program:
+        gradient = ft.value_and_grad(partial(models.network_loss, np, activation))
+        step = partial(models.descend, gradient)
+        if donate:
+            return carried(ft.jit(step, donate_argnums=0), params, x, y)
+        return partial(ft.jit(step), params, x, y)
+
+    def mlp_products(self, *arrays: Tree) -> Program:
+        return partial(ft.jit(models.network_products), *arrays)
+
+    def logistic(self, w: Array, x: Array, y: Array) -> Program:
+        return partial(ft.jit(ft.value_and_grad(partial(models.logistic_loss, np))), w, x, y)
+
+    # ---- arrays ----
+
+    def matmul(self, a: Array, b: Array, *, form: str) -> Program:
+        return partial(ft.jit(models.product(form)), a, b)
+
+    def gelu(self, x: Array) -> Program:
+        return partial(ft.jit(partial(models.gelu, lax.erf)), x)
+
+    def mish(self, x: Array) -> Program:
+        return partial(ft.jit(partial(models.mish, np)), x)
+
+    def log_softmax(self, x: Array) -> Program:
+        return partial(ft.jit(partial(models.log_softmax, np)), x)
+
+    def log_softmax_grad(self, x: Array, ct: Array) -> Program:
+        def both(x: Array, ct: Array) -> tuple[Any, ...]:
+            out, pullback = ft.vjp(partial(models.log_softmax, np), x)
+            return out, pullback(ct)
+
+        return partial(ft.jit(both), x, ct)
+
+    def layer_norm(self, x: Array, scale: Array, offset: Array, ct: Array) -> Program:
+        return partial(ft.jit(partial(models.layer_norm, np)), x, scale, offset)
+
+    def layer_norm_grad(self, x: Array, scale: Array, offset: Array, ct: Array) -> Program:
+        def both(x: Array, scale: Array, offset: Array, ct: Array) -> tuple[Any, ...]:
+            out, pullback = ft.vjp(partial(models.layer_norm, np), x, scale, offset)
+            return out, pullback(ct)
+
+        return partial(ft.jit(both), x, scale, offset, ct)
+
+    def reduction(self, x: Array, *, function: str, axis: int) -> Program:
+        return partial(ft.jit(partial(getattr(np, function), axis=axis)), x)
+
+
+def _trace(fun: Any, *arguments: Tree) -> None:
+    ft.make_jaxpr(ft.grad(fun))(*arguments)

@@ -1,0 +1,99 @@
+"""JAX: arrays on the device beforehand, `jit`, its own neural-network functions, and a wait for the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks import models
+from tests.benchmarks.frameworks.base import Array, Framework, Program, carried
+from tests.benchmarks.inputs import Tree, leaves
+
+
+class Jax(Framework):
+    """JAX on the CPU. How many threads it may have, the environment says (NPROC)."""
+
+    def __init__(self, threads: int) -> None:
+        self.jax: Any = import_module("jax")
+        self.numpy: Any = self.jax.numpy
+        self.nn: Any = self.jax.nn
+        self.jax.jit(lambda x: x + 1)(0.0).block_until_ready()
+
+    def put(self, inputs: Tree) -> Tree:
+        if any(leaf.dtype == np.float64 for leaf in leaves(inputs)):
+            self.jax.config.update("jax_enable_x64", True)
+        return self.jax.block_until_ready(self.jax.device_put(inputs))
+
+    def _call(self, fun: Callable[..., Any], *arguments: Tree) -> Program:
+        jitted, wait = self.jax.jit(fun), self.jax.block_until_ready
+        return lambda: wait(jitted(*arguments))
+
+    # ---- small arrays, tracing ----
+
+    def wave_call(self, x: Array) -> Program:
+        return self._call(partial(models.wave, self.numpy), x)
+
+    def trace_network(self, params: Tree, x: Array, y: Array) -> Program:
+        return lambda: self._trace(partial(models.network_loss, self.numpy, "tanh"), params, x, y)
+
+    def trace_unrolled(self, x: Array) -> Program:
+        return lambda: self._trace(partial(models.unrolled, self.numpy), x)
+
+    def _trace(self, fun: Any, *arguments: Tree) -> None:
+        self.jax.make_jaxpr(self.jax.grad(fun))(*arguments)
+
+    # ---- training ----
+
+    def _loss(self, activation: str, params: Tree, x: Array, y: Array) -> Array:
+        activate = getattr(self.nn, activation)
+        for w, b in params[:-1]:
+            x = activate(x @ w + b)
+        w, b = params[-1]
+        return -self.numpy.mean(self.numpy.sum(self.nn.log_softmax(x @ w + b) * y, axis=-1))
+
+    def mlp_step(self, params: Tree, x: Array, y: Array, *, activation: str, donate: bool) -> Program:
+        step = partial(models.descend, self.jax.value_and_grad(partial(self._loss, activation)))
+        if not donate:
+            return self._call(step, params, x, y)
+        donating, wait = self.jax.jit(step, donate_argnums=0), self.jax.block_until_ready
+        return carried(lambda *arguments: wait(donating(*arguments)), params, x, y)
+
+    def mlp_products(self, *arrays: Tree) -> Program:
+        return self._call(models.network_products, *arrays)
+
+    def logistic(self, w: Array, x: Array, y: Array) -> Program:
+        return self._call(self.jax.value_and_grad(partial(models.logistic_loss, self.numpy)), w, x, y)
+
+    # ---- arrays ----
+
+    def matmul(self, a: Array, b: Array, *, form: str) -> Program:
+        return self._call(models.product(form), a, b)
+
+    def gelu(self, x: Array) -> Program:
+        return self._call(partial(self.nn.gelu, approximate=False), x)
+
+    def mish(self, x: Array) -> Program:
+        return self._call(self.nn.mish, x)
+
+    def log_softmax(self, x: Array) -> Program:
+        return self._call(self.nn.log_softmax, x)
+
+    def log_softmax_grad(self, x: Array, ct: Array) -> Program:
+        return self._call(partial(self._both, self.nn.log_softmax, 1), x, ct)
+
+    def layer_norm(self, x: Array, scale: Array, offset: Array, ct: Array) -> Program:
+        return self._call(partial(models.layer_norm, self.numpy), x, scale, offset)
+
+    def layer_norm_grad(self, x: Array, scale: Array, offset: Array, ct: Array) -> Program:
+        return self._call(partial(self._both, partial(models.layer_norm, self.numpy), 3), x, scale, offset, ct)
+
+    def _both(self, fun: Callable[..., Any], primals: int, *arguments: Array) -> tuple[Any, ...]:
+        out, pullback = self.jax.vjp(fun, *arguments[:primals])
+        return out, pullback(*arguments[primals:])
+
+    def reduction(self, x: Array, *, function: str, axis: int) -> Program:
+        return self._call(partial(getattr(self.numpy, function), axis=axis), x)

@@ -1,0 +1,146 @@
+"""PyTorch: eager with its fused functions and in-place updates, and `torch.compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks import models
+from tests.benchmarks.frameworks.base import Array, Framework, Program
+from tests.benchmarks.inputs import Tree, leaves, map_leaves
+
+Function = Callable[..., Any]  # Any: tensors
+
+
+class _Torch(Framework):
+    """What eager and compiled PyTorch have in common."""
+
+    def __init__(self, threads: int) -> None:
+        self.torch: Any = import_module("torch")
+        self.functional: Any = import_module("torch.nn.functional")
+        self.torch.set_num_threads(threads)
+        self.torch.set_num_interop_threads(1)
+
+    def put(self, inputs: Tree) -> Tree:
+        return map_leaves(self.torch.from_numpy, inputs)
+
+    def array(self, leaf: Array) -> np.ndarray[Any, Any]:
+        return np.asarray(leaf.detach())
+
+    def compiled(self, fun: Function) -> Function:
+        return fun
+
+    # ---- training ----
+
+    def _loss(self, activation: str, params: Tree, x: Array, labels: Array) -> Array:
+        activate = self.torch.tanh if activation == "tanh" else self.functional.relu
+        for w, b in params[:-1]:
+            x = activate(self.torch.addmm(b, x, w))
+        w, b = params[-1]
+        return self.functional.cross_entropy(self.torch.addmm(b, x, w), labels)
+
+    def mlp_step(self, params: Tree, x: Array, y: Array, *, activation: str, donate: bool) -> Program:
+        torch, labels = self.torch, y.argmax(dim=1)
+        loss = self.compiled(partial(self._loss, activation))
+        flat = [leaf.requires_grad_() for leaf in leaves(params)]
+        optimiser = torch.optim.SGD(flat, lr=models.RATE)
+
+        def in_place() -> tuple[Any, Tree]:
+            optimiser.zero_grad()
+            value = loss(params, x, labels)
+            value.backward()
+            optimiser.step()
+            return value, flat
+
+        def step() -> tuple[Any, Tree]:
+            value = loss(params, x, labels)
+            grads = torch.autograd.grad(value, flat)
+            with torch.no_grad():
+                return value, [p.sub(g, alpha=models.RATE) for p, g in zip(flat, grads, strict=True)]
+
+        return in_place if donate else step
+
+    def logistic(self, w: Array, x: Array, y: Array) -> Program:
+        entropy = self.functional.binary_cross_entropy_with_logits
+        loss = self.compiled(lambda w: entropy(x @ w, y))
+        w.requires_grad_()
+
+        def both() -> tuple[Any, ...]:
+            value = loss(w)
+            return value, self.torch.autograd.grad(value, w)
+
+        return both
+
+    # ---- arrays ----
+
+    def gelu(self, x: Array) -> Program:
+        return partial(self.compiled(self.functional.gelu), x)
+
+    def mish(self, x: Array) -> Program:
+        return partial(self.compiled(self.functional.mish), x)
+
+    def log_softmax(self, x: Array) -> Program:
+        return partial(self.compiled(partial(self.functional.log_softmax, dim=-1)), x)
+
+    def log_softmax_grad(self, x: Array, ct: Array) -> Program:
+        return self._both(partial(self.functional.log_softmax, dim=-1), ct, x)
+
+    def _layer_norm(self, x: Array, scale: Array, offset: Array) -> Array:
+        return self.functional.layer_norm(x, (x.shape[-1],), scale, offset, models.EPSILON)
+
+    def layer_norm(self, x: Array, scale: Array, offset: Array, ct: Array) -> Program:
+        return partial(self.compiled(self._layer_norm), x, scale, offset)
+
+    def layer_norm_grad(self, x: Array, scale: Array, offset: Array, ct: Array) -> Program:
+        return self._both(self._layer_norm, ct, x, scale, offset)
+
+    def _both(self, fun: Function, ct: Array, *primals: Array) -> Program:
+        forward = self.compiled(fun)
+        for primal in primals:
+            primal.requires_grad_()
+
+        def both() -> tuple[Any, ...]:
+            out = forward(*primals)
+            return out, self.torch.autograd.grad(out, primals, ct)
+
+        return both
+
+    def reduction(self, x: Array, *, function: str, axis: int) -> Program:
+        reduce = self.torch.amax if function == "max" else getattr(self.torch, function)
+        return partial(self.compiled(partial(reduce, dim=axis)), x)
+
+
+class Torch(_Torch):
+    """Eager PyTorch."""
+
+    def wave_grad(self, x: Array) -> Program:
+        source = x.numpy()
+
+        def gradient() -> Array:  # from and to NumPy, as our gradient
+            t = self.torch.tensor(source, requires_grad=True)
+            return self.torch.autograd.grad(models.wave(self.torch, t), t)[0]
+
+        return gradient
+
+    def matmul(self, a: Array, b: Array, *, form: str) -> Program:
+        left, right = a.T if form[0] == "T" else a, b.T if form[1] == "T" else b
+        return partial(self.torch.mm, left, right)
+
+    def mlp_products(self, *arrays: Tree) -> Program:
+        return partial(models.network_products, *arrays)
+
+
+class TorchCompile(_Torch):
+    """PyTorch with `torch.compile`."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.compiled(lambda x: x + 1)(self.torch.zeros(1))
+
+    def compiled(self, fun: Function) -> Function:
+        function: Function = self.torch.compile(fun, dynamic=False)
+        return function
