@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functrans.backends.llvm.instructions import Instructions
 from functrans.backends.llvm.ir import I64, Module, Type, Value
 
-__all__ = ["Branch", "Function", "Loop"]
+__all__ = ["Branch", "Function", "Loop", "Repeat"]
 
 
 @dataclass(slots=True)
@@ -22,6 +22,16 @@ class Loop:
     index: Value
     carry: list[Value]
     next: Sequence[Value] = ()
+    results: list[Value] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Repeat:
+    """What the body of `repeat` reads (`carry`) and says (`next`, and `again`: whether to run once more)."""
+
+    carry: list[Value]
+    next: Sequence[Value] = ()
+    again: Value | None = None
     results: list[Value] = field(default_factory=list)
 
 
@@ -111,6 +121,24 @@ class Function(Instructions):
             self._lines[place + k] = f"  {phi} = phi {phi.type} [{first}, %{before}], [{then}, %{self._block}]"
         self._start(done)
         loop.results = list(loop.next) if certain else carried
+
+    @contextmanager
+    def repeat(self, carry: Sequence[Value]) -> Iterator[Repeat]:
+        """A loop that runs once, and again as long as the body says so."""
+        before, head, done = self._block, self._label("repeat"), self._label("done")
+        self._jump(head)
+        self._start(head)
+        place = len(self._lines)
+        self._count += 1
+        carried = [Value(self, x.type, f"%r{self._count}c{k}") for k, x in enumerate(carry)]
+        self._lines.extend([""] * len(carried))
+        loop = Repeat(carried)
+        yield loop
+        self.emit(f"br i1 {loop.again}, label %{head}, label %{done}")
+        for k, (phi, first, then) in enumerate(zip(carried, carry, loop.next, strict=True)):
+            self._lines[place + k] = f"  {phi} = phi {phi.type} [{first}, %{before}], [{then}, %{self._block}]"
+        self._start(done)
+        loop.results = list(loop.next)
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[Branch]:

@@ -67,9 +67,10 @@ PTR = Type("p", 64)
 
 
 def constant_text(value: float, kind: Type) -> str:
-    """A number as LLVM writes a constant of a scalar type."""
+    """A number as LLVM writes a constant of a scalar type; integers wrap."""
     if kind.kind == "i":
-        return str(int(value)) if kind.bits > 1 else str(bool(value)).lower()
+        half = 1 << kind.bits - 1
+        return str((int(value) + half) % (2 * half) - half) if kind.bits > 1 else str(bool(value)).lower()
     with np.errstate(over="ignore"):
         rounded = np.array(value, f"f{kind.bytes}")
     if kind.bits == 16:

@@ -27,12 +27,21 @@ class Target:
 
     @property
     def vector_registers(self) -> int:
-        return 32 if self.has("avx512f") or self.triple.startswith(("aarch64", "arm64")) else 16
+        return 32 if self.has("avx512f") or self.is_arm else 16
+
+    @property
+    def is_arm(self) -> bool:
+        return self.triple.startswith(("aarch64", "arm64"))
+
+    @property
+    def masked_bytes(self) -> tuple[int, ...]:
+        """The sizes of elements of which vectors are loaded under a mask by one instruction."""
+        return (1, 2, 4, 8) if self.vector_bytes == 64 and self.has("avx512bw") else (4, 8) if self.has("avx") else ()
 
     @property
     def has_fma(self) -> bool:
         """Whether a fused multiply-add is one instruction and not a call."""
-        return self.has("fma") or self.triple.startswith(("aarch64", "arm64"))
+        return self.has("fma") or self.is_arm
 
 
 @cache

@@ -1,0 +1,27 @@
+"""What native code notes of integer operations, in the bits of one i64, and NumPy's message for each bit. Imports nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["DIVIDE", "OVERFLOW", "WARNINGS", "warning_bit"]
+
+DIVIDE: Final = "divide by zero"
+OVERFLOW: Final = "overflow"
+
+# (the primitive, what happened, the name of NumPy's function)
+_NOTED = (
+    ("floor_divide", DIVIDE, "floor_divide"),
+    ("floor_divide", OVERFLOW, "floor_divide"),
+    ("remainder", DIVIDE, "remainder"),
+    ("rem", DIVIDE, "fmod"),
+    ("reciprocal", DIVIDE, "reciprocal"),
+)
+
+WARNINGS: dict[int, str] = {1 << i: f"{event} encountered in {name}" for i, (_, event, name) in enumerate(_NOTED)}
+"""The messages of NumPy's RuntimeWarnings by bit."""
+
+
+def warning_bit(primitive: str, event: str) -> int:
+    """The bit to set when an event happens in a primitive."""
+    return next(1 << i for i, (name, what, _) in enumerate(_NOTED) if (name, what) == (primitive, event))

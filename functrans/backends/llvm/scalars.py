@@ -1,0 +1,144 @@
+"""Elements as a lowering computes with them (`ScalarBuilder`): one element, or a vector of them, per `Element`.
+
+`Scalars.call` looks an operation up in the tables of `scalar_integer`, `scalar_float` and `scalar_complex`, by the kind of
+the first operand, and a transcendental function in `math`. Start reading at `Scalars.call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrans.backends.llvm import element_memory
+from functrans.backends.llvm.elements import (
+    BOOL,
+    Element,
+    Lanes,
+    is_half,
+    is_known,
+    memory_type,
+    part_dtype,
+    register_type,
+)
+from functrans.backends.llvm.ir import I1, Value
+from functrans.backends.llvm.scalar_cast import cast
+from functrans.backends.llvm.scalar_float import EXACT, FLOAT
+from functrans.backends.llvm.scalar_integer import BOOLEAN, INTEGER, UNSIGNED, Operation
+from functrans.core.lowering import Combine
+from functrans.typing import DType
+
+__all__ = ["Element", "Scalars", "memory_type", "supports"]
+
+_TABLES: dict[str, dict[str, Operation]] = {"b": BOOLEAN, "i": INTEGER, "u": UNSIGNED, "f": FLOAT}
+_RESULTS: dict[str, DType] = {"bitwise_count": np.dtype(np.uint8), "frexp_exponent": np.dtype(np.int32)}
+_SAME = {"add_any": "add"}
+
+
+def _operation(name: str, dtype: DType) -> Operation | None:
+    return _TABLES[dtype.kind].get(_SAME.get(name, name))
+
+
+def supports(name: str, dtypes: Sequence[DType], params: Mapping[str, Any]) -> bool:  # Any: a primitive's params
+    """Whether `Scalars.call` has the primitive of a name for operands of these dtypes."""
+    if not all(map(is_known, dtypes)):
+        return False
+    return _operation(name, dtypes[0]) is not None
+
+
+class Scalars(Lanes):
+    """Computes elements in a function, `lanes` at once."""
+
+    # ---- constants ----
+
+    def constant(self, value: complex, dtype: DType) -> Element:
+        """A number in every lane."""
+        parts = (value.real, value.imag) if dtype.kind == "c" else (value,)
+        kind = register_type(dtype)
+        with np.errstate(over="ignore"):
+            exact = [np.array(part, part_dtype(dtype)).item() for part in parts]
+        return Element(dtype, tuple(self.number(part, kind) for part in exact))
+
+    def identity(self, combine: Combine, dtype: DType) -> Element:
+        """What `combine` leaves other elements as they are with."""
+        if combine in ("max", "min"):
+            limits = _limits(dtype)
+            limit = limits[0] if combine == "max" else limits[1]
+            return self.constant(complex(limit, limit) if dtype.kind == "c" else limit, dtype)
+        ones = True if dtype.kind == "b" else -1 if dtype.kind == "i" else (1 << 8 * dtype.itemsize) - 1
+        return self.constant({"mul": 1, "and": ones}.get(combine, 0), dtype)
+
+    # ---- memory ----
+
+    def load(
+        self, pointer: Value, dtype: DType, offset: Value | int = 0, stride: int = 1, count: int | None = None
+    ) -> Element:
+        """The elements at `offset + stride * lane`, of the first `count` lanes (else: of those that are valid)."""
+        return element_memory.load(self, pointer, dtype, offset, stride, self.valid if count is None else count)
+
+    def store(
+        self, element: Element, pointer: Value, offset: Value | int = 0, stride: int = 1, count: int | None = None
+    ) -> None:
+        """The reverse of `load`; with stride 0, lane 0."""
+        element_memory.store(self, element, pointer, offset, stride, self.valid if count is None else count)
+
+    # ---- lanes ----
+
+    def splat(self, element: Element) -> Element:
+        """An element of one lane, in every lane."""
+        return Element(element.dtype, tuple(self.function.splat(part, self.lanes) for part in element.parts))
+
+    def select_lanes(self, count: int, element: Element, fill: Element) -> Element:
+        """The element in the first `count` lanes, `fill` in the others."""
+        if count >= self.lanes:
+            return element
+        mask = self.function.first_lanes(count, self.lanes)
+        pairs = zip(element.parts, fill.parts, strict=True)
+        return Element(element.dtype, tuple(self.function.select(mask, x, y) for x, y in pairs))
+
+    def reduce_lanes(self, combine: Combine, element: Element) -> Element:
+        """All lanes combined into one: the upper half with the lower half, until one is left."""
+        f, lanes = self.function, self.lanes
+        while lanes > 1:
+            lanes //= 2
+            low, high = (self._run(element, start, lanes) for start in (0, lanes))
+            element = Scalars(f, lanes).combine(combine, low, high)
+        return element
+
+    def _run(self, element: Element, start: int, lanes: int) -> Element:
+        f, order = self.function, range(start, start + lanes)
+        take = f.extract if lanes == 1 else None
+        parts = (take(x, start) if take else f.shuffle(x, x, order) for x in element.parts)
+        return Element(element.dtype, tuple(parts))
+
+    # ---- operations ----
+
+    def combine(self, combine: Combine, x: Element, y: Element) -> Element:
+        """One step of a reduction."""
+        return self.call(combine, x, y)
+
+    def cast(self, operand: Element, dtype: DType) -> Element:
+        return cast(self, operand, dtype)
+
+    def call(self, name: str, *operands: Element, **params: Any) -> Element:  # Any: a primitive's params
+        dtype = operands[0].dtype
+        operation = _operation(name, dtype)
+        if operation is None:
+            raise NotImplementedError(f"{name} of {dtype}")
+        return self._element(name, dtype, operation(self, dtype, *(x.value for x in operands), **params))
+
+    def _element(self, name: str, dtype: DType, result: Value) -> Element:
+        if result.type.scalar == I1:
+            return Element(BOOL, (result,))
+        if is_half(dtype) and name not in EXACT and name not in _RESULTS:
+            result = self.rounded(result)
+        return Element(_RESULTS.get(name, dtype), (result,))
+
+
+def _limits(dtype: DType) -> tuple[float, float]:
+    if dtype.kind in "fc":
+        return -np.inf, np.inf
+    if dtype.kind == "b":
+        return False, True
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
