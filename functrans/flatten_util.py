@@ -12,7 +12,8 @@ from functrans.core.aval import ShapedArray
 from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import FlatVectorError
 from functrans.numpy.promotion import as_operand, astype, result_type
-from functrans.ops.shape import concatenate, reshape, slice_in_dim
+from functrans.ops.joining import concatenate
+from functrans.ops.shape import reshape, slice_in_dim
 from functrans.transforms.arguments import check_leaves
 from functrans.treedef import T
 from functrans.typing import Array, DType

@@ -44,7 +44,7 @@ from functrans.ops.bitwise import (
     shift_right_arithmetic,
     shift_right_logical,
 )
-from functrans.ops.broadcast import broadcast_in_dim, reduce_sum
+from functrans.ops.broadcast import broadcast_in_dim, reduce_sum, zeros
 from functrans.ops.cast import bitcast_convert_type, convert_element_type
 from functrans.ops.comparison import eq, ge, gt, is_finite, is_inf, is_nan, le, lt, ne, signbit
 from functrans.ops.complex import abs, complex, conj, imag, real, sign
@@ -65,26 +65,13 @@ from functrans.ops.gather import gather, scatter, scatter_add, scatter_max, scat
 from functrans.ops.gather_kernels import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
 from functrans.ops.generate import broadcasted_iota, eye, full, full_like, iota, ones, tri
 from functrans.ops.identity import stop_gradient
+from functrans.ops.joining import concatenate, split
 from functrans.ops.linear_algebra import batch_matmul, dot, dot_general
 from functrans.ops.power import cbrt, hypot, pow, rsqrt, sqrt
 from functrans.ops.reduce import argmax, argmin, reduce_and, reduce_max, reduce_min, reduce_or, reduce_prod, reduce_xor
 from functrans.ops.rounding import RoundingMethod, ceil, floor, rint, round, trunc
 from functrans.ops.select import select, select_n
-from functrans.ops.shape import (
-    concatenate,
-    expand_dims,
-    pad,
-    repeat,
-    reshape,
-    rev,
-    slice,
-    slice_in_dim,
-    split,
-    squeeze,
-    tile,
-    transpose,
-    zeros,
-)
+from functrans.ops.shape import expand_dims, pad, repeat, reshape, rev, slice, slice_in_dim, squeeze, tile, transpose
 from functrans.ops.sort import argsort, sort, top_k
 from functrans.ops.special import digamma, erf, erf_inv, erfc, lgamma, polygamma
 from functrans.ops.trigonometric import (

@@ -26,13 +26,14 @@ from functrans.ops.extrema import max as maximum
 from functrans.ops.extrema import min as minimum
 from functrans.ops.gather import gather, scatter_add
 from functrans.ops.gather_kernels import GatherDimensionNumbers, ScatterDimensionNumbers
+from functrans.ops.joining import concatenate
 from functrans.ops.linear_algebra import dot_general
 from functrans.ops.power import hypot, sqrt
 from functrans.ops.power import pow as power
 from functrans.ops.reduce import argmax, reduce_max, reduce_min, reduce_prod
 from functrans.ops.rounding import floor
 from functrans.ops.select import select
-from functrans.ops.shape import concatenate, pad, reshape, rev, slice_in_dim, transpose
+from functrans.ops.shape import pad, reshape, rev, slice_in_dim, transpose
 from functrans.ops.sort import argsort, sort, take_along, top_k
 from functrans.ops.special import erf
 from functrans.ops.trigonometric import atan, atan2, cos, sin, tanh

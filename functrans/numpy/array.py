@@ -27,8 +27,9 @@ from functrans.numpy.promotion import astype
 from functrans.numpy.rewrite import Site, replacing, rewritten, site
 from functrans.numpy.ufuncs import READY, array_ufunc, call, kind
 from functrans.ops import complex as complex_
+from functrans.ops.broadcast import zeros
 from functrans.ops.indexing import index
-from functrans.ops.shape import transpose, zeros
+from functrans.ops.shape import transpose
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
 __all__ = ["ArrayTracer"]

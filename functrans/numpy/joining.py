@@ -24,6 +24,7 @@ from functrans.numpy.shapes import (
     atleast_3d,
     ravel,
 )
+from functrans.ops import joining
 from functrans.ops import shape as lax
 from functrans.typing import Array, ArrayLike, DTypeLike
 
@@ -63,7 +64,7 @@ def concatenate(
         raise ShapeMismatchError(
             "concatenate", pairs, f"the same number of dimensions, and the same lengths but for axis {place}"
         )
-    return lax.concatenate([astype(x, to) for x in operands], place)
+    return joining.concatenate([astype(x, to) for x in operands], place)
 
 
 concat = concatenate

@@ -18,6 +18,7 @@ from functrans.numpy.dispatch import implements, where
 from functrans.numpy.operands import Axes, axis_index, axis_indices, reduced_axes, shape_of, strong
 from functrans.numpy.promotion import broadcast_shape, broadcast_to_shape
 from functrans.ops import shape as lax
+from functrans.ops.joining import concatenate
 from functrans.typing import Array, ArrayLike, Shape
 
 ShapeLike: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
@@ -284,5 +285,5 @@ def roll(a: ArrayLike, shift: ShapeLike, axis: ShapeLike | None = None) -> Array
         at, length = axis_index(int(i), aval_of(x).ndim), shape_of(x)[axis_index(int(i), aval_of(x).ndim)]
         cut = -int(by) % length if length else 0
         if cut:
-            x = lax.concatenate([along(x, at, cut, length), along(x, at, 0, cut)], at)
+            x = concatenate([along(x, at, cut, length), along(x, at, 0, cut)], at)
     return x

@@ -15,9 +15,17 @@ from functrans.core.lowering import Reduce, Remap, one_view
 from functrans.core.primitive import aval_of, current_trace
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.rules import linear, run
-from functrans.typing import Array, Shape
+from functrans.typing import Array, DType, Shape
 
-__all__ = ["broadcast_batch", "broadcast_in_dim", "broadcast_in_dim_p", "reduce_sum", "reduce_sum_p", "shift_axes"]
+__all__ = [
+    "broadcast_batch",
+    "broadcast_in_dim",
+    "broadcast_in_dim_p",
+    "reduce_sum",
+    "reduce_sum_p",
+    "shift_axes",
+    "zeros",
+]
 
 
 def shift_axes(axes: Sequence[int]) -> tuple[int, ...]:
@@ -103,6 +111,11 @@ def broadcast_batch(size: int, arg: Array) -> Array:
     """An unbatched value, repeated along a new leading batch axis."""
     shape = aval_of(arg).shape
     return broadcast_in_dim(arg, (size, *shape), range(1, len(shape) + 1))
+
+
+def zeros(shape: Shape, dtype: DType) -> Array:
+    """Zeros that take no memory: a zero, broadcast."""
+    return broadcast_in_dim(np.zeros((), dtype), shape, ())
 
 
 # ---- reduce_sum ----

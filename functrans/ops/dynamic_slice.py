@@ -16,13 +16,15 @@ from functrans.core.aval import ShapedArray, shaped
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Tracer, Values, as_array, aval_of, is_concrete
 from functrans.errors import IndexOutOfBoundsError, OperandError, ParameterError
 from functrans.ops.arithmetic import add
-from functrans.ops.broadcast import broadcast_batch
+from functrans.ops.axes import ints
+from functrans.ops.broadcast import broadcast_batch, zeros
 from functrans.ops.cast import convert_element_type
 from functrans.ops.comparison import lt
 from functrans.ops.gather import gather_p, scatter_p
 from functrans.ops.gather_kernels import GatherDimensionNumbers, GatherScatterMode, to_scatter
+from functrans.ops.joining import concatenate
 from functrans.ops.select import select
-from functrans.ops.shape import concatenate, expand_dims, ints, slice_in_dim, squeeze, zeros
+from functrans.ops.shape import expand_dims, slice_in_dim, squeeze
 from functrans.typing import Array, ArrayLike, Shape
 
 __all__ = [

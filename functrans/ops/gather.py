@@ -24,7 +24,8 @@ from functrans.core.primitive import (
 )
 from functrans.errors import NotDifferentiableError, OperandError
 from functrans.ops.arithmetic import div, mul
-from functrans.ops.broadcast import broadcast_batch, shift_axes
+from functrans.ops.axes import ints
+from functrans.ops.broadcast import broadcast_batch, shift_axes, zeros
 from functrans.ops.comparison import eq, gt, lt
 from functrans.ops.families import add_any
 from functrans.ops.gather_kernels import (
@@ -40,7 +41,6 @@ from functrans.ops.gather_kernels import (
 )
 from functrans.ops.rules import by_argument
 from functrans.ops.select import select
-from functrans.ops.shape import ints, zeros
 from functrans.typing import Array, Shape
 
 __all__ = [

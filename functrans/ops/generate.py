@@ -16,10 +16,10 @@ from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
 from functrans.core.primitive import LocallyConstant, Primitive, aval_of
 from functrans.errors import ParameterError
 from functrans.ops.arithmetic import add
-from functrans.ops.broadcast import broadcast_in_dim
+from functrans.ops.axes import ints
+from functrans.ops.broadcast import broadcast_in_dim, zeros
 from functrans.ops.cast import convert_element_type
 from functrans.ops.comparison import eq, ge
-from functrans.ops.shape import ints, zeros
 from functrans.typing import Array, ArrayLike, DType, DTypeLike
 
 __all__ = ["broadcasted_iota", "eye", "full", "full_like", "iota", "iota_p", "ones", "tri", "zeros"]

@@ -32,8 +32,9 @@ from functrans.ops.gather import (
     scatter_mul_p,
     scatter_p,
 )
+from functrans.ops.joining import concatenate
 from functrans.ops.select import select
-from functrans.ops.shape import concatenate, expand_dims, reshape, rev, slice
+from functrans.ops.shape import expand_dims, reshape, rev, slice
 from functrans.ops.subscript import BLOCK, Block, Subscript, parse
 from functrans.typing import Array, ArrayLike, DType, Shape
 

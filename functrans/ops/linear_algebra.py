@@ -17,10 +17,11 @@ import numpy as np
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.primitive import Params, Values, aval_of
 from functrans.errors import OperandError, ParameterError
+from functrans.ops.axes import ints
 from functrans.ops.broadcast import shift_axes
 from functrans.ops.cast import convert_element_type
 from functrans.ops.families import ANY, multilinear, same_dtype
-from functrans.ops.shape import ints, transpose
+from functrans.ops.shape import transpose
 from functrans.typing import Array, DTypeLike, Shape
 
 __all__ = ["DotDimensionNumbers", "batch_matmul", "dot", "dot_general", "dot_general_p"]

@@ -17,6 +17,7 @@ from functrans.core.lowering import Combine, Reduce
 from functrans.core.primitive import JvpRule, LocallyConstant, Maybes, Params, Primitive, Values, VjpRule, aval_of
 from functrans.errors import EmptyReductionError, OperandError, ParameterError
 from functrans.ops.arithmetic import div, mul
+from functrans.ops.axes import ints
 from functrans.ops.bitwise import bitwise_or
 from functrans.ops.broadcast import broadcast_in_dim, reduce_sum, shift_axes
 from functrans.ops.comparison import eq, is_nan
@@ -24,7 +25,6 @@ from functrans.ops.cumulative import cumprod, previous
 from functrans.ops.families import ANY, BOOL_INT, NUMERIC
 from functrans.ops.rules import LocalRule, NotRule, by_argument
 from functrans.ops.select import select
-from functrans.ops.shape import ints
 from functrans.typing import Array, DType, DTypeLike, Shape
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""Primitives that move elements without computing: reshape, transpose, reverse, slice, pad, concatenate, split.
+"""Primitives that move elements without computing: reshape, transpose, reverse, slice, pad.
 
-One family: slice and pad, concatenate and split are duals. Start at `reshape`. Imports core, `rules` and `broadcast`.
+One family: slice and pad are duals. Start at `reshape`. Imports core, `rules`, `axes`, `broadcast` and `joining`.
 """
 
 from __future__ import annotations
@@ -9,47 +9,29 @@ import builtins
 import operator
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
 from math import prod
 from typing import TypeAlias, cast
 
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
-from functrans.core.lowering import Remap, Reshape, Strided, View, one_view
-from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
+from functrans.core.lowering import Remap, Reshape, Strided, one_view
+from functrans.core.primitive import Maybes, Params, Primitive, Values, aval_of
 from functrans.errors import OperandError, ParameterError
-from functrans.ops.broadcast import broadcast_batch, broadcast_in_dim, reduce_sum, shift_axes
+from functrans.ops.axes import ints, positive_axes
+from functrans.ops.broadcast import broadcast_batch, broadcast_in_dim, reduce_sum, shift_axes, zeros
 from functrans.ops.families import add_any, same_dtype
+from functrans.ops.joining import concatenate
 from functrans.ops.rules import by_argument, linear
-from functrans.typing import Array, ArrayLike, DType, Shape
+from functrans.typing import Array, ArrayLike, Shape
 
 __all__ = [
-    "Padding", "concatenate", "concatenate_p", "expand_dims", "ints", "pad", "pad_p", "repeat", "reshape", "reshape_p",
-    "rev", "rev_p", "slice", "slice_in_dim", "slice_p", "split", "split_p", "squeeze", "tile", "transpose",
-    "transpose_p", "zeros",
+    "Padding", "expand_dims", "pad", "pad_p", "repeat", "reshape", "reshape_p", "rev", "rev_p", "slice", "slice_in_dim",
+    "slice_p", "squeeze", "tile", "transpose", "transpose_p",
 ]  # fmt: skip
 
 Padding: TypeAlias = tuple[tuple[int, int, int], ...]
 _py_slice = builtins.slice
-
-
-def ints(values: Sequence[int]) -> tuple[int, ...]:
-    """A parameter as a tuple of Python ints; TypeError for anything that is no integer, as in NumPy."""
-    return tuple(map(operator.index, values))
-
-
-def zeros(shape: Shape, dtype: DType) -> Array:
-    """Zeros that take no memory: a zero, broadcast."""
-    return broadcast_in_dim(np.zeros((), dtype), shape, ())
-
-
-def _axes(name: str, axes: Sequence[int], ndim: int) -> tuple[int, ...]:
-    """Different axes of a rank, none negative any more; raises ParameterError."""
-    positive = tuple(axis + ndim if axis < 0 else axis for axis in ints(axes))
-    if len(set(positive)) != len(positive) or any(not 0 <= axis < ndim for axis in positive):
-        raise ParameterError(name, f"dimensions={tuple(axes)} for rank {ndim}", f"different axes in [{-ndim}, {ndim})")
-    return positive
 
 
 # ---- reshape, squeeze, expand_dims ----
@@ -84,7 +66,7 @@ def reshape(operand: Array, new_sizes: Sequence[int], dimensions: Sequence[int] 
 def squeeze(array: Array, dimensions: Sequence[int]) -> Array:
     """The array without its axes `dimensions`, each of which must have length 1."""
     shape = aval_of(array).shape
-    axes = _axes("squeeze", dimensions, len(shape))
+    axes = positive_axes("squeeze", dimensions, len(shape))
     if any(shape[axis] != 1 for axis in axes):
         raise ParameterError("squeeze", f"dimensions={axes} for an operand of shape {shape}", "axes of length 1")
     return reshape(array, [size for axis, size in enumerate(shape) if axis not in axes])
@@ -93,7 +75,7 @@ def squeeze(array: Array, dimensions: Sequence[int]) -> Array:
 def expand_dims(array: Array, dimensions: Sequence[int]) -> Array:
     """The array with new axes of length 1, which are the result's axes `dimensions`."""
     old = aval_of(array).shape
-    axes = _axes("expand_dims", dimensions, len(old) + len(dimensions))
+    axes = positive_axes("expand_dims", dimensions, len(old) + len(dimensions))
     sizes = iter(old)
     return reshape(array, [1 if axis in axes else next(sizes) for axis in range(len(old) + len(axes))])
 
@@ -131,7 +113,7 @@ def transpose(operand: Array, permutation: Sequence[int]) -> Array:
 
 
 def _rev_aval(aval: ShapedArray, *, dimensions: tuple[int, ...]) -> ShapedArray:
-    if _axes("rev", dimensions, aval.ndim) != dimensions:
+    if positive_axes("rev", dimensions, aval.ndim) != dimensions:
         raise ParameterError("rev", f"dimensions={dimensions}", "axes that are not negative")
     return aval
 
@@ -229,7 +211,7 @@ def slice_in_dim(
 ) -> Array:
     """The elements from start to before limit along one axis, every stride-th; negative numbers count from the end."""
     shape = aval_of(operand).shape
-    (axis,) = _axes("slice_in_dim", (axis,), len(shape))
+    (axis,) = positive_axes("slice_in_dim", (axis,), len(shape))
     start, limit, _ = _py_slice(start_index, limit_index).indices(shape[axis])
     starts, limits, strides = [0] * len(shape), list(shape), [1] * len(shape)
     starts[axis], limits[axis], strides[axis] = start, max(start, limit), stride
@@ -356,123 +338,6 @@ def pad(operand: Array, padding_value: ArrayLike, padding_config: Sequence[tuple
     return pad_p.bind(operand, cast(Array, value), padding_config=config)[0]
 
 
-# ---- concatenate ----
-
-
-def _concatenate_aval(*avals: ShapedArray, dimension: int) -> tuple[ShapedArray]:
-    first = avals[0]
-    _axes("concatenate", (dimension,), first.ndim)
-    rest = [aval.shape[:dimension] + aval.shape[dimension + 1 :] for aval in avals]
-    if any(aval.ndim != first.ndim for aval in avals) or any(other != rest[0] for other in rest):
-        raise OperandError("concatenate", [str(aval) for aval in avals], f"shapes that differ on axis {dimension} only")
-    total = sum(aval.shape[dimension] for aval in avals)
-    shape = (*first.shape[:dimension], total, *first.shape[dimension + 1 :])
-    return (shaped(shape, same_dtype("concatenate", avals, "biufc")),)
-
-
-def _concatenate_vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-    axis: int = params["dimension"]
-    sizes = [aval_of(x).shape[axis] for x in primals]
-
-    def pullback(cts: Maybes) -> Maybes:
-        ends = list(accumulate(sizes))
-        (g,) = cast(Values, cts)
-        return tuple(
-            _slice_axis(g, axis, end - size, end) if want else None
-            for want, size, end in zip(wanted, sizes, ends, strict=True)
-        )
-
-    return concatenate_p.bind(*primals, **params), pullback
-
-
-def _concatenate_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
-    filled = [
-        zeros(aval_of(x).shape, aval_of(x).dtype) if t is None else t for x, t in zip(primals, tangents, strict=True)
-    ]
-    return concatenate_p.bind(*primals, **params), concatenate_p.bind(*filled, **params)
-
-
-def _concatenate_batch(
-    size: int, args: Values, batched: tuple[bool, ...], params: Params
-) -> tuple[Values, tuple[bool, ...]]:
-    operands = [
-        arg if is_batched else broadcast_batch(size, arg) for arg, is_batched in zip(args, batched, strict=True)
-    ]
-    return concatenate_p.bind(*operands, dimension=params["dimension"] + 1), (True,)
-
-
-concatenate_p: Primitive = Primitive(
-    "concatenate",
-    lambda *operands, dimension: (np.concatenate(operands, dimension),),
-    _concatenate_aval,
-    _concatenate_vjp,
-    _concatenate_jvp,
-    _concatenate_batch,
-)
-
-
-def concatenate(operands: Sequence[Array], dimension: int) -> Array:
-    """The operands, of one dtype, joined along axis `dimension`, on which alone their shapes may differ."""
-    if not operands:
-        raise ParameterError("concatenate", "no operands", "at least one")
-    (axis,) = _axes("concatenate", (dimension,), aval_of(operands[0]).ndim)
-    return concatenate_p.bind(*operands, dimension=axis)[0]
-
-
-# ---- split ----
-
-
-def _split_aval(aval: ShapedArray, *, sizes: tuple[int, ...], axis: int) -> tuple[ShapedArray, ...]:
-    _check_split(aval.shape, sizes, axis)
-    return tuple(shaped((*aval.shape[:axis], size, *aval.shape[axis + 1 :]), aval.dtype) for size in sizes)
-
-
-def _check_split(shape: Shape, sizes: tuple[int, ...], axis: int) -> None:
-    if not 0 <= axis < len(shape) or sum(sizes) != shape[axis] or any(size < 0 for size in sizes):
-        raise ParameterError("split", f"sizes={sizes}, axis={axis} for shape {shape}", "sizes that sum to the axis's")
-
-
-def _split_impl(x: Array, *, sizes: tuple[int, ...], axis: int) -> Values:
-    _check_split(np.shape(x), sizes, axis)
-    return tuple(np.split(x, list(accumulate(sizes))[:-1], axis)) if sizes else ()
-
-
-def _split_vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-    outs = split_p.bind(*primals, **params)
-    avals = [aval_of(out) for out in outs]
-
-    def pullback(cts: Maybes) -> Maybes:
-        parts = [zeros(aval.shape, aval.dtype) if ct is None else ct for ct, aval in zip(cts, avals, strict=True)]
-        return (concatenate(parts, params["axis"]),)
-
-    return outs, pullback
-
-
-def _split_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
-    return split_p.bind(*primals, **params), split_p.bind(*cast(Values, tangents), **params)
-
-
-def _split_batch(
-    _size: int, args: Values, _batched: tuple[bool, ...], params: Params
-) -> tuple[Values, tuple[bool, ...]]:
-    sizes: tuple[int, ...] = params["sizes"]
-    return split_p.bind(*args, sizes=sizes, axis=params["axis"] + 1), (True,) * len(sizes)
-
-
-split_p: Primitive = Primitive(
-    "split", _split_impl, _split_aval, _split_vjp, _split_jvp, _split_batch,
-    lower=lambda avals, params: View(
-        tuple(Strided.along(avals[0].ndim, {params["axis"]: (start, 1)}) for start in accumulate(params["sizes"][:-1], initial=0))
-    ),
-)  # fmt: skip
-
-
-def split(operand: Array, sizes: Sequence[int], axis: int = 0) -> tuple[Array, ...]:
-    """The operand cut along `axis` into parts of these sizes, which add up to its length."""
-    (axis,) = _axes("split", (axis,), len(aval_of(operand).shape))
-    return split_p.bind(operand, sizes=ints(sizes), axis=axis)
-
-
 # ---- compositions ----
 
 
@@ -492,7 +357,7 @@ def tile(operand: Array, reps: Sequence[int]) -> Array:
 def repeat(operand: Array, repeats: int, axis: int) -> Array:
     """Each element repeated `repeats` times along `axis`."""
     shape = aval_of(operand).shape
-    (axis,) = _axes("repeat", (axis,), len(shape))
+    (axis,) = positive_axes("repeat", (axis,), len(shape))
     if repeats == 1:
         return operand
     spread = (*shape[: axis + 1], repeats, *shape[axis + 1 :])

@@ -12,8 +12,9 @@ from typing import Any
 
 from functrans.core.primitive import Primitive, aval_of
 from functrans.errors import ParameterError
-from functrans.ops.broadcast import reduce_sum
-from functrans.ops.shape import concatenate, reshape, slice_in_dim, zeros
+from functrans.ops.broadcast import reduce_sum, zeros
+from functrans.ops.joining import concatenate
+from functrans.ops.shape import reshape, slice_in_dim
 from functrans.transforms.collective import AxisName, linear_collective, map_leaves, names_of, size_of
 from functrans.transforms.vmap import move_axis
 from functrans.typing import Array, Shape

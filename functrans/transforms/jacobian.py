@@ -26,7 +26,8 @@ from functrans.errors import (
 )
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.generate import eye
-from functrans.ops.shape import concatenate, reshape, slice_in_dim
+from functrans.ops.joining import concatenate
+from functrans.ops.shape import reshape, slice_in_dim
 from functrans.transforms.arguments import (
     argument_paths,
     check_leaves,

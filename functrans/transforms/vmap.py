@@ -19,7 +19,8 @@ from functrans.core.source import trimmed
 from functrans.errors import FunctransError, VmapAxisError, VmapSizeError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_batch
-from functrans.ops.shape import concatenate, slice_in_dim, transpose
+from functrans.ops.joining import concatenate
+from functrans.ops.shape import slice_in_dim, transpose
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned
 from functrans.transforms.signatures import P, R, Transformed
 from functrans.tree import TreeDef

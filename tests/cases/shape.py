@@ -71,21 +71,6 @@ CASES = (
         name="empty",
     ),
     Case(ops.pad_p, lambda x, value: ops.pad(x, value, ()), lambda x, value: x, (_RANK_0, _SCALAR), name="rank 0"),
-    Case(
-        ops.concatenate_p,
-        lambda x, y, z: ops.concatenate([x, y, z], 1),
-        lambda x, y, z: np.concatenate([x, y, z], 1),
-        (Operand((3, 2)), Operand((3, 0)), Operand((3, 1))),
-        dtypes=_ANY,
-    ),
-    Case(ops.concatenate_p, lambda x: ops.concatenate([x], -1), lambda x: x, name="one operand"),
-    Case(
-        ops.split_p,
-        lambda x: ops.split(x, (1, 0, 3), 1),
-        lambda x: (x[:, :1], x[:, 1:1], x[:, 1:]),
-        dtypes=_ANY,
-    ),
-    Case(ops.split_p, lambda x: ops.split(x, (3,)), lambda x: (x,), name="one part"),
     Case(ops.reshape_p, lambda x: ops.tile(x, (2, 1, 3)), lambda x: np.tile(x, (2, 1, 3)), name="tile"),
     Case(ops.reshape_p, lambda x: ops.repeat(x, 3, 0), lambda x: np.repeat(x, 3, 0), name="repeat"),
 )
