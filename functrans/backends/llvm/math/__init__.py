@@ -1,0 +1,22 @@
+"""Elementary and special functions as straight vector code, of any number of lanes of float or double.
+
+`FUNCTIONS` has them by the names of their primitives: each is called `(f, x)` or `(f, x, y)`, writes into the function `f`
+and gives a value of the operands' type. They err by at most 2 ULP and have NumPy's special values (tests/test_math_ulp.py).
+A file per kind of function, over `polynomial` and `floats`; they import `ir` and `function`, and nothing else of functrans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from functrans.backends.llvm.ir import Value
+from functrans.backends.llvm.math import exponential
+
+__all__ = ["FUNCTIONS"]
+
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    # ---- exponential ----
+    "exp": exponential.exp,
+    "exp2": exponential.exp2,
+    "expm1": exponential.expm1,
+}
