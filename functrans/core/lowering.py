@@ -17,8 +17,8 @@ from functrans.core.aval import ShapedArray
 from functrans.typing import DType
 
 __all__ = [
-    "Combine", "Emit", "Lower", "Lowering", "Pointwise", "Reduce", "Remap", "Reshape", "ScalarBuilder", "Strided", "View",
-    "one_view", "pointwise",
+    "Combine", "Contract", "Emit", "Lower", "Lowering", "Pointwise", "Reduce", "Remap", "Reshape", "ScalarBuilder", "Strided",
+    "View", "one_view", "pointwise",
 ]  # fmt: skip
 
 S = TypeVar("S")
@@ -106,7 +106,19 @@ class View:
 # A family's data says all that its kernel needs besides the types of operands and results.
 
 
-Lowering: TypeAlias = Pointwise | Reduce | View
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Products of the two operands summed over axes; a pair of tuples says which axes of the left and of the right.
+
+    The result has the batch axes, the free axes of the left, those of the right; all lie in memory in C order.
+    """
+
+    contracted: tuple[tuple[int, ...], tuple[int, ...]]
+    batch: tuple[tuple[int, ...], tuple[int, ...]]
+    free: tuple[tuple[int, ...], tuple[int, ...]]
+
+
+Lowering: TypeAlias = Pointwise | Reduce | View | Contract
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""
 

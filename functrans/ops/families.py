@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.lowering import Emit, pointwise
+from functrans.core.lowering import Emit, Lower, pointwise
 from functrans.core.primitive import (
     AbstractEval,
     BatchRule,
@@ -293,7 +293,13 @@ def to_bool(_dtype: DType, **_params: Any) -> DType:
 
 
 def multilinear(
-    name: str, impl: Impl, abstract_eval: AbstractEval, batch: BatchRule, transposes: Sequence[LocalRule | None]
+    name: str,
+    impl: Impl,
+    abstract_eval: AbstractEval,
+    batch: BatchRule,
+    transposes: Sequence[LocalRule | None],
+    *,
+    lower: Lower | None = None,
 ) -> Primitive:
     """A primitive with one result, linear in each operand that has a transpose `(g, _out, *primals, **params) -> ct`.
 
@@ -308,7 +314,7 @@ def multilinear(
                 total = term if total is None else add_any(total, term)
         return prim.bind(*primals, **params), (total,)
 
-    prim = Primitive(name, impl, abstract_eval, by_argument(lambda: prim, *transposes), jvp, batch)
+    prim = Primitive(name, impl, abstract_eval, by_argument(lambda: prim, *transposes), jvp, batch, lower=lower)
     return prim
 
 

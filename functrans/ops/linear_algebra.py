@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering import Contract
 from functrans.core.primitive import Params, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.axes import ints
@@ -179,6 +180,13 @@ def _dot_batch(size: int, args: Values, batched: tuple[bool, ...], params: Param
     return (out if position == 0 else transpose(out, (position, *rest)),), (True,)
 
 
+def _lower(avals: Sequence[ShapedArray], params: Params) -> Contract:
+    """Which axes play which part."""
+    (contracted, batch) = params["dimension_numbers"]
+    free = tuple(_free(aval.ndim, *axes) for aval, *axes in zip(avals, contracted, batch, strict=True))
+    return Contract(contracted, batch, (free[0], free[1]))
+
+
 dot_general_p = multilinear(
     "dot_general",
     _dot_impl,
@@ -188,6 +196,7 @@ dot_general_p = multilinear(
         lambda g, _, _lhs, rhs, *, dimension_numbers: _operand_ct(g, _lhs, rhs, 0, dimension_numbers),
         lambda g, _, lhs, _rhs, *, dimension_numbers: _operand_ct(g, _rhs, lhs, 1, dimension_numbers),
     ),
+    lower=_lower,
 )
 
 

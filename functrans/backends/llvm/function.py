@@ -89,14 +89,20 @@ class Function(Instructions):
 
     @contextmanager
     def loop(
-        self, start: Value | int, stop: Value | int, step: Value | int = 1, carry: Sequence[Value] = ()
+        self,
+        start: Value | int,
+        stop: Value | int,
+        step: Value | int = 1,
+        carry: Sequence[Value] = (),
+        *,
+        certain: bool = False,
     ) -> Iterator[Loop]:
         """`for index in range(start, stop, step)` over i64, step > 0; the body sets `next` to the carried values' next.
 
-        A loop whose bounds are known to run at least once tests at its end.
+        A loop that is known to run at least once, by its bounds or as the caller says, tests at its end.
         """
         start, stop = self.like(start, self.index(0)), self.like(stop, self.index(0))
-        certain = start.known is not None and stop.known is not None and start.known < stop.known
+        certain = certain or (start.known is not None and stop.known is not None and start.known < stop.known)
         before, head, done = self._block, self._label("loop"), self._label("done")
         self._jump(head)
         self._start(head)
@@ -184,6 +190,10 @@ class Function(Instructions):
         """Call an external function by name."""
         symbol = self.module.declare(name, result, [arg.type for arg in args])
         return self._called(result, f"{symbol}({', '.join(arg.typed() for arg in args)})")
+
+    def call_pointer(self, pointer: Value, result: Type | None, *args: Value) -> Value:
+        """Call the function that a pointer points to."""
+        return self._called(result, f"{pointer}({', '.join(arg.typed() for arg in args)})")
 
     def _called(self, result: Type | None, rest: str) -> Value:
         if result is None:

@@ -211,6 +211,13 @@ class Instructions:
         """An i64."""
         return self.const(value, I64)
 
+    def null(self) -> Value:
+        return Value(self, PTR, "null")
+
+    def address(self, name: str) -> Value:
+        """Of a function or a table of the module."""
+        return Value(self, PTR, f"@{name}")
+
     def offset(self, pointer: Value, index: Value | int, kind: Type) -> Value:
         """The pointer `index` elements of `kind` further."""
         index = self.like(index, self.index(0))
@@ -245,6 +252,11 @@ class Instructions:
         symbol = self.module.declare(f"llvm.masked.gather.{to.suffix}.v{lanes}p0", to, [many, I32, mask.type, to])
         given = f"{many} {where}, i32 {kind.bytes}, {mask.typed()}, {to} zeroinitializer"
         return self.value(to, f"call {to} {symbol}({given})")
+
+    def prefetch(self, pointer: Value, *, write: bool = False, locality: int = 3) -> None:
+        """Bring a line of memory near: into the first cache (3), the second (2)."""
+        symbol = self.module.declare("llvm.prefetch.p0", None, [PTR, I32, I32, I32])
+        self.emit(f"call void {symbol}(ptr {pointer}, i32 {int(write)}, i32 {locality}, i32 1)")
 
     def stack(self, kind: Type, count: int, align: int = 64) -> Value:
         """Memory that lasts as long as the call."""

@@ -151,6 +151,8 @@ class Module:
         self.functions: dict[str, Function] = {}
         self._tables: dict[str, str] = {}
         self._declarations: dict[str, str] = {}
+        self.addresses: dict[str, Callable[[], int]] = {}
+        """What finds the functions of other modules that this one calls by name, when it is loaded."""
 
     def lanes(self, kind: Type) -> int:
         """How many lanes of a type one vector register holds."""

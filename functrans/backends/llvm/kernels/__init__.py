@@ -1,0 +1,1 @@
+"""Kernels of the families of primitives: one file per family, each with `emit`, `scratch_bytes` and `supports`."""

@@ -1,0 +1,215 @@
+"""Matrix products: the kernel of `Contract`, as a function of a module. Start reading at `emit`.
+
+The axes are brought to matrices (`layout`), a kernel and its blocks are chosen (`plan`); what is written here is the
+function around it: copies that the layout asks for, loops over batches, the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import I64, PTR, Module, Value
+from functrans.backends.llvm.kernels.product import finish
+from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS
+from functrans.backends.llvm.kernels.product.copies import copied
+from functrans.backends.llvm.kernels.product.layout import Copy, Operand, layout_of
+from functrans.backends.llvm.kernels.product.plan import Plan, plan_of
+from functrans.backends.llvm.kernels.product.ring import ring_of
+from functrans.backends.llvm.kernels.product.runtime import large_product
+from functrans.backends.llvm.target import Target, host
+from functrans.core.aval import ShapedArray
+from functrans.core.lowering import Contract
+
+__all__ = ["emit", "frame", "scratch_bytes", "supports"]
+
+
+def supports(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
+    """Whether there is native code for these types."""
+    return ring_of(ins[0].dtype) is not None
+
+
+def frame(spec: Contract, ins: Sequence[ShapedArray]) -> tuple[int, int]:
+    """The result seen as one matrix in C order: the rows and columns of which an epilogue is told."""
+    return layout_of(spec, ins[0].shape, ins[1].shape).frame
+
+
+def scratch_bytes(
+    spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray], target: Target | None = None
+) -> int:
+    """How much memory the function of `emit` wants besides operands and results."""
+    return _plan(Module(target or host()), spec, ins).regions.end
+
+
+def emit(
+    module: Module,
+    name: str,
+    spec: Contract,
+    ins: Sequence[ShapedArray],
+    outs: Sequence[ShapedArray],
+    epilogue: finish.Epilogue | None = None,
+    *,
+    scaled: bool = False,
+) -> Function:
+    """`i64 name(ptr in0, ptr in1, …, ptr out0, ptr scratch)`, which gives 0.
+
+    Operands after the second are the epilogue's. If `scaled`, pointers to alpha and beta, numbers of the dtype, follow
+    the operands, and the result is alpha × product + beta × what it holds, which is not read where beta is zero.
+    """
+    extra = [f"in{i}" for i in range(len(ins))] + (["alpha", "beta"] if scaled else [])
+    f = Function(module, name, [(p, PTR) for p in (*extra, "out0", "scratch")], I64)
+    body = _Body(f, _plan(module, spec, ins), len(ins), scaled)
+    body.write(epilogue)
+    f.ret(f.index(0))
+    return f
+
+
+def _plan(module: Module, spec: Contract, ins: Sequence[ShapedArray]) -> Plan:
+    ring = ring_of(ins[0].dtype)
+    assert ring is not None
+    return plan_of(module, ring, layout_of(spec, ins[0].shape, ins[1].shape))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One product of matrices: its operands, its result, and where in the frame that begins."""
+
+    left: Value
+    right: Value
+    c: Value
+    row: Value
+    column: Value
+
+
+class _Body:
+    def __init__(self, f: Function, plan: Plan, count: int, scaled: bool) -> None:
+        self.f = f
+        self.plan = plan
+        self.ring = plan.ring
+        self.scaled = scaled
+        self.ins = f.args[:count]
+        self.scale = f.args[count:-2]
+        self.out, self.scratch = f.args[-2:]
+
+    def write(self, epilogue: finish.Epilogue | None) -> None:
+        plan, f = self.plan, self.f
+        rows, columns = plan.layout.frame
+        if rows * columns == 0:
+            return
+        late = self.ring.narrow or plan.path == "zeros"  # sums first, all of them; then what is done to them
+        plain = epilogue is None and not self.scaled
+        state = f.null()
+        if not plain or late:
+            state = self._state(epilogue)
+        if plan.path != "zeros":
+            self._products(self._at(plan.regions.result) if late else self.out, f.null() if late else state,
+                           f.index(0) if late else self._todo(state, epilogue))  # fmt: skip
+        if late:
+            self._finish_all(state, epilogue)
+
+    def _at(self, place: int) -> Value:
+        return self.f.value(PTR, f"getelementptr i8, ptr {self.scratch}, i64 {place}")
+
+    # ---- what becomes of the sums ----
+
+    def _state(self, epilogue: finish.Epilogue | None) -> Value:
+        """What the finish.finisher reads: see `finish`."""
+        f, ring = self.f, self.ring
+        extra = self.ins[2:]
+        function = finish.finisher(
+            f.module, f"{f.name}_finish", ring, scaled=self.scaled, operands=len(extra), epilogue=epilogue
+        )
+        state = f.stack(I64, finish.STATE_WORDS)
+        f.store(f.address(function.name), finish.word(f, state, finish.FINISH))
+        context = f.stack(PTR, max(len(extra), 1))
+        for i, operand in enumerate(extra):
+            f.store(operand, f.offset(context, i, PTR))
+        f.store(context, finish.word(f, state, finish.CONTEXT))
+        for pointer, number in zip(self.scale, (finish.ALPHA_WORD, finish.BETA_WORD), strict=False):
+            for p in range(ring.parts):
+                part = f.load(f.offset(pointer, p, ring.stored), ring.stored)
+                f.store(
+                    ring.widened(f, part) if ring.narrow else part,
+                    f.offset(finish.word(f, state, number), p, ring.part),
+                )
+        return state
+
+    def _todo(self, state: Value, epilogue: finish.Epilogue | None) -> Value:
+        """The bits of what the finish.finisher has to do."""
+        f, ring = self.f, self.ring
+        todo = f.index(finish.LAST if epilogue is not None else 0)
+        if not self.scaled:
+            return todo
+        beta = f.index(0)
+        for p in range(ring.parts):
+            part = f.load(f.offset(finish.word(f, state, finish.BETA_WORD), p, ring.part), ring.part)
+            there = f.icmp("ne", part, 0) if ring.part.kind == "i" else f.fcmp("une", part, 0)
+            beta = f.select(there, f.index(finish.BETA), beta)
+        return todo | beta | finish.ALPHA
+
+    def _finish_all(self, state: Value, epilogue: finish.Epilogue | None) -> None:
+        """The whole result from sums that lie in scratch memory; with nothing to sum, from one row of zeros."""
+        f, plan = self.f, self.plan
+        rows, columns = plan.layout.frame
+        sums = self._at(plan.regions.result)
+        if plan.path == "zeros":
+            f.fill(sums, 0, f.index(columns * self.ring.bytes))
+        step = f.index(0 if plan.path == "zeros" else columns)
+        todo = self._todo(state, epilogue)
+        f.call(f.module.functions[f"{f.name}_finish"], sums, step, self.out, f.index(columns), f.index(rows),
+               f.index(columns), f.index(0), f.index(0), todo, state)  # fmt: skip
+
+    # ---- the products ----
+
+    def _products(self, c: Value, state: Value, todo: Value) -> None:
+        f, layout = self.f, self.plan.layout
+        left, right = (self.ins[1], self.ins[0]) if layout.swapped else (self.ins[0], self.ins[1])
+        left = self._prepared(left, layout.left, self.plan.regions.left)
+        right = self._prepared(right, layout.right, self.plan.regions.right)
+        place = _Place(left, right, c, f.index(0), f.index(0))
+        block = f.stack(I64, len(ARGUMENTS))
+        self._fill(block, self._fixed(state, todo))
+        with ExitStack() as stack:
+            for loop in layout.loops:
+                index = stack.enter_context(f.loop(0, loop.size)).index
+                place = self._moved(place, index, loop.strides)
+            self._fill(block, {"left": place.left, "right": place.right, "c": place.c,
+                               "row": place.row, "column": place.column})  # fmt: skip
+            f.call_symbol(large_product(f.module, self.ring.wide), None, block)
+
+    def _prepared(self, operand: Value, part: Operand, place: int) -> Value:
+        """An operand as the kernels read it: copied or widened where it must be."""
+        if part.copy is None and not self.ring.narrow:
+            return operand
+        to = self._at(place)
+        copied(self.f, self.ring, operand, to, part.copy or Copy((part.size,), (1,)))
+        return to
+
+    def _moved(self, place: _Place, index: Value, strides: tuple[int, int, int]) -> _Place:
+        """The next product: one step of a loop further."""
+        f, ring = self.f, self.ring
+        left, right, c = (
+            f.offset(pointer, index * (stride * ring.parts), ring.part)
+            for pointer, stride in zip((place.left, place.right, place.c), strides, strict=True)
+        )
+        rows, columns = divmod(strides[2], self.plan.layout.frame[1])
+        return _Place(left, right, c, place.row + index * rows, place.column + index * columns)
+
+    def _fixed(self, state: Value, todo: Value) -> dict[str, Value]:
+        """The arguments of the large product that are the same for all batches."""
+        f, layout, blocks, regions = self.f, self.plan.layout, self.plan.blocks, self.plan.regions
+        numbers = {
+            "m": layout.m, "n": layout.n, "k": layout.k,
+            "left_row": layout.left.free, "left_k": layout.left.contracted,
+            "right_k": layout.right.contracted, "right_column": layout.right.free, "c_row": layout.c,
+            "mc": blocks.rows, "nc": blocks.columns, "kc": blocks.depth,
+            "pack_left": int(blocks.pack_left), "pack_right": int(blocks.pack_right),
+        }  # fmt: skip
+        pointers = {"left_space": self._at(regions.left_panels), "right_space": self._at(regions.right_panels)}
+        return {name: f.index(n) for name, n in numbers.items()} | pointers | {"state": state, "todo": todo}
+
+    def _fill(self, block: Value, values: dict[str, Value]) -> None:
+        for name, value in values.items():
+            self.f.store(value, finish.word(self.f, block, ARGUMENTS.index(name)), 8)

@@ -1,0 +1,310 @@
+"""Matrix products as machine code against NumPy: every dtype, any axes, sizes around the edges of tiles, epilogues."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import I64, PTR, Module, Value
+from functrans.backends.llvm.kernels import contract
+from functrans.backends.llvm.kernels.product.finish import Epilogue
+from functrans.backends.llvm.target import host
+from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering import Contract
+from functrans.ops.linear_algebra import dot_general_p
+
+Array = np.ndarray[Any, Any]
+Dims = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
+MATMUL: Dims = (((1,), (0,)), ((), ()))
+DTYPES = ["?", "i1", "u1", "i2", "u4", "i8", "f2", "f4", "f8", "c8", "c16"]
+EPS = {"f2": 2.0**-11, "f4": 2.0**-24, "c8": 2.0**-23, "f8": 2.0**-53, "c16": 2.0**-52}
+
+
+class Case(NamedTuple):
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    dims: Dims = MATMUL
+
+
+# ---- running a kernel ----
+
+
+@dataclass
+class Kernel:
+    """One function of a module: what it is made of, and where its code lies."""
+
+    spec: Contract
+    ins: tuple[ShapedArray, ...]
+    out: ShapedArray
+    scaled: bool
+    address: int = 0
+    library: Library | None = None  # keeps the code
+
+    def __call__(self, *operands: Array, out: Array | None = None) -> Array:
+        """The result; memory around result and scratch must stay as it was, and nothing around operands is read."""
+        size = contract.scratch_bytes(self.spec, self.ins, (self.out,))
+        result, scratch = _guarded(self.out.size * self.out.dtype.itemsize), _guarded(size)
+        view = result[64 : len(result) - 64].view(self.out.dtype).reshape(self.out.shape)
+        view[...] = np.nan if out is None and self.out.dtype.kind in "fc" else 1 if out is None else out
+        pointers = [x.ctypes.data for x in (*operands, view)]
+        call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * (len(pointers) + 1))(self.address)
+        assert call(*pointers, scratch[64:].ctypes.data) == 0
+        for memory in (result, scratch):
+            assert (memory[:64] == 0xA5).all()
+            assert (memory[len(memory) - 64 :] == 0xA5).all()
+        return view.copy()
+
+
+def _guarded(size: int) -> Array:
+    """Memory at a multiple of 64 bytes, with 64 bytes before and after it."""
+    raw = np.full(size + 192, 0xA5, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size + 128]
+
+
+def _spec(case: Case, dtype: str) -> tuple[Contract, tuple[ShapedArray, ...], ShapedArray]:
+    avals = tuple(shaped(shape, np.dtype(dtype)) for shape in (case.left, case.right))
+    params = {"dimension_numbers": case.dims}
+    assert dot_general_p.lower is not None
+    spec = dot_general_p.lower(avals, params)
+    assert isinstance(spec, Contract)
+    (out,) = dot_general_p.abstract_eval(*avals, **params)
+    return spec, avals, out
+
+
+class Request(NamedTuple):
+    case: Case
+    dtype: str
+    epilogue: Epilogue | None = None
+    extra: tuple[ShapedArray, ...] = ()
+    scaled: bool = False
+
+
+def build(requests: Sequence[Request]) -> list[Kernel]:
+    """The kernels, all in one module."""
+    module = Module(host())
+    kernels = []
+    for i, request in enumerate(requests):
+        spec, avals, out = _spec(request.case, request.dtype)
+        ins = (*avals, *request.extra)
+        function = contract.emit(module, f"product{i}", spec, ins, (out,), request.epilogue, scaled=request.scaled)
+        params = [(f"p{k}", PTR) for k in range(len(function.args))]
+        wrapper = Function(module, f"run{i}", params, I64, exported=True)
+        wrapper.ret(wrapper.call(function, *wrapper.args))
+        kernels.append(Kernel(spec, ins, out, request.scaled))
+    names = tuple(f"run{i}" for i in range(len(kernels)))
+    symbols = {name: find() for name, find in module.addresses.items()}
+    library = load(module.text(), host(), names, symbols)
+    return [replace(k, address=library.address(name), library=library) for k, name in zip(kernels, names, strict=True)]
+
+
+# ---- what is right ----
+
+
+def operands(case: Case, dtype: str, seed: int = 0) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+
+    def one(shape: tuple[int, ...]) -> Array:
+        kind = np.dtype(dtype).kind
+        if kind == "b":
+            return np.asarray(rng.random(shape) < 0.2)
+        if kind in "iu":
+            info = np.iinfo(dtype)
+            return np.asarray(rng.integers(info.min, info.max, shape, dtype, endpoint=True))
+        x = rng.standard_normal(shape)
+        return np.asarray(x + 1j * rng.standard_normal(shape) if kind == "c" else x, dtype)
+
+    return one(case.left), one(case.right)
+
+
+def reference(case: Case, left: Array, right: Array) -> Array:
+    (out,) = dot_general_p.impl(left, right, dimension_numbers=case.dims)
+    return np.asarray(out)
+
+
+def check(case: Case, result: Array, left: Array, right: Array) -> None:
+    """Integers and bools exactly; others within the bound of a sum of so many products."""
+    dtype = left.dtype.str[1:]
+    expected = reference(case, left, right)
+    assert result.shape == expected.shape
+    assert result.dtype == expected.dtype
+    if dtype not in EPS:
+        np.testing.assert_array_equal(result, expected)
+        return
+    wide = "c16" if left.dtype.kind == "c" else "f8"
+    exact = reference(case, left.astype(wide), right.astype(wide))
+    size = reference(case, abs(left).astype("f8"), abs(right).astype("f8"))
+    summed = prod(case.left[axis] for axis in case.dims[0][0])
+    sums = EPS["f4"] if dtype == "f2" else EPS[dtype]
+    bound = size * sums * (2 * summed + 4) + (abs(exact) * EPS["f2"] if dtype == "f2" else 0)
+    assert (abs(result - exact) <= bound + np.finfo(dtype).tiny).all()
+
+
+def run(cases: Sequence[Case], dtype: str) -> None:
+    for case, kernel in zip(cases, build([Request(case, dtype) for case in cases]), strict=True):
+        left, right = operands(case, dtype)
+        result = kernel(left, right)
+        check(case, result, left, right)
+        np.testing.assert_array_equal(result, kernel(left, right))
+
+
+def matrices(*shapes: tuple[int, int, int]) -> list[Case]:
+    return [Case((m, k), (k, n)) for m, k, n in shapes]
+
+
+ALL_TRANSPOSED: list[Case] = [
+    Case(left, right, ((lc, rc), ((), ())))
+    for m, k, n in ((37, 29, 45), (150, 70, 40))
+    for left, lc in (((m, k), (1,)), ((k, m), (0,)))
+    for right, rc in (((k, n), (0,)), ((n, k), (1,)))
+]
+AXES = [
+    Case((3, 4, 5), (3, 5, 6), (((2,), (1,)), ((0,), (0,)))),  # batched
+    Case((4, 3, 5), (5, 6, 3), (((2,), (0,)), ((1,), (2,)))),  # batch axes in the middle and at the end
+    Case((2, 3, 20, 7), (3, 2, 7, 9), (((3,), (2,)), ((0, 1), (1, 0)))),
+    Case((4, 5, 6), (5, 4, 7), (((0, 1), (1, 0)), ((), ()))),  # several contracted axes, in another order
+    Case((4, 5, 6), (7, 4, 5), (((0, 1), (1, 2)), ((), ()))),
+    Case((5, 4, 6), (7, 6, 5), (((0, 2), (2, 1)), ((), ()))),  # contracted axes that lie apart
+    Case((3, 5, 4), (5, 6, 2), (((1,), (0,)), ((), ()))),  # free axes that lie apart
+    Case((20, 5, 18), (5, 6, 17), (((1,), (0,)), ((), ()))),
+    Case((3, 4), (5, 6), (((), ()), ((), ()))),  # nothing contracted
+    Case((3, 4), (3, 6), (((), ()), ((0,), (0,)))),
+    Case((3, 4), (6, 3), (((), ()), ((0,), (1,)))),
+    Case((3, 4), (4, 3), (((), ()), ((0, 1), (1, 0)))),
+    Case((7,), (7,), (((0,), (0,)), ((), ()))),
+    Case((9, 7), (7,), (((1,), (0,)), ((), ()))),
+    Case((7,), (7, 9), (((0,), (0,)), ((), ()))),
+    Case((6, 9, 7), (6, 7), (((2,), (1,)), ((0,), (0,)))),
+    Case((), (3,), (((), ()), ((), ()))),
+    Case((), (), (((), ()), ((), ()))),
+    Case((1, 8), (8, 1), MATMUL),
+    Case((1, 1, 8), (8, 1, 4), (((2,), (0,)), ((1,), (1,)))),
+]
+EMPTY = [
+    *matrices((0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 0, 0), (1, 0, 1)),
+    Case((0, 4, 5), (0, 5, 6), (((2,), (1,)), ((0,), (0,)))),
+    Case((2, 4, 0), (2, 0, 6), (((2,), (1,)), ((0,), (0,)))),
+]
+AROUND_TILES = matrices(
+    (1, 1, 1), (2, 3, 2), (5, 8, 15), (6, 7, 16), (7, 9, 17), (11, 5, 31), (12, 16, 33), (13, 2, 8), (16, 16, 16),
+    (19, 33, 7), (25, 10, 48), (64, 64, 64), (100, 3, 9), (1, 50, 70), (1, 70, 3), (50, 70, 1), (3, 600, 20), (90, 40, 130),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype(dtype: str) -> None:
+    run([*matrices((1, 1, 1), (7, 5, 3), (20, 300, 33), (13, 40, 70)), ALL_TRANSPOSED[3], AXES[0], *EMPTY[:3]], dtype)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "c16"])
+def test_all_arrangements_of_axes(dtype: str) -> None:
+    run([*ALL_TRANSPOSED, *AXES, *EMPTY], dtype)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+def test_sizes_around_the_edges_of_tiles(dtype: str) -> None:
+    run(AROUND_TILES, dtype)
+
+
+def test_several_blocks_along_every_axis() -> None:
+    run([Case((310, 1100), (1100, 600)), Case((1100, 310), (1100, 600), (((0,), (0,)), ((), ()))),
+         Case((310, 1100), (600, 1100), (((1,), (1,)), ((), ())))], "f4")  # fmt: skip
+
+
+@st.composite
+def random_cases(draw: st.DrawFn) -> Case:
+    sizes = st.integers(0, 9)
+    lengths = [draw(st.lists(sizes, max_size=2)) for _ in range(4)]  # batch, contracted, free, free
+    names = ["b", "c", "l", "r"]
+    axes = [[(name, i, size) for i, size in enumerate(part)] for name, part in zip(names, lengths, strict=True)]
+    left = draw(st.permutations([*axes[0], *axes[1], *axes[2]]))
+    right = draw(st.permutations([*axes[0], *axes[1], *axes[3]]))
+    batch, contracted = draw(st.permutations(axes[0])), draw(st.permutations(axes[1]))
+    dims = tuple(
+        (tuple(left.index(a) for a in part), tuple(right.index(a) for a in part)) for part in (contracted, batch)
+    )
+    return Case(tuple(a[2] for a in left), tuple(a[2] for a in right), (dims[0], dims[1]))
+
+
+@settings(max_examples=8)
+@given(st.lists(random_cases(), min_size=6, max_size=6), st.sampled_from(["f4", "i2", "c8"]))
+def test_random_axes(cases: list[Case], dtype: str) -> None:
+    run(cases, dtype)
+
+
+# ---- half precision, signs, scales, epilogues ----
+
+
+def test_half_is_rounded_once() -> None:
+    case = Case((9, 2000), (2000, 5))
+    (kernel,) = build([Request(case, "f2")])
+    left, right = operands(case, "f2")
+    exact = left.astype("f8") @ right.astype("f8")
+    mine, numpys = abs(kernel(left, right) - exact).max(), abs(left @ right - exact).max()
+    assert mine <= numpys * 1.01
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "i4", "i1", "?"])
+def test_alpha_and_beta(dtype: str) -> None:
+    cases = [*matrices((7, 9, 5), (26, 1500, 33), (1, 20, 9), (4, 0, 3)), AXES[0]]
+    for case, kernel in zip(cases, build([Request(case, dtype, scaled=True) for case in cases]), strict=True):
+        left, right = operands(case, dtype)
+        old = operands(Case(kernel.out.shape, ()), dtype, 1)[0]
+        for alpha, beta in ((1, 0), (1, 1), (3, 0), (2, 3)):
+            numbers = [np.array([number], dtype) for number in (alpha, beta)]
+            if dtype == "c8":
+                numbers[0] = numbers[0] * np.complex64(1 - 2j)
+            result = kernel(left, right, *numbers, out=old if beta else None)
+            wide = {"f2": "f8", "f4": "f8", "c8": "c16"}.get(dtype, dtype)
+            product = reference(case, left.astype(wide), right.astype(wide))
+            scale = [number.astype(wide) for number in numbers]
+            expected = (scale[0] * product + scale[1] * old.astype(wide)) if beta else scale[0] * product
+            tolerance = {"f2": 4e-3, "f4": 3e-5, "f8": 1e-13, "c8": 3e-5}.get(dtype, 0)
+            np.testing.assert_allclose(result, expected.astype(dtype), rtol=tolerance, atol=tolerance * 40)
+
+
+def _bias_and_relu(columns: int) -> Epilogue:
+    def epilogue(
+        f: Function, x: Value, row: Value, column: Value, mask: Value | None, operands: Sequence[Value]
+    ) -> Value:
+        bias, old = (
+            f.load(at, x.type, 4) if mask is None else f.masked_load(at, x.type, mask)
+            for at in (
+                f.offset(operands[0], column, x.type.scalar),
+                f.offset(operands[1], row * columns + column, x.type.scalar),
+            )
+        )
+        y = x + bias
+        return f.select(f.fcmp("ogt", y, 0), y, f.zero(y.type)) + old
+
+    return epilogue
+
+
+def test_an_epilogue_is_done_once_for_each_element() -> None:
+    cases = [
+        *matrices((7, 9, 5), (26, 1500, 33), (128, 30, 10), (64, 64, 64), (1, 20, 19), (19, 20, 1), (4, 0, 3), (1, 1, 1)),
+        AXES[0], AXES[6], AXES[7], AXES[15], *ALL_TRANSPOSED,
+    ]  # fmt: skip
+    requests = []
+    for case in cases:
+        spec, avals, out = _spec(case, "f4")
+        frame = contract.frame(spec, avals)
+        assert prod(frame) == out.size
+        extra = (shaped((frame[1],), out.dtype), shaped(frame, out.dtype))
+        requests.append(Request(case, "f4", _bias_and_relu(frame[1]), extra))
+    for request, kernel in zip(requests, build(requests), strict=True):
+        left, right = operands(request.case, "f4")
+        bias, old = operands(Case(request.extra[0].shape, request.extra[1].shape), "f4", 2)
+        product = reference(request.case, left.astype("f8"), right.astype("f8")).reshape(old.shape)
+        expected = np.maximum(product + bias, 0) + old
+        np.testing.assert_allclose(
+            kernel(left, right, bias, old), expected.reshape(kernel.out.shape), rtol=1e-4, atol=2e-4
+        )
