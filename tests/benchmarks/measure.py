@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
 
-from tests.benchmarks.compare import Arrays, difference, dtype_of, reference
+from tests.benchmarks.compare import reference, wrong
 from tests.benchmarks.frameworks import CLASSES, OURS, framework_class
 from tests.benchmarks.imports import import_seconds
 from tests.benchmarks.messages import First, Times
@@ -53,10 +53,17 @@ class Row:
         pairs = zip(self.samples[OURS].turns, self.samples[peer].turns, strict=True)
         return median(ours / theirs if theirs else math.inf for ours, theirs in pairs)
 
-    def first_ratio(self) -> float | None:
-        """functrans' first call over JAX's."""
-        ours, theirs = (self.samples.get(name, Samples([])).first for name in (OURS, "jax"))
-        return ours / theirs if ours and theirs else None
+    def compile_seconds(self, name: str) -> float | None:
+        """What a framework's first call took beyond a later one: tracing and compiling."""
+        samples = self.samples.get(name)
+        if samples is None or samples.first is None or self.workload.measures != "time":
+            return None
+        return max(samples.first - median(samples.turns), 0.0)
+
+    def compile_ratio(self) -> float | None:
+        """functrans' time to compile over JAX's."""
+        ours, theirs = self.compile_seconds(OURS), self.compile_seconds("jax")
+        return None if ours is None or not theirs else ours / theirs
 
     def best(self) -> str | None:
         """The fastest peer."""
@@ -99,16 +106,12 @@ def _first_calls(row: Row, workers: dict[str, Worker]) -> None:
         nonlocal expected
         first = worker.first(First(row.workload))
         expected = first.results if expected is None else expected  # functrans', which comes first
-        wrong = _wrong(first.results, expected, row.workload)
-        if wrong:
-            raise PeerError(f"wrong result, {wrong}")
+        reason = wrong(row.workload, first.results, expected)
+        if reason:
+            raise PeerError(f"wrong result, {reason}")
         row.samples[name] = Samples([float(first.peak)], _seconds(first.times, row.threads), first.peak)
 
     _each(row, workers, call)
-
-
-def _wrong(got: Arrays, want: Arrays, workload: Workload) -> str | None:
-    return difference(got, want, dtype_of(workload)) if got or want else None
 
 
 def _turns(row: Row, workers: dict[str, Worker], turns: int) -> None:

@@ -7,8 +7,8 @@ from typing import Any  # arrays of every framework
 
 from tests.benchmarks.inputs import Tree
 
-RATE = 0.01
-"""Of gradient descent: small, so that a thousand steps on one batch stay in range."""
+RATE = 0.1
+"""Of gradient descent."""
 EPSILON = 1e-5
 """Of layer norm."""
 

@@ -32,8 +32,8 @@ class Workload:
     options: Mapping[str, Any] = field(default_factory=dict)  # Any: keyword arguments of the method
     goals: Mapping[str, float] = field(default_factory=dict)
     """The highest ratios of functrans to a peer that are aimed at."""
-    first_goal: float | None = None
-    """The same for the first call, to JAX."""
+    compile_goal: float | None = None
+    """The same for tracing and compiling, to JAX."""
     bar: str = ""
     """The bar of the picture that this is part of."""
     operations: float = 0.0
