@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
+from functrans.core.lowering import pointwise
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, is_concrete
 from functrans.errors import CaseNumberError, OperandError
 from functrans.ops.broadcast import broadcast_in_dim
@@ -112,7 +113,7 @@ def _batch(size: int, args: Values, batched: tuple[bool, ...], _params: Params) 
     return select_n_p.bind(*matched(size, args, batched, "select_n")), (True,)
 
 
-select_n_p = Primitive("select_n", _impl, _abstract_eval, _vjp, _jvp, _batch)
+select_n_p = Primitive("select_n", _impl, _abstract_eval, _vjp, _jvp, _batch, lower=pointwise("select_n"))
 
 
 def _as_chooser(which: ArrayLike) -> ArrayLike:

@@ -105,10 +105,10 @@ class Lanes:
             mask = mask & f.first_lanes(self.valid, self.lanes)
         return f.intrinsic("vector.reduce.or", mask, result=I1)
 
-    def note(self, bit: int, mask: Value) -> None:
-        """Set a bit of the warnings where the mask is true in a lane that counts."""
+    def note(self, bits: int, mask: Value) -> None:
+        """Set bits of the warnings where the mask is true in a lane that counts."""
         if self.warnings is None:
             return
         f = self.function
         with f.when(self.any(mask)):
-            f.store(f.load(self.warnings, I64) | bit, self.warnings)
+            f.store(f.load(self.warnings, I64) | bits, self.warnings)

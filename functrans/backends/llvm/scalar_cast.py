@@ -6,10 +6,10 @@ Start reading at `cast`. Imports `elements`.
 from __future__ import annotations
 
 from functrans.backends.llvm.elements import BOOL, Element, Lanes, is_half, part_dtype, register_type
-from functrans.backends.llvm.ir import F16, F32, F64, I32, I64, Value
+from functrans.backends.llvm.ir import F16, F32, F64, I32, I64, Type, Value
 from functrans.typing import DType
 
-__all__ = ["bitcast", "cast"]
+__all__ = ["bitcast", "cast", "float_to_integer"]
 
 
 def cast(b: Lanes, x: Element, dtype: DType) -> Element:
@@ -37,7 +37,7 @@ def _real(b: Lanes, x: Value, of: DType, to: DType) -> Value:
         case "f", "f":
             return _float_to_float(b, x, to)
         case "f", _:
-            return _float_to_integer(b, x, to)
+            return float_to_integer(b, x, to)
         case _, "f":
             y = f.cast("sitofp" if of.kind == "i" else "uitofp", x, register_type(to))
             return b.rounded(y) if is_half(to) and of.kind != "b" else y
@@ -65,24 +65,23 @@ def _rounded_to_odd(b: Lanes, x: Value) -> Value:
     return f.from_bits(f.select(even_and_inexact, bits + f.select(is_large, b.number(-1, I32), 1), bits))
 
 
-def _float_to_integer(b: Lanes, x: Value, to: DType) -> Value:
+def float_to_integer(b: Lanes, x: Value, to: DType) -> Value:
     """Towards zero. NumPy leaves numbers out of range to the machine: x86 gives the lowest int32 or int64, cut to width."""
     f, kind = b.function, register_type(to)
     if f.module.target.is_arm:
         wide = (kind if kind.bits >= 32 else I32).vector(b.lanes)
         name = "fptosi.sat" if to.kind == "i" or kind.bits < 32 else "fptoui.sat"
         return f.cast("trunc", f.intrinsic(f"{name}.{wide.suffix}", x, result=wide), kind)
-    if to.kind == "u" and kind.bits == 64:
-        return _float_to_uint64(b, x)
-    wide = I64 if kind.bits == 64 or (to.kind == "u" and kind.bits == 32) else I32
-    return f.cast("trunc", f.cast("fptosi", x, wide), kind)
+    if to.kind == "u" and kind.bits >= 32:
+        return _float_to_unsigned(b, x, kind)
+    return f.cast("trunc", f.cast("fptosi", x, I64 if kind.bits == 64 else I32), kind)
 
 
-def _float_to_uint64(b: Lanes, x: Value) -> Value:
-    f, limit = b.function, float(1 << 63)
-    is_large = f.fcmp("oge", x, limit)
-    low = f.cast("fptosi", f.select(is_large, x - limit, x), I64)
-    return low ^ f.select(is_large, b.number(-(1 << 63), I64), 0)
+def _float_to_unsigned(b: Lanes, x: Value, kind: Type) -> Value:
+    f, high = b.function, 1 << kind.bits - 1
+    is_large = f.fcmp("oge", x, float(high))
+    low = f.cast("fptosi", f.select(is_large, x - float(high), x), kind)
+    return low ^ f.select(is_large, b.number(high, kind), 0)
 
 
 def bitcast(b: Lanes, x: Element, dtype: DType) -> Element:

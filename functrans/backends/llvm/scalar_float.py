@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from functrans.backends.llvm.elements import Lanes, is_half
 from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.scalar_float_bits import FLOAT_BITS
 from functrans.backends.llvm.scalar_integer import Operation
+from functrans.backends.llvm.scalar_power import integer_pow
 from functrans.typing import DType
 
 __all__ = ["EXACT", "FLOAT", "divide_no_nan", "fabs", "is_finite"]
@@ -80,7 +83,7 @@ def _rem(b: Lanes, _dtype: DType, x: Value, y: Value) -> Value:
     moderate = f.fcmp("olt", fabs(b, quotient), float(1 << (22 if x.type.bits == 32 else 51)))
 
     def one_step() -> Value:
-        rest = f.fma(-quotient, y, x)
+        rest = f.select(f.fcmp("oeq", quotient, 0), x, f.fma(-quotient, y, x))  # y may be infinite
         wrong = f.fcmp("olt", rest * f.intrinsic("copysign", b.number(1, x.type.scalar), x), 0)
         rest = f.select(wrong, rest + f.intrinsic("copysign", y, x), rest)
         return f.intrinsic("copysign", rest, x)
@@ -137,6 +140,12 @@ def _round_away(b: Lanes, _dtype: DType, x: Value) -> Value:
     return f.select(f.fcmp("oge", fabs(b, x - whole), 0.5), away, whole)
 
 
+def _ratio(dtype: DType, over: float, under: float) -> float:
+    """Rounded as NumPy's constants are, in the type that is computed with."""
+    kind = np.float64 if dtype.itemsize == 8 else np.float32
+    return float(kind(over) / kind(under))
+
+
 FLOAT: dict[str, Operation] = {
     "add": lambda _b, _dtype, x, y: x + y,
     "sub": lambda _b, _dtype, x, y: x - y,
@@ -172,6 +181,9 @@ FLOAT: dict[str, Operation] = {
     "sign": _sign,
     "heaviside": _heaviside,
     "copysign": _intrinsic("copysign"),
+    "integer_pow": integer_pow,
+    "deg2rad": lambda b, dtype, x: x * _ratio(dtype, np.pi, 180),
+    "rad2deg": lambda b, dtype, x: x * _ratio(dtype, 180, np.pi),
     **FLOAT_BITS,
 }
 

@@ -34,12 +34,15 @@ def _nextafter(b: Lanes, dtype: DType, x: Value, y: Value) -> Value:
     sign = f.bits(_narrow(b, dtype, y)) & (1 << bits.type.bits - 1)
     stepped = f.select(f.fcmp("oeq", x, 0), sign | 1, stepped)
     moved = _wide(b, dtype, f.from_bits(stepped))
-    return f.select(f.fcmp("uno", x, y), x + y, f.select(f.fcmp("oeq", x, y), y, moved))
+    return f.select(f.fcmp("uno", x, y), x + y, f.select(f.fcmp("oeq", x, y), x if is_half(dtype) else y, moved))
 
 
 def _spacing(b: Lanes, dtype: DType, x: Value) -> Value:
+    """To the neighbour away from 0; NumPy's float16 goes upwards."""
     f = b.function
-    beyond = _wide(b, dtype, f.from_bits(f.bits(_narrow(b, dtype, x)) + 1))
+    bits = f.bits(_narrow(b, dtype, f.select(f.fcmp("oeq", x, 0), 0, x)))
+    step = f.select(f.fcmp("olt", x, 0), b.number(-1, bits.type.scalar), 1) if is_half(dtype) else 1
+    beyond = _wide(b, dtype, f.from_bits(bits + step))
     is_infinite = f.fcmp("oeq", f.intrinsic("fabs", x), math.inf)
     return f.select(is_infinite, math.nan, beyond - x)
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from functrans.backends.llvm.elements import Lanes
 from functrans.backends.llvm.ir import F32, F64, I8, Value
-from functrans.backends.llvm.scalar_warnings import DIVIDE, OVERFLOW, warning_bit
+from functrans.backends.llvm.scalar_cast import float_to_integer
+from functrans.backends.llvm.scalar_warnings import DIVIDE, FAILED, INVALID, OVERFLOW, warning_bit
 from functrans.typing import DType
 
-__all__ = ["BOOLEAN", "INTEGER", "UNSIGNED", "Operation", "compare"]
+__all__ = ["BOOLEAN", "INTEGER", "Operation", "compare"]
 
 Operation: TypeAlias = Callable[..., Value]
 
@@ -110,6 +111,14 @@ def _remainder(name: str, floor: bool) -> Operation:
     return operation
 
 
+def _reciprocal(b: Lanes, dtype: DType, x: Value) -> Value:
+    """NumPy's: the quotient of float64, cut."""
+    f = b.function
+    b.note(warning_bit("reciprocal", DIVIDE) | warning_bit("reciprocal", INVALID), f.icmp("eq", x, 0))
+    inverse = 1.0 / f.cast("sitofp" if dtype.kind == "i" else "uitofp", x, F64)
+    return float_to_integer(b, inverse, dtype)
+
+
 def _gcd(b: Lanes, dtype: DType, x: Value, y: Value) -> Value:
     f, unsigned = b.function, np.dtype(f"u{dtype.itemsize}")
     with f.repeat([_abs(b, dtype, x), _abs(b, dtype, y)]) as loop:
@@ -174,7 +183,9 @@ def integer_power(b: Lanes, one: Value, x: Value, y: Value) -> Value:
     return loop.results[0]
 
 
-def _pow(b: Lanes, _dtype: DType, x: Value, y: Value) -> Value:
+def _pow(b: Lanes, dtype: DType, x: Value, y: Value) -> Value:
+    if dtype.kind == "i":
+        b.note(FAILED, b.function.icmp("slt", y, 0))
     return integer_power(b, b.function.const(1, x.type), x, y)
 
 
@@ -196,8 +207,10 @@ INTEGER: dict[str, Operation] = {
     "floor_divide": _floor_divide,
     "remainder": _remainder("remainder", floor=True),
     "rem": _remainder("rem", floor=False),
+    "reciprocal": _reciprocal,
     "gcd": _gcd,
     "lcm": _lcm,
+    "pow": _pow,
     "integer_pow": _integer_pow,
     "and": _instruction("and"),
     "or": _instruction("or"),
@@ -215,9 +228,6 @@ INTEGER: dict[str, Operation] = {
     "is_inf": _answer(False),
     "is_nan": _answer(False),
 }
-
-UNSIGNED: dict[str, Operation] = {**INTEGER, "pow": _pow}
-"""Signed exponents may be negative, where NumPy raises."""
 
 BOOLEAN: dict[str, Operation] = {
     **{name: INTEGER[name] for name in ("and", "or", "xor", "not", "eq", "ne", "lt", "le", "gt", "ge")},

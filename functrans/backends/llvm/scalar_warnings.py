@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DIVIDE", "OVERFLOW", "WARNINGS", "warning_bit"]
+__all__ = ["DIVIDE", "FAILED", "INVALID", "OVERFLOW", "WARNINGS", "warning_bit"]
 
 DIVIDE: Final = "divide by zero"
 OVERFLOW: Final = "overflow"
+INVALID: Final = "invalid value"
 
 # (the primitive, what happened, the name of NumPy's function)
 _NOTED = (
@@ -16,10 +17,14 @@ _NOTED = (
     ("remainder", DIVIDE, "remainder"),
     ("rem", DIVIDE, "fmod"),
     ("reciprocal", DIVIDE, "reciprocal"),
+    ("reciprocal", INVALID, "reciprocal"),
 )
 
 WARNINGS: dict[int, str] = {1 << i: f"{event} encountered in {name}" for i, (_, event, name) in enumerate(_NOTED)}
 """The messages of NumPy's RuntimeWarnings by bit."""
+
+FAILED: Final = 1 << 62
+"""The bit that says that NumPy's implementation would have raised: it is to be run, for its message."""
 
 
 def warning_bit(primitive: str, event: str) -> int:

@@ -6,7 +6,7 @@ the first operand, and a transcendental function in `math`. Start reading at `Sc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,28 +23,36 @@ from functrans.backends.llvm.elements import (
     register_type,
 )
 from functrans.backends.llvm.ir import I1, Value
+from functrans.backends.llvm.math import FUNCTIONS
 from functrans.backends.llvm.scalar_cast import cast
+from functrans.backends.llvm.scalar_complex import COMPLEX, Pair
 from functrans.backends.llvm.scalar_float import EXACT, FLOAT
-from functrans.backends.llvm.scalar_integer import BOOLEAN, INTEGER, UNSIGNED, Operation
+from functrans.backends.llvm.scalar_integer import BOOLEAN, INTEGER
+from functrans.backends.llvm.scalar_special import SPECIAL, compare_mixed
 from functrans.core.lowering import Combine
 from functrans.typing import DType
 
 __all__ = ["Element", "Scalars", "memory_type", "supports"]
 
-_TABLES: dict[str, dict[str, Operation]] = {"b": BOOLEAN, "i": INTEGER, "u": UNSIGNED, "f": FLOAT}
+_TABLES: dict[str, Mapping[str, Callable[..., Value | Pair]]] = {
+    "b": BOOLEAN,
+    "i": INTEGER,
+    "u": INTEGER,
+    "f": FLOAT,
+    "c": COMPLEX,
+}
 _RESULTS: dict[str, DType] = {"bitwise_count": np.dtype(np.uint8), "frexp_exponent": np.dtype(np.int32)}
-_SAME = {"add_any": "add"}
-
-
-def _operation(name: str, dtype: DType) -> Operation | None:
-    return _TABLES[dtype.kind].get(_SAME.get(name, name))
 
 
 def supports(name: str, dtypes: Sequence[DType], params: Mapping[str, Any]) -> bool:  # Any: a primitive's params
     """Whether `Scalars.call` has the primitive of a name for operands of these dtypes."""
     if not all(map(is_known, dtypes)):
         return False
-    return _operation(name, dtypes[0]) is not None
+    special = SPECIAL.get(name)
+    if special is not None:
+        return special.takes(dtypes) and all(supports(need, dtypes, params) for need in special.needs)
+    kind = dtypes[0].kind
+    return name in _TABLES[kind] or (kind == "f" and name in FUNCTIONS)
 
 
 class Scalars(Lanes):
@@ -122,18 +130,29 @@ class Scalars(Lanes):
         return cast(self, operand, dtype)
 
     def call(self, name: str, *operands: Element, **params: Any) -> Element:  # Any: a primitive's params
-        dtype = operands[0].dtype
-        operation = _operation(name, dtype)
+        """The operation of a primitive's name, for dtypes that `supports` says yes to."""
+        special, dtype = SPECIAL.get(name), operands[0].dtype
+        if special is not None:
+            return special.build(self, *operands, **params)
+        if len(operands) == 2 and operands[1].dtype.kind != dtype.kind:
+            return compare_mixed(self, name, *operands)
+        operation = _TABLES[dtype.kind].get(name)
         if operation is None:
-            raise NotImplementedError(f"{name} of {dtype}")
-        return self._element(name, dtype, operation(self, dtype, *(x.value for x in operands), **params))
+            return self._rounded(dtype, FUNCTIONS[name](self.function, *(x.value for x in operands), **params))
+        given = (x.parts if dtype.kind == "c" else x.value for x in operands)
+        return self._element(name, dtype, operation(self, dtype, *given, **params))
 
-    def _element(self, name: str, dtype: DType, result: Value) -> Element:
+    def _element(self, name: str, dtype: DType, result: Value | Pair) -> Element:
+        if isinstance(result, tuple):
+            return Element(dtype, result)
         if result.type.scalar == I1:
             return Element(BOOL, (result,))
-        if is_half(dtype) and name not in EXACT and name not in _RESULTS:
-            result = self.rounded(result)
-        return Element(_RESULTS.get(name, dtype), (result,))
+        if name in _RESULTS or name in EXACT:
+            return Element(_RESULTS.get(name, dtype), (result,))
+        return self._rounded(part_dtype(dtype), result)
+
+    def _rounded(self, dtype: DType, x: Value) -> Element:
+        return Element(dtype, (self.rounded(x) if is_half(dtype) else x,))
 
 
 def _limits(dtype: DType) -> tuple[float, float]:
