@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from functrans.backends.llvm.ir import Value
-from functrans.backends.llvm.math import exponential
+from functrans.backends.llvm.math import error_function, exponential, trigonometric
 
 __all__ = ["FUNCTIONS"]
 
@@ -19,4 +19,10 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "exp": exponential.exp,
     "exp2": exponential.exp2,
     "expm1": exponential.expm1,
+    # ---- trigonometric ----
+    "sin": trigonometric.sin,
+    "cos": trigonometric.cos,
+    "tan": trigonometric.tan,
+    # ---- error function ----
+    "erf": error_function.erf,
 }

@@ -21,8 +21,8 @@ from functrans.backends.llvm.instructions import Number
 from functrans.backends.llvm.ir import Type, Value
 
 __all__ = [
-    "Pair", "constant", "estrin", "horner", "multiply_add", "pair_product", "pair_sum", "pair_total", "parts",
-    "quick_two_sum", "two_product", "two_sum",
+    "Pair", "constant", "estrin", "horner", "horner_by_halves", "multiply_add", "pair_product", "pair_quotient", "pair_sum",
+    "pair_total", "parts", "quick_two_sum", "two_product", "two_sum",
 ]  # fmt: skip
 
 
@@ -41,6 +41,13 @@ def horner(f: Function, x: Value, coefficients: Sequence[Number]) -> Value:
     for c in reversed(rest):
         total = multiply_add(f, total, x, c)
     return total
+
+
+def horner_by_halves(f: Function, x: Value, coefficients: Sequence[float]) -> Value:
+    """As `horner`, rounded about as well, but the terms from the square on as two chains that run side by side."""
+    square = x * x
+    even, odd = (horner(f, square, coefficients[k::2]) for k in (2, 3))
+    return horner(f, x, (*coefficients[:2], multiply_add(f, odd, x, even)))
 
 
 def estrin(f: Function, x: Value, coefficients: Sequence[Number]) -> Value:
@@ -108,6 +115,15 @@ def pair_product(f: Function, x: Pair, y: Pair) -> Pair:
     product = two_product(f, x.high, y.high)
     low = multiply_add(f, x.high, y.low, multiply_add(f, x.low, y.high, product.low))
     return quick_two_sum(f, product.high, low)
+
+
+def pair_quotient(f: Function, x: Pair, y: Pair) -> Pair:
+    """x / y by one division, with an error of a few units of the last digit of `low`."""
+    inverse = 1.0 / y.high
+    quotient = x.high * inverse
+    product = two_product(f, quotient, y.high)
+    rest = ((x.high - product.high) - product.low) + multiply_add(f, -quotient, y.low, x.low)
+    return Pair(quotient, rest * inverse)
 
 
 def pair_total(x: Pair) -> Value:

@@ -1,0 +1,45 @@
+"""Code for rare lanes, and functions that many places share: what keeps the usual path straight and the code small.
+
+Imports `function`; start reading at `rarely`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import F32, F64, Type, Value
+
+__all__ = ["any_lane", "called", "in_double", "rarely"]
+
+
+def any_lane(f: Function, mask: Value) -> Value:
+    """Whether a mask is true in any lane."""
+    if mask.type.lanes == 1:
+        return mask
+    whole = Type("i", mask.type.lanes)
+    return f.icmp("ne", f.value(whole, f"bitcast {mask.typed()} to {whole}"), 0)
+
+
+def rarely(f: Function, mask: Value, usual: Value, rare: Callable[[], Value]) -> Value:
+    """`usual`, or what `rare` computes where the mask is true in any lane."""
+    return f.choose(any_lane(f, mask), rare, lambda: usual)
+
+
+def called(f: Function, name: str, build: Callable[[Function, Value], Value], x: Value) -> Value:
+    """`build(f, x)` by calling a function of its own, which the module holds once for the type of x."""
+    full = f"{name}.{x.type.suffix}"
+
+    def made() -> Function:
+        function = Function(f.module, full, [("x", x.type)], x.type)
+        function.ret(build(function, function.args[0]))
+        return function
+
+    return f.call(f.module.shared(full, made), x)
+
+
+def in_double(f: Function, function: Callable[[Function, Value], Value], x: Value) -> Value:
+    """A function of doubles, of floats too: those are rounded twice, which costs less than 1e-8 ULP."""
+    if x.type.bits == 64:
+        return function(f, x)
+    return f.cast("fptrunc", function(f, f.cast("fpext", x, F64)), F32)
