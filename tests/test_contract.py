@@ -50,7 +50,7 @@ class Kernel:
 
     def __call__(self, *operands: Array, out: Array | None = None) -> Array:
         """The result; memory around result and scratch must stay as it was, and nothing around operands is read."""
-        size = contract.scratch_bytes(self.spec, self.ins, (self.out,))
+        size = contract.scratch_bytes(self.spec, self.ins, (self.out,), scaled=self.scaled)
         result, scratch = _guarded(self.out.size * self.out.dtype.itemsize), _guarded(size)
         view = result[64 : len(result) - 64].view(self.out.dtype).reshape(self.out.shape)
         view[...] = np.nan if out is None and self.out.dtype.kind in "fc" else 1 if out is None else out

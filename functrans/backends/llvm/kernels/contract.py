@@ -6,7 +6,7 @@ function around it: copies that the layout asks for, loops over batches, the cal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -15,10 +15,13 @@ from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product import finish
 from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS
 from functrans.backends.llvm.kernels.product.copies import copied
+from functrans.backends.llvm.kernels.product.direct import Compute, Matrices, direct
+from functrans.backends.llvm.kernels.product.dot import dots
 from functrans.backends.llvm.kernels.product.layout import Copy, Operand, layout_of
 from functrans.backends.llvm.kernels.product.plan import Plan, plan_of
 from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.kernels.product.runtime import large_product
+from functrans.backends.llvm.kernels.product.vector import outer, streamed
 from functrans.backends.llvm.target import Target, host
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
@@ -37,10 +40,15 @@ def frame(spec: Contract, ins: Sequence[ShapedArray]) -> tuple[int, int]:
 
 
 def scratch_bytes(
-    spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray], target: Target | None = None
+    spec: Contract,
+    ins: Sequence[ShapedArray],
+    outs: Sequence[ShapedArray],
+    target: Target | None = None,
+    *,
+    scaled: bool = False,
 ) -> int:
     """How much memory the function of `emit` wants besides operands and results."""
-    return _plan(Module(target or host()), spec, ins).regions.end
+    return _plan(Module(target or host()), spec, ins, scaled).regions.end
 
 
 def emit(
@@ -60,16 +68,16 @@ def emit(
     """
     extra = [f"in{i}" for i in range(len(ins))] + (["alpha", "beta"] if scaled else [])
     f = Function(module, name, [(p, PTR) for p in (*extra, "out0", "scratch")], I64)
-    body = _Body(f, _plan(module, spec, ins), len(ins), scaled)
+    body = _Body(f, _plan(module, spec, ins, scaled), len(ins), scaled)
     body.write(epilogue)
     f.ret(f.index(0))
     return f
 
 
-def _plan(module: Module, spec: Contract, ins: Sequence[ShapedArray]) -> Plan:
+def _plan(module: Module, spec: Contract, ins: Sequence[ShapedArray], scaled: bool) -> Plan:
     ring = ring_of(ins[0].dtype)
     assert ring is not None
-    return plan_of(module, ring, layout_of(spec, ins[0].shape, ins[1].shape))
+    return plan_of(module, ring, layout_of(spec, ins[0].shape, ins[1].shape), scaled=scaled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +177,48 @@ class _Body:
         left = self._prepared(left, layout.left, self.plan.regions.left)
         right = self._prepared(right, layout.right, self.plan.regions.right)
         place = _Place(left, right, c, f.index(0), f.index(0))
-        block = f.stack(I64, len(ARGUMENTS))
-        self._fill(block, self._fixed(state, todo))
+        product = self._blocked(state, todo) if self.plan.path == "blocked" else self._near(state, todo)
         with ExitStack() as stack:
             for loop in layout.loops:
                 index = stack.enter_context(f.loop(0, loop.size)).index
                 place = self._moved(place, index, loop.strides)
+            product(place)
+
+    def _near(self, state: Value, todo: Value) -> Callable[[_Place], None]:
+        """By functions of this module, whose tiles are finished one by one while they are near."""
+        f, layout, ring = self.f, self.plan.layout, self.ring.wide
+        path = {"direct": direct, "dot": dots, "stream": streamed, "outer": outer}[self.plan.path]
+
+        def product(place: _Place) -> None:
+            def store(row: Value, column: Value, rows: int, columns: int, compute: Compute) -> None:
+                c = f.offset(place.c, (row * layout.c + column) * ring.parts, ring.part)
+                compute(c, f.index(layout.c))
+                if todo.known != 0:
+                    size = f.index(rows), f.index(columns)
+                    f.call(f.module.functions[f"{f.name}_finish"], c, f.index(layout.c), c, f.index(layout.c), *size,
+                           place.row + row, place.column + column, todo, state)  # fmt: skip
+
+            path(f, ring, self._matrices(place), store)
+
+        return product
+
+    def _matrices(self, place: _Place) -> Matrices:
+        x = self.plan.layout
+        return Matrices(
+            x.m, x.n, x.k, place.left, x.left.free, x.left.contracted, place.right, x.right.contracted, x.right.free
+        )
+
+    def _blocked(self, state: Value, todo: Value) -> Callable[[_Place], None]:
+        """By the function for large products."""
+        block = self.f.stack(I64, len(ARGUMENTS))
+        self._fill(block, self._fixed(state, todo))
+
+        def product(place: _Place) -> None:
             self._fill(block, {"left": place.left, "right": place.right, "c": place.c,
                                "row": place.row, "column": place.column})  # fmt: skip
-            f.call_symbol(large_product(f.module, self.ring.wide), None, block)
+            self.f.call_symbol(large_product(self.f.module, self.ring.wide), None, block)
+
+        return product
 
     def _prepared(self, operand: Value, part: Operand, place: int) -> Value:
         """An operand as the kernels read it: copied or widened where it must be."""

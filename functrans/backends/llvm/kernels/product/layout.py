@@ -63,6 +63,8 @@ class Layout:
     loops: tuple[Loop, ...]
     frame: tuple[int, int]
     """Rows and columns of the whole result, seen as one matrix in C order: what places in it are told by."""
+    contracts: bool
+    """Whether there is a contracted axis at all; without one products are not added to anything."""
     swapped: bool = False
 
     @property
@@ -128,8 +130,8 @@ def layout_of(spec: Contract, left: Shape, right: Shape) -> Layout:
     a, b = Operand(prod(left), row[1], a_k, copies[0]), Operand(prod(right), column[1], b_k, copies[1])
     if column[0] == 1 < row[0]:  # a matrix times a vector: as a row times a matrix, so that the result is a row
         turned = tuple(Loop(loop.size, (loop.strides[1], loop.strides[0], loop.strides[2])) for loop in around)
-        return Layout(1, row[0], k, b, a, row[0], turned, (prod(batch), prod(rows)), swapped=True)
-    return Layout(row[0], column[0], k, a, b, row[2], around, (prod(batch) * prod(rows), prod(columns)))
+        return Layout(1, row[0], k, b, a, row[0], turned, (prod(batch), prod(rows)), bool(lk), swapped=True)
+    return Layout(row[0], column[0], k, a, b, row[2], around, (prod(batch) * prod(rows), prod(columns)), bool(lk))
 
 
 def _contracted_order(spec: Contract, left: Shape, right: Shape) -> list[int]:

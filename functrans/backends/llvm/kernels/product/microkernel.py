@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
-from functrans.backends.llvm.kernels.product.finish import FINISH, PLAIN_LIMIT, word
+from functrans.backends.llvm.kernels.product.finish import FINISH, PLAIN_LIMIT, has_masks, word
 from functrans.backends.llvm.kernels.product.ring import Ring
 
-__all__ = ["Left", "Right", "Tile", "accumulate", "best_tile", "microkernel", "stored_plainly"]
+__all__ = ["Tile", "best_tile", "exact_pieces", "exact_tile", "microkernel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,54 +55,128 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """Parts of a row of the right operand and of the result that one register holds: the first `count` of its lanes."""
+
+    start: int
+    lanes: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Right:
-    """The first row of the right operand; the distance to the next in elements; masks of vectors that are not whole."""
+    """The first row of the right operand, the distance to the next in elements, and the pieces of each."""
 
     pointer: Value
     step: Value
-    masks: Sequence[Value | None]
+    pieces: Sequence[Piece]
+
+
+def whole_pieces(module: Module, ring: Ring, vectors: int) -> list[Piece]:
+    lanes = ring.lanes(module)
+    return [Piece(v * lanes, lanes, lanes) for v in range(vectors)]
+
+
+def exact_pieces(module: Module, ring: Ring, columns: int) -> list[Piece]:
+    """Pieces that cover so many columns and nothing else: the last under a mask, or in halves where there are none."""
+    lanes = ring.lanes(module)
+    start, rest = columns * ring.parts // lanes * lanes, columns * ring.parts % lanes
+    pieces = whole_pieces(module, ring, start // lanes)
+    if rest and has_masks(module, ring):
+        return [*pieces, Piece(start, lanes, rest)]
+    while rest:
+        size = 1 << (rest.bit_length() - 1)
+        pieces.append(Piece(start, size, size))
+        start, rest = start + size, rest - size
+    return pieces
 
 
 def accumulate(f: Function, ring: Ring, left: Left, right: Right, k: Value) -> list[list[Value]]:
-    """For each row of the left, vector by vector, the sums over k ≥ 1 terms."""
-    kind = ring.vector(f.module)
-    count = len(left.rows) * len(right.masks) * ring.parts
-    with f.loop(0, k, carry=[f.zero(kind)] * count, certain=True) as loop:
+    """For each row of the left, piece by piece, the sums over k ≥ 1 terms."""
+    kinds = [ring.part.vector(piece.lanes) for piece in right.pieces for _ in range(ring.parts)]
+    zeros = [f.zero(kind) for kind in kinds]
+    with f.loop(0, k, carry=zeros * len(left.rows), certain=True) as loop:
         offset = loop.index * left.step * ring.parts
         here = f.offset(right.pointer, loop.index * right.step * ring.parts, ring.part)
-        vectors = [_vector(f, ring, here, v, mask) for v, mask in enumerate(right.masks)]
+        vectors = [_piece(f, ring, here, piece) for piece in right.pieces]
         sums = iter(loop.carry)
         following: list[Value] = []
         for row in left.rows:
             at = f.offset(row, offset, ring.part)
-            parts = [f.splat(f.load(f.offset(at, p, ring.part), ring.part), kind.lanes) for p in range(ring.parts)]
-            following += [ring.multiply_add(f, part, vector, next(sums)) for vector in vectors for part in parts]
+            parts = [f.load(f.offset(at, p, ring.part), ring.part) for p in range(ring.parts)]
+            following += [
+                ring.multiply_add(f, f.splat(part, vector.type.lanes), vector, next(sums))
+                for vector in vectors
+                for part in parts
+            ]
         loop.next = following
-    width = len(right.masks) * ring.parts
-    rows = [loop.results[i : i + width] for i in range(0, count, width)]
-    return [[ring.combined(f, row[i : i + ring.parts]) for i in range(0, width, ring.parts)] for row in rows]
+    results = iter(loop.results)
+    return [[ring.combined(f, [next(results) for _ in range(ring.parts)]) for _ in right.pieces] for _ in left.rows]
 
 
-def _vector(f: Function, ring: Ring, row: Value, number: int, mask: Value | None) -> Value:
-    kind = ring.vector(f.module)
-    pointer = f.offset(row, number * kind.lanes, ring.part)
-    return f.load(pointer, kind, ring.part.bytes) if mask is None else f.masked_load(pointer, kind, mask)
+def _piece(f: Function, ring: Ring, row: Value, piece: Piece) -> Value:
+    kind = ring.part.vector(piece.lanes)
+    pointer = f.offset(row, piece.start, ring.part)
+    if piece.count == piece.lanes:
+        return f.load(pointer, kind, ring.part.bytes)
+    return f.masked_load(pointer, kind, f.first_lanes(piece.count, piece.lanes))
 
 
 # ---- the way to memory where there is nothing to do on it ----
 
 
-def stored_plainly(f: Function, ring: Ring, sums: list[list[Value]], c: Value, c_step: Value, *, add: bool) -> None:
-    """Whole rows of sums written to the result, or added to it."""
-    kind = ring.vector(f.module)
+def store_sums(
+    f: Function, ring: Ring, sums: list[list[Value]], pieces: Sequence[Piece], c: Value, c_step: Value, *, add: bool
+) -> None:
+    """Rows of sums written to the result, or added to it."""
     for r, row in enumerate(sums):
         pointer = f.offset(c, c_step * (r * ring.parts), ring.part)
-        for v, total in enumerate(row):
-            at = f.offset(pointer, v * kind.lanes, ring.part)
-            f.store(ring.sum(f.load(at, kind, ring.part.bytes), total) if add else total, at, ring.part.bytes)
+        for piece, total in zip(pieces, row, strict=True):
+            at = f.offset(pointer, piece.start, ring.part)
+            if add:
+                total = ring.sum(f.load(at, total.type, ring.part.bytes), total)
+            _store_first(f, total, at, piece.count)
 
 
-# ---- the function ----
+def _store_first(f: Function, x: Value, pointer: Value, count: int) -> None:
+    """The first lanes of a vector, in whole vectors of fewer lanes: stores under masks are slow on some machines."""
+    if count == x.type.lanes:
+        f.store(x, pointer, x.type.bytes)
+        return
+    start = 0
+    while start < count:
+        size = 1 << ((count - start).bit_length() - 1)
+        part = f.extract(x, start) if size == 1 else f.shuffle(x, x, range(start, start + size))
+        f.store(part, f.offset(pointer, start, x.type), x.type.bytes)
+        start += size
+
+
+# ---- tiles of a size that is known ----
+
+
+def exact_tile(module: Module, ring: Ring, rows: int, columns: int) -> Function:
+    """`(left, its row step, its k step, right, its step, k, c, its step)`: so many rows and columns, stored as they are.
+
+    One for a module.
+    """
+    name = f"exact_{ring.name}_{rows}x{columns}"
+
+    def build() -> Function:
+        f = Function(module, name, [
+            ("left", PTR), ("row_step", I64), ("k_step", I64), ("right", PTR), ("right_step", I64), ("k", I64),
+            ("c", PTR), ("c_step", I64),
+        ])  # fmt: skip
+        left, row_step, k_step, right, right_step, k, c, c_step = f.args
+        first = [f.offset(left, row_step * (r * ring.parts), ring.part) for r in range(rows)]
+        pieces = exact_pieces(module, ring, columns)
+        sums = accumulate(f, ring, Left(first, k_step), Right(right, right_step, pieces), k)
+        store_sums(f, ring, sums, pieces, c, c_step, add=False)
+        return f
+
+    return module.shared(name, build)
+
+
+# ---- tiles of the size that is best, or of what is left of it ----
 
 
 def microkernel(module: Module, ring: Ring, tile: Tile) -> Function:
@@ -125,26 +199,20 @@ def _microkernel(module: Module, ring: Ring, tile: Tile) -> Function:
     pointers_of_rows = [
         f.offset(left, f.minimum(f.index(r), last) * row_step * ring.parts, ring.part) for r in range(tile.rows)
     ]
+    pieces = whole_pieces(module, ring, tile.vectors)
     for r in range(tile.rows):
         f.prefetch(f.offset(c, c_step * (r * ring.parts), ring.part), write=True)
-    sums = accumulate(f, ring, Left(pointers_of_rows, k_step), Right(right, right_step, [None] * tile.vectors), k)
+    sums = accumulate(f, ring, Left(pointers_of_rows, k_step), Right(right, right_step, pieces), k)
     whole = f.icmp("sge", rows, tile.rows) & f.icmp("sge", columns, tile.columns(module, ring))
     with f.when(whole & f.icmp("slt", how, PLAIN_LIMIT)) as branch:
         with f.when(f.icmp("eq", how, 0)) as overwrite:
-            stored_plainly(f, ring, sums, c, c_step, add=False)
+            store_sums(f, ring, sums, pieces, c, c_step, add=False)
             overwrite.otherwise()
-            stored_plainly(f, ring, sums, c, c_step, add=True)
+            store_sums(f, ring, sums, pieces, c, c_step, add=True)
         branch.otherwise()
-        space, step = spilled(f, ring, sums)
+        width = tile.columns(module, ring)
+        space = f.stack(ring.part, tile.rows * width * ring.parts)
+        store_sums(f, ring, sums, pieces, space, f.index(width), add=False)
         f.call_pointer(f.load(word(f, state, FINISH), PTR), None,
-                       space, step, c, c_step, rows, columns, row, column, how, state)  # fmt: skip
+                       space, f.index(width), c, c_step, rows, columns, row, column, how, state)  # fmt: skip
     return f
-
-
-def spilled(f: Function, ring: Ring, sums: list[list[Value]]) -> tuple[Value, Value]:
-    """Sums in memory, row by row, for `finish`; and the distance of the rows in elements."""
-    kind = ring.vector(f.module)
-    width = len(sums[0]) * kind.lanes
-    space = f.stack(ring.part, len(sums) * width)
-    stored_plainly(f, ring, sums, space, f.index(width // ring.parts), add=False)
-    return space, f.index(width // ring.parts)

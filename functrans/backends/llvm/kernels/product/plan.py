@@ -15,7 +15,16 @@ from functrans.backends.llvm.kernels.product.ring import Ring
 
 __all__ = ["Blocks", "Path", "Plan", "Regions", "plan_of"]
 
-Path = Literal["zeros", "blocked"]
+Path = Literal["zeros", "outer", "direct", "dot", "stream", "blocked"]
+
+STREAMED = 1 << 18
+"""Bytes of a matrix that a row is multiplied with, from which on it is read row by row."""
+FEW = 6
+"""Fewer rows than these, or columns, do not pay for panels."""
+NEAR = 1 << 17
+"""Bytes of a right operand that is read where it lies."""
+SMALL = 1 << 20
+"""Multiplications that the functions of a program itself do."""
 
 ALIGNMENT = 4096
 """Of each part of the scratch memory: panels begin on a page, whatever lies before them."""
@@ -53,16 +62,30 @@ class Plan:
     regions: Regions
 
 
-def plan_of(module: Module, ring: Ring, layout: Layout) -> Plan:
-    path = _path(layout)
+def plan_of(module: Module, ring: Ring, layout: Layout, *, scaled: bool) -> Plan:
+    """`scaled`: the result is read before it is written, which only the kernel for large products does."""
+    path = _path(ring, layout, scaled)
     tile = best_tile(module, ring)
     blocks = _blocks(module, ring, tile, layout)
     return Plan(layout, ring, path, blocks, _regions(module, ring, tile, layout, path, blocks))
 
 
-def _path(layout: Layout) -> Path:
+def _path(ring: Ring, layout: Layout, scaled: bool) -> Path:
+    m, n, k, left, right = layout.m, layout.n, layout.k, layout.left, layout.right
     if layout.multiplications == 0:
         return "zeros"
+    if scaled and not ring.narrow:
+        return "blocked"
+    by_rows = right.free == 1 or n == 1
+    if not layout.contracts:
+        return "outer"
+    if m == 1 and by_rows and n * k * ring.bytes > STREAMED:
+        return "stream"
+    along = ring.parts == 1 and left.contracted == 1 and right.contracted == 1
+    if along and (m < FEW or n < FEW):
+        return "dot"
+    if by_rows and (m < FEW or (n * k * ring.bytes <= NEAR and m * n * k <= SMALL)):
+        return "direct"
     return "blocked"
 
 

@@ -1,0 +1,129 @@
+"""A row times a large matrix that lies by rows: streamed once, some rows at a time, into a result that stays near.
+
+And products without a contracted axis. Imports the builder, `ring` and `direct`; start reading at `streamed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import I64, PTR, Module, Value
+from functrans.backends.llvm.kernels.product.direct import Matrices, Store, split
+from functrans.backends.llvm.kernels.product.finish import has_masks
+from functrans.backends.llvm.kernels.product.ring import Ring
+
+__all__ = ["outer", "streamed"]
+
+ROWS = 8
+"""Of the matrix, read side by side: enough to keep memory busy, and few enough for the machine to foresee them."""
+AT_ONCE = 512
+"""Columns of a product without a sum: near enough for an epilogue to find them in the first cache."""
+
+Vector = Callable[[Value, int, Value | None], None]
+"""`(part, lanes, mask)`: what is done to the parts of a row from one on."""
+
+
+def streamed(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
+    """The product of a row with a matrix, k ≥ 1."""
+
+    def compute(c: Value, _: Value) -> None:
+        f.fill(c, 0, f.index(x.n * ring.bytes))
+        for start, stop, step in ((0, x.k // ROWS * ROWS, ROWS), (x.k // ROWS * ROWS, x.k, 1)):
+            if start < stop:
+                with f.loop(start, stop, step) as loop:
+                    left = f.offset(x.left, loop.index * (x.left_k * ring.parts), ring.part)
+                    right = f.offset(x.right, loop.index * (x.right_k * ring.parts), ring.part)
+                    steps = f.index(x.left_k), f.index(x.right_k)
+                    f.call(_rows(f.module, ring, step), left, right, *steps, f.index(x.n), c)
+
+    store(f.index(0), f.index(0), 1, x.n, compute)
+
+
+def outer(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
+    """Each element of the left times each of the right, with nothing added: a zero keeps its sign."""
+    with f.loop(0, x.m) as down:
+        left = f.offset(x.left, down.index * (x.left_row * ring.parts), ring.part)
+        for first, last, columns in split(x.n, AT_ONCE):
+            with f.loop(first, last, columns) as across:
+                right = f.offset(x.right, across.index * ring.parts, ring.part)
+                compute = partial(f.call, _multiples(f.module, ring), left, right, columns)
+                store(down.index, across.index, 1, columns, compute)
+
+
+def _rows(module: Module, ring: Ring, rows: int) -> Function:
+    """`(left, right, left step, right step, n, c)`: adds some numbers of the left times rows of the right to c."""
+
+    def build() -> Function:
+        params = [("left", PTR), ("right", PTR), ("left_step", I64), ("right_step", I64), ("n", I64), ("c", PTR)]
+        f = Function(module, name, params, noalias=("left", "right", "c"))
+        left, right, left_step, right_step, n, c = f.args
+        numbers = [_number(f, ring, f.offset(left, left_step * (r * ring.parts), ring.part)) for r in range(rows)]
+        starts = [f.offset(right, right_step * (r * ring.parts), ring.part) for r in range(rows)]
+
+        def vector(part: Value, lanes: int, mask: Value | None) -> None:
+            old = _loaded(f, ring, f.offset(c, part, ring.part), lanes, mask)
+            sums = [old, *(f.zero(old.type) for _ in range(ring.parts - 1))]
+            for number, start in zip(numbers, starts, strict=True):
+                row = _loaded(f, ring, f.offset(start, part, ring.part), lanes, mask)
+                sums = [ring.multiply_add(f, f.splat(a, lanes), row, s) for a, s in zip(number, sums, strict=True)]
+            _stored(f, ring.combined(f, sums), f.offset(c, part, ring.part), mask)
+
+        _each(f, ring, n, vector)
+        return f
+
+    name = f"rows_{ring.name}_{rows}"
+    return module.shared(name, build)
+
+
+def _multiples(module: Module, ring: Ring) -> Function:
+    """`(left, right, n, c, _)`: one number of the left times n of the right."""
+    name = f"multiples_{ring.name}"
+
+    def build() -> Function:
+        f = Function(module, name, [("left", PTR), ("right", PTR), ("n", I64), ("c", PTR), ("step", I64)])
+        left, right, n, c, _ = f.args
+        number = _number(f, ring, left)
+
+        def vector(part: Value, lanes: int, mask: Value | None) -> None:
+            row = _loaded(f, ring, f.offset(right, part, ring.part), lanes, mask)
+            _stored(f, ring.scaled(f, row, number), f.offset(c, part, ring.part), mask)
+
+        _each(f, ring, n, vector)
+        return f
+
+    return module.shared(name, build)
+
+
+# ---- along a row ----
+
+
+def _each(f: Function, ring: Ring, n: Value, vector: Vector) -> None:
+    """All vectors of n elements, and what is left: under a mask, or element by element."""
+    lanes, parts = ring.lanes(f.module), n * ring.parts
+    whole = f.integer("and", parts, -lanes)
+    with f.loop(0, whole, lanes) as loop:
+        vector(loop.index, lanes, None)
+    if has_masks(f.module, ring):
+        with f.when(f.icmp("slt", whole, parts)):
+            vector(whole, lanes, f.lanes_below(parts - whole, lanes))
+    else:
+        with f.loop(whole, parts, ring.parts) as loop:
+            vector(loop.index, ring.parts, None)
+
+
+def _number(f: Function, ring: Ring, pointer: Value) -> list[Value]:
+    return [f.load(f.offset(pointer, p, ring.part), ring.part) for p in range(ring.parts)]
+
+
+def _loaded(f: Function, ring: Ring, pointer: Value, lanes: int, mask: Value | None) -> Value:
+    kind = ring.part.vector(lanes)
+    return f.load(pointer, kind, ring.part.bytes) if mask is None else f.masked_load(pointer, kind, mask)
+
+
+def _stored(f: Function, x: Value, pointer: Value, mask: Value | None) -> None:
+    if mask is None:
+        f.store(x, pointer, x.type.bytes)
+    else:
+        f.masked_store(x, pointer, mask)
