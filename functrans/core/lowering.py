@@ -52,6 +52,8 @@ class Pointwise:
     """Called with the builder and the operands' elements only: parameters are bound."""
     needs: tuple[str, ...] = ()
     """The operations that `emit` calls and that a backend may lack for the operands' dtype."""
+    cost: int = 1
+    """About how many additions it costs: from a few on it is not computed twice."""
 
 
 Combine: TypeAlias = Literal["add", "mul", "max", "min", "and", "or", "xor"]
@@ -123,7 +125,7 @@ Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""
 
 
-def pointwise(name: str, emit: Emit | None = None, needs: tuple[str, ...] | None = None) -> Lower:
+def pointwise(name: str, emit: Emit | None = None, needs: tuple[str, ...] | None = None, cost: int = 1) -> Lower:
     """The `lower` of an elementwise primitive: the backend's operation of its name, or `(builder, *operands, **params)`.
 
     `needs` are the operations that `emit` calls, besides arithmetic, comparisons, selection and casts.
@@ -134,7 +136,7 @@ def pointwise(name: str, emit: Emit | None = None, needs: tuple[str, ...] | None
         def emit(builder: ScalarBuilder[Any], *operands: Any, **params: Any) -> Any:  # Any: the backend's elements
             return builder.call(name, *operands, **params)
 
-    return lambda _avals, params: Pointwise(partial(emit, **params), needs or ())
+    return lambda _avals, params: Pointwise(partial(emit, **params), needs or (), cost)
 
 
 def one_view(view: Remap | Strided | Reshape) -> View:

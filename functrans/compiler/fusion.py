@@ -1,0 +1,124 @@
+"""Which nodes are computed together: groups grow along the values that go from one to the next, then between neighbours.
+
+A merge never makes a cycle (groups stay convex), and never asks for a nest that the kernels do not have (`groups.py`).
+Imports `nodes` and `groups`; start reading at `fuse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+from functrans.compiler.groups import Group, aligned, merged, shared_ties, ties
+from functrans.compiler.nodes import Node
+from functrans.core.ir import Var
+
+__all__ = ["Unit", "fuse"]
+
+Unit: TypeAlias = Group | Node
+"""What is computed at once: a group, as a loop nest, or a node that is a kernel or a callback."""
+
+_WORTH_SHARING = 4096
+"""Elements of an operand that is better read once by two groups."""
+
+
+def fuse(nodes: Sequence[Node]) -> list[Unit]:
+    """Nodes as units; the units are in no particular order."""
+    fusion = _Fusion(nodes)
+    fusion.merge_along_values()
+    fusion.merge_neighbours()
+    return fusion.units()
+
+
+class _Fusion:
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+        self._unit: dict[Node, Unit] = {node: Group.of(node) if node.is_fusible else node for node in nodes}
+        self._maker: dict[Var, Node] = {var: node for node in nodes for var in node.outs}
+        self._users: dict[Node, list[Node]] = {node: [] for node in nodes}
+        for node in nodes:
+            for maker in self._makers(node):
+                self._users[maker].append(node)
+        self._place = {node: i for i, node in enumerate(nodes)}
+
+    def units(self) -> list[Unit]:
+        return list(dict.fromkeys(self._unit[node] for node in self._nodes))
+
+    def merge_along_values(self) -> None:
+        for node in self._nodes:
+            for maker in self._makers(node):
+                first, second = self._unit[maker], self._unit[node]
+                if first is not second and isinstance(first, Group) and isinstance(second, Group):
+                    self._merge(first, second)
+
+    def merge_neighbours(self) -> None:
+        """Groups over the same dimensions that read the same large value."""
+        readers: dict[Var, list[Node]] = {}
+        for node in self._nodes:
+            for ref in node.operands:
+                if isinstance(ref.base, Var) and ref.base.aval.size >= _WORTH_SHARING:
+                    readers.setdefault(ref.base, []).append(node)
+        for nodes in readers.values():
+            for before, after in pairwise(nodes):
+                first, second = self._unit[before], self._unit[after]
+                if first is not second and isinstance(first, Group) and isinstance(second, Group):
+                    self._merge_neighbours(first, second)
+
+    def _merge(self, first: Group, second: Group) -> None:
+        tied = ties(first, second)
+        how = None if tied is None else aligned(first, second, tied)
+        group = None if how is None else merged(first, second, how)
+        if group is not None and not self._has_detour(first, second):
+            self._adopt(group)
+
+    def _merge_neighbours(self, first: Group, second: Group) -> None:
+        tied = shared_ties(first, second)
+        if tied is None or len(tied) != len(first.dims) or len(tied) != len(second.dims):
+            return
+        how = aligned(first, second, tied)
+        if how is None or self._reaches(first, second) or self._reaches(second, first):
+            return
+        group = merged(first, second, how)
+        if group is not None and (first.outer is None) == (second.outer is None):
+            self._adopt(group)
+
+    def _adopt(self, group: Group) -> None:
+        group.nodes.sort(key=self._place.__getitem__)
+        for node in group.nodes:
+            self._unit[node] = group
+
+    def _makers(self, node: Node) -> Iterator[Node]:
+        for ref in node.operands:
+            if isinstance(ref.base, Var) and ref.base in self._maker:
+                yield self._maker[ref.base]
+
+    def _members(self, unit: Unit) -> list[Node]:
+        return unit.nodes if isinstance(unit, Group) else [unit]
+
+    def _reaches(self, first: Unit, second: Unit) -> bool:
+        return second in self._after(first, second) or second in self._successors(first)
+
+    def _has_detour(self, first: Group, second: Group) -> bool:
+        """Whether a value goes from the first to the second by way of a third."""
+        return second in self._after(first, second)
+
+    def _after(self, first: Unit, second: Unit) -> set[Unit]:
+        """The units that are reached from the first by more than one step."""
+        todo = [unit for unit in self._successors(first) if unit is not second]
+        seen: set[Unit] = set(todo)
+        found: set[Unit] = set()
+        while todo:
+            unit = todo.pop()
+            for successor in self._successors(unit):
+                found.add(successor)
+                if successor not in seen and successor is not second:
+                    seen.add(successor)
+                    todo.append(successor)
+        return found
+
+    def _successors(self, unit: Unit) -> set[Unit]:
+        members = self._members(unit)
+        found = {self._unit[user] for node in members for user in self._users[node]}
+        found.discard(unit)
+        return found

@@ -1,0 +1,235 @@
+"""A loop nest as data: what a group becomes, for a backend to write as code.
+
+Loops run over three runs of dimensions, each collapsed as far as the strides allow: `lead`, `inner`, `last`. A row nest has no
+`last`: for each index of `lead` come passes over `inner`, of which each may reduce all of it to one element. In a column nest
+there is one pass, which adds (or otherwise combines) rows over `last` along `inner`. Imports `groups`; start reading at `Nest`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal as OneOf
+from typing import TypeAlias
+
+from functrans.compiler.groups import Group
+from functrans.compiler.layout import Ref, contiguous_strides
+from functrans.compiler.nodes import Node
+from functrans.core.ir import Literal, Var
+from functrans.core.lowering import Pointwise, Reduce
+from functrans.typing import Shape
+
+__all__ = ["Access", "Nest", "Op", "Operand", "Pass", "Store", "make_nest"]
+
+Level: TypeAlias = OneOf["once", "outer", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Elements of a stored value: where the one of each loop index lies, counted in elements."""
+
+    base: Var
+    strides: tuple[int, ...]
+    """One per loop, in loop order."""
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What another operation of the nest computes."""
+
+    op: int
+
+
+Operand: TypeAlias = Access | Result | Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One operation on elements, or a reduction of what it is given."""
+
+    node: Node
+    level: Level
+    stage: int
+    """The pass it belongs to; of an outer one, the pass before which it runs."""
+    operands: tuple[Operand, ...]
+
+    @property
+    def reduces(self) -> Reduce | None:
+        return self.node.lowering if isinstance(self.node.lowering, Reduce) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where the result of an operation goes."""
+
+    op: int
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One traversal of the inner loops."""
+
+    reloads: tuple[int, ...]
+    """Operations of earlier passes whose stored results are read again."""
+    ops: tuple[int, ...]
+    """What is computed, some of it once more, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A loop nest."""
+
+    lead: Shape
+    inner: Shape
+    last: Shape
+    ops: tuple[Op, ...]
+    passes: tuple[Pass, ...]
+    stores: tuple[Store, ...]
+    scratch: tuple[Var, ...]
+    """Values of one traversal, kept for a later pass: as large as `inner`, and used anew for each index of `lead`."""
+
+    @property
+    def is_column(self) -> bool:
+        return bool(self.last)
+
+    @property
+    def reads(self) -> tuple[Access, ...]:
+        accesses = (operand for op in self.ops for operand in op.operands if isinstance(operand, Access))
+        return tuple(dict.fromkeys(accesses))
+
+    @property
+    def outs(self) -> tuple[Var, ...]:
+        """The values it stores for others."""
+        return tuple(store.access.base for store in self.stores if store.access.base not in self.scratch)
+
+
+def make_nest(group: Group, wanted: set[Var]) -> Nest:
+    """The nest of a group that stores the variables of `wanted`."""
+    return _Maker(group, wanted).nest()
+
+
+class _Maker:
+    def __init__(self, group: Group, wanted: set[Var]) -> None:
+        self._group = group
+        self._wanted = wanted
+        self._numbers = {var: Result(i) for i, node in enumerate(group.nodes) for var in node.outs}
+        inner = group.inner if group.outer is not None else group.dims
+        first = group.dims.index(inner[0]) if inner else len(group.dims)
+        self._runs = [group.dims[:first], inner, group.dims[first + len(inner) :]]
+        self._stages = group.stages()
+        self._ops = [self._op(node) for node in group.nodes]
+        self._scratch: list[Var] = []
+
+    def nest(self) -> Nest:
+        passes = self._passes()
+        stores = [self._store(i) for i, op in enumerate(self._ops) if op.node.outs[0] in self._wanted]
+        stores += [self._scratch_store(var) for var in self._scratch]
+        sizes, ops, stores = self._collapsed(stores)
+        lead, inner, last = sizes
+        return Nest(lead, inner, last, tuple(ops), passes, tuple(stores), tuple(self._scratch))
+
+    # ---- operations ----
+
+    def _op(self, node: Node) -> Op:
+        return Op(node, self._level(node), self._stages[node], tuple(self._operand(node, ref) for ref in node.operands))
+
+    def _level(self, node: Node) -> Level:
+        group = self._group
+        if group.is_full(node):
+            return "full"
+        return (
+            "outer" if group.outer and any(dim is not None for dim in group.coords[node]) else self._level_of_number()
+        )
+
+    def _level_of_number(self) -> Level:
+        return "once" if self._group.outer else "outer"
+
+    def _operand(self, node: Node, ref: Ref) -> Operand:
+        if isinstance(ref.base, Literal):
+            return ref.base
+        if ref.base in self._numbers:
+            return self._numbers[ref.base]
+        along = dict(zip(self._group.coords[node], ref.layout.strides, strict=True)) if ref.layout.shape else {}
+        return Access(ref.base, tuple(along.get(dim, 0) for dim in self._dims), ref.layout.offset)
+
+    @property
+    def _dims(self) -> list[int]:
+        return [dim for run in self._runs for dim in run]
+
+    def _store(self, number: int) -> Store:
+        node = self._ops[number].node
+        coords = self._group.out_coords(node)
+        along = dict(zip(coords, contiguous_strides(node.outs[0].aval.shape), strict=True))
+        return Store(number, Access(node.outs[0], tuple(along.get(dim, 0) for dim in self._dims), 0))
+
+    def _scratch_store(self, var: Var) -> Store:
+        inner = self._runs[1]
+        along = dict(zip(inner, contiguous_strides(tuple(self._group.sizes[d] for d in inner)), strict=True))
+        return Store(self._numbers[var].op, Access(var, tuple(along.get(dim, 0) for dim in self._dims), 0))
+
+    # ---- passes ----
+
+    def _passes(self) -> tuple[Pass, ...]:
+        full = [i for i, op in enumerate(self._ops) if op.level == "full"]
+        count = max((self._ops[i].stage for i in full), default=-1) + 1
+        return tuple(self._pass(stage, [i for i in full if self._ops[i].stage == stage]) for stage in range(count))
+
+    def _pass(self, stage: int, own: list[int]) -> Pass:
+        reloads: set[int] = set()
+        again: set[int] = set()
+        todo = list(own)
+        while todo:
+            for operand in self._ops[todo.pop()].operands:
+                if not isinstance(operand, Result) or operand.op in again or operand.op in reloads:
+                    continue
+                op = self._ops[operand.op]
+                if op.level != "full" or op.stage == stage or op.reduces:
+                    continue
+                var = op.node.outs[0]
+                if var not in self._wanted and var not in self._scratch and self._is_cheap(op):
+                    again.add(operand.op)
+                    todo.append(operand.op)
+                    continue
+                reloads.add(operand.op)
+                if var not in self._wanted and var not in self._scratch:
+                    self._scratch.append(var)
+        return Pass(tuple(sorted(reloads)), tuple(sorted({*own, *again})))
+
+    def _is_cheap(self, op: Op) -> bool:
+        """Whether computing it again costs less than to store and load it: so too what it is made of."""
+        lowering = op.node.lowering
+        if isinstance(lowering, Pointwise) and lowering.cost > 1:
+            return False
+        makers = [self._ops[operand.op] for operand in op.operands if isinstance(operand, Result)]
+        return all(maker.level != "full" or maker.reduces or self._is_cheap(maker) for maker in makers)
+
+    # ---- fewer loops ----
+
+    def _collapsed(self, stores: list[Store]) -> tuple[list[Shape], list[Op], list[Store]]:
+        """Neighbouring loops as one, where every access walks through both with one stride."""
+        dims = self._dims
+        accesses = [a for op in self._ops for a in op.operands if isinstance(a, Access)]
+        accesses += [store.access for store in stores]
+        kept: list[int] = []  # positions in dims; each stands for those before it that go with it
+        sizes: list[Shape] = []
+        for run in self._runs:
+            found: list[list[int]] = []
+            positions = [dims.index(dim) for dim in run]
+            for position in positions:
+                size = self._group.sizes[dims[position]]
+                if found and all(a.strides[found[-1][0]] == a.strides[position] * size for a in accesses):
+                    found[-1] = [position, found[-1][1] * size]
+                else:
+                    found.append([position, size])
+            kept += [position for position, _ in found]
+            sizes.append(tuple(size for _, size in found))
+
+        def narrowed(access: Access) -> Access:
+            return Access(access.base, tuple(access.strides[k] for k in kept), access.offset)
+
+        ops = [
+            Op(op.node, op.level, op.stage, tuple(narrowed(a) if isinstance(a, Access) else a for a in op.operands))
+            for op in self._ops
+        ]
+        return sizes, ops, [Store(store.op, narrowed(store.access)) for store in stores]

@@ -1,0 +1,159 @@
+"""The equations as nodes over stored values: views are gone, each operand says itself where its elements lie.
+
+Imports core and `layout`; start reading at `build`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from functrans.compiler.layout import Layout, Ref
+from functrans.core.aval import ShapedArray, shaped
+from functrans.core.ir import Atom, Eqn, Jaxpr, Literal, Var
+from functrans.core.lowering import Lowering, Pointwise, Reduce, Remap, Reshape, View
+from functrans.typing import Shape
+
+__all__ = ["Copy", "Host", "Node", "Nodes", "Supports", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The operand's elements, stored in C order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """No native code: the primitive's NumPy implementation is called."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """What one equation computes, or a part of it."""
+
+    lowering: Lowering | Copy | Host
+    operands: tuple[Ref, ...]
+    outs: tuple[Var, ...]
+    eqn: Eqn | None
+    """Where it comes from; None for a copy of a result."""
+
+    @property
+    def is_fusible(self) -> bool:
+        """Whether it can be part of a loop nest."""
+        return isinstance(self.lowering, Pointwise | Reduce | Copy)
+
+    @property
+    def shape(self) -> Shape:
+        """What a loop nest that computes it runs over."""
+        return self.operands[0].layout.shape if isinstance(self.lowering, Reduce) else self.outs[0].aval.shape
+
+    @property
+    def reduced(self) -> tuple[int, ...]:
+        return self.lowering.axes if isinstance(self.lowering, Reduce) else ()
+
+
+Supports: TypeAlias = Callable[[Lowering, Sequence[ShapedArray], Sequence[ShapedArray]], bool]
+"""`(lowering, operands' avals, results' avals) -> whether the backend has code for it`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """A program: nodes in an order in which each finds its operands computed, and the results, stored each by itself."""
+
+    nodes: tuple[Node, ...]
+    results: tuple[Atom, ...]
+
+
+def build(jaxpr: Jaxpr, supports: Supports) -> Nodes:
+    """The nodes of a jaxpr. Every result is an argument, a literal, or a variable that some node stores."""
+    builder = _Builder(jaxpr, supports)
+    for eqn in jaxpr.eqns:
+        builder.add(eqn)
+    results = tuple(builder.result(atom) for atom in jaxpr.outvars)
+    return Nodes(tuple(builder.nodes), results)
+
+
+class _Builder:
+    def __init__(self, jaxpr: Jaxpr, supports: Supports) -> None:
+        self.nodes: list[Node] = []
+        self._supports = supports
+        self._refs: dict[Var, Ref] = {var: Ref.whole(var) for var in jaxpr.invars}
+        self._arguments = set(jaxpr.invars)
+        self._copies: dict[tuple[Var | Literal, Layout], Var] = {}
+
+    def add(self, eqn: Eqn) -> None:
+        operands = tuple(map(self._ref, eqn.invars))
+        ins, outs = [atom.aval for atom in eqn.invars], [var.aval for var in eqn.outvars]
+        lowering: Lowering | Host | None = eqn.prim.lower(ins, eqn.params) if eqn.prim.lower else None
+        if isinstance(lowering, View):
+            for var, view in zip(eqn.outvars, lowering.results, strict=True):
+                seen = operands[0].seen(view, var.aval.shape)
+                if seen is None:  # a reshape of what does not lie in C order
+                    assert isinstance(view, Reshape)
+                    seen = self._copied(operands[0], eqn).seen(view, var.aval.shape)
+                    assert seen is not None
+                self._refs[var] = seen
+            return
+        if lowering is None or isinstance(lowering, Host) or not self._supports(lowering, ins, outs):
+            lowering = Host()
+        if isinstance(lowering, Reduce):
+            self._reduce(lowering, operands[0], eqn)
+            return
+        if not isinstance(lowering, Pointwise):  # kernels read operands in C order
+            operands = tuple(ref if ref.is_whole else self._copied(ref, eqn) for ref in operands)
+        self._store(Node(lowering, operands, eqn.outvars, eqn))
+
+    def result(self, atom: Atom) -> Atom:
+        ref = self._ref(atom)
+        if isinstance(atom, Literal) or (isinstance(ref.base, Var) and ref.is_whole and ref.base.aval == atom.aval):
+            return ref.base
+        if isinstance(ref.base, Var) and ref.is_whole and ref.base not in self._arguments:
+            return ref.base  # the same memory in another shape
+        base = self._copied(ref, None).base
+        assert isinstance(base, Var)
+        return base
+
+    def _ref(self, atom: Atom) -> Ref:
+        return self._refs[atom] if isinstance(atom, Var) else Ref.whole(atom)
+
+    def _store(self, node: Node) -> None:
+        self.nodes.append(node)
+        self._refs.update((var, Ref.whole(var)) for var in node.outs)
+
+    def _copied(self, ref: Ref, eqn: Eqn | None) -> Ref:
+        key = (ref.base, ref.layout)
+        if key not in self._copies:
+            self._copies[key] = Var(shaped(ref.layout.shape, ref.base.aval.dtype))
+            self._store(Node(Copy(), (ref,), (self._copies[key],), eqn))
+        return Ref.whole(self._copies[key])
+
+    def _reduce(self, lowering: Reduce, operand: Ref, eqn: Eqn) -> None:
+        """One node, or several where kept and reduced axes alternate: the last run of reduced axes goes first."""
+        shape = operand.layout.shape
+        dropped = [axis for axis in lowering.axes if shape[axis] == 1]
+        kept = tuple(axis for axis in range(len(shape)) if axis not in dropped)
+        seen = operand.seen(Remap(kept), tuple(shape[axis] for axis in kept))
+        assert seen is not None
+        operand, axes = seen, tuple(kept.index(axis) for axis in lowering.axes if axis not in dropped)
+        if not axes:
+            self._refs[eqn.outvars[0]] = operand
+        while axes:
+            shape = operand.layout.shape
+            run = _last_run(shape, axes)
+            left = tuple(n for axis, n in enumerate(shape) if axis not in run)
+            out = eqn.outvars[0] if run == axes else Var(shaped(left, eqn.outvars[0].aval.dtype))
+            self._store(Node(replace(lowering, axes=run), (operand,), (out,), eqn))
+            operand = Ref.whole(out)
+            axes = tuple(axis - sum(a < axis for a in run) for axis in axes if axis not in run)
+
+
+def _last_run(shape: Shape, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The reduced axes that have no kept axis (longer than 1) between them, the last such run."""
+    run: list[int] = []
+    for axis in reversed(range(len(shape))):
+        if axis in axes:
+            run.append(axis)
+        elif run and shape[axis] != 1:
+            break
+    return tuple(reversed(run))

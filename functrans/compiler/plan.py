@@ -1,0 +1,173 @@
+"""A program ready for a backend: steps in order, and where each value lies.
+
+Temporaries share one arena: a value's bytes are given away after its last reader, and a nest writes over an operand that
+dies in it where each element is read before it is written. Imports the other compiler modules; start reading at `Plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from functrans.compiler.fusion import Unit, fuse
+from functrans.compiler.groups import Group
+from functrans.compiler.nest import Nest, make_nest
+from functrans.compiler.nodes import Node, Supports, build
+from functrans.compiler.schedule import schedule, stored
+from functrans.core.ir import Atom, Jaxpr, Var
+
+__all__ = ["Argument", "Output", "Place", "Plan", "Step", "Temporary", "make_plan"]
+
+_LINE = 64
+"""Bytes to which every temporary is aligned: a cache line, and the widest vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """The memory of an argument of the program."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The memory of a result of the program."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary:
+    """Bytes of the arena."""
+
+    offset: int
+
+
+Place: TypeAlias = Argument | Output | Temporary
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A loop nest, or a node that is a kernel or a callback."""
+
+    work: Nest | Node
+    scratch: int
+    """Where in the arena a kernel may work, if it asked for bytes."""
+
+    @property
+    def reads(self) -> tuple[Var, ...]:
+        if isinstance(self.work, Nest):
+            return tuple(dict.fromkeys(access.base for access in self.work.reads))
+        return tuple(ref.base for ref in self.work.operands if isinstance(ref.base, Var))
+
+    @property
+    def outs(self) -> tuple[Var, ...]:
+        return self.work.outs
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps, places, and the size of the arena."""
+
+    arguments: tuple[Var, ...]
+    results: tuple[Atom, ...]
+    """Stored variables, arguments, and literals."""
+    steps: tuple[Step, ...]
+    places: dict[Var, Place]
+    arena: int
+
+
+def make_plan(jaxpr: Jaxpr, supports: Supports, scratch: Callable[[Node], int]) -> Plan:
+    """The plan of a jaxpr for a backend that has code for what `supports` says; `scratch`: the bytes a kernel works in."""
+    nodes = build(jaxpr, supports)
+    units = schedule(fuse(nodes.nodes), nodes.results)
+    wanted = stored(units, nodes.results)
+    works = [_work(unit, wanted) for unit in units]
+    memory = _Memory(jaxpr.invars, nodes.results)
+    steps = memory.allot(works, scratch)
+    return Plan(jaxpr.invars, nodes.results, steps, memory.places, memory.size)
+
+
+def _work(unit: Unit, wanted: set[Var]) -> Nest | Node:
+    return make_nest(unit, wanted) if isinstance(unit, Group) else unit
+
+
+class _Memory:
+    """Gives values their places, step by step."""
+
+    def __init__(self, arguments: Sequence[Var], results: Sequence[Atom]) -> None:
+        self.places: dict[Var, Place] = {var: Argument(i) for i, var in enumerate(arguments)}
+        for i, atom in enumerate(results):
+            if isinstance(atom, Var) and atom not in self.places:
+                self.places[atom] = Output(i)
+        self.size = 0
+        self._taken: dict[Var | Step | int, tuple[int, int]] = {}  # start and end, of what is alive
+
+    def allot(self, works: Sequence[Nest | Node], scratch: Callable[[Node], int]) -> tuple[Step, ...]:
+        steps = [Step(work, 0) for work in works]
+        last = {var: i for i, step in enumerate(steps) for var in step.reads}
+        planned = []
+        for i, step in enumerate(steps):
+            dying = [var for var in step.reads if last[var] == i and isinstance(self.places[var], Temporary)]
+            for var in step.outs:
+                if var not in self.places:
+                    self._place(var, step, dying)
+            planned.append(Step(step.work, self._scratch(step, scratch)))
+            for var in (*dying, *(out for out in step.outs if out not in last)):
+                self._taken.pop(var, None)
+        return tuple(planned)
+
+    def _place(self, var: Var, step: Step, dying: list[Var]) -> None:
+        for old in dying:
+            if old in self._taken and isinstance(step.work, Nest) and _may_overwrite(step.work, old, var):
+                self._taken[var] = self._taken.pop(old)
+                self.places[var] = self.places[old]
+                return
+        self.places[var] = Temporary(self._take(var, _bytes(var)))
+
+    def _scratch(self, step: Step, scratch: Callable[[Node], int]) -> int:
+        """Bytes for the step alone: taken, placed and given back."""
+        if isinstance(step.work, Node):
+            size = scratch(step.work)
+            start = self._take(step, size) if size else 0
+            self._taken.pop(step, None)
+            return start
+        for var in step.work.scratch:
+            row = 1
+            for n in step.work.inner:
+                row *= n
+            self.places[var] = Temporary(self._take(var, row * var.aval.dtype.itemsize))
+        for var in step.work.scratch:
+            del self._taken[var]
+        return 0
+
+    def _take(self, key: Var | Step, size: int) -> int:
+        """The lowest gap that is large enough."""
+        size = -(-size // _LINE) * _LINE
+        start = 0
+        for begin, end in sorted(self._taken.values()):
+            if begin - start >= size:
+                break
+            start = max(start, end)
+        self._taken[key] = (start, start + size)
+        self.size = max(self.size, start + size)
+        return start
+
+
+def _may_overwrite(nest: Nest, old: Var, new: Var) -> bool:
+    """Whether each element of `old` is read at the very index at which `new` is written, and never again."""
+    if nest.is_column or len(nest.passes) != 1 or old.aval.dtype.itemsize != new.aval.dtype.itemsize:
+        return False
+    stores = [store for store in nest.stores if store.access.base is new]
+    accesses = [access for access in nest.reads if access.base is old]
+    return all(
+        nest.ops[store.op].level == "full"
+        and (access.strides, access.offset) == (store.access.strides, store.access.offset)
+        for store in stores
+        for access in accesses
+    ) and _bytes(old) == _bytes(new)
+
+
+def _bytes(var: Var) -> int:
+    return var.aval.size * var.aval.dtype.itemsize
