@@ -1,0 +1,204 @@
+"""A compiled program as a callable over NumPy arrays.
+
+Arguments are made contiguous, results are allocated, and one call of ctypes runs the whole program, without the GIL. What has
+no native code calls back. Imports the program's emitter and the engine; start reading at `NativeProgram.__call__`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import warnings as python_warnings
+from collections.abc import Callable, Sequence
+from copy import copy
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+
+from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.program import ENTRY, emit_program, scratch_bytes, supports
+from functrans.backends.llvm.scalar_warnings import WARNINGS
+from functrans.backends.llvm.target import host
+from functrans.compiler.nest import Nest
+from functrans.compiler.nodes import Node
+from functrans.compiler.plan import Argument, Output, Plan, make_plan
+from functrans.core.aval import ShapedArray
+from functrans.core.ir import Jaxpr, Literal, Var
+from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
+from functrans.core.source import trimmed
+from functrans.errors import FunctransError
+from functrans.typing import Array
+
+__all__ = ["NativeProgram"]
+
+_LINE = 64
+_ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
+_HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))
+
+
+class NativeProgram:
+    """A jaxpr as machine code."""
+
+    def __init__(self, jaxpr: Jaxpr) -> None:
+        self._original: Callable[[], Jaxpr] = lambda: jaxpr
+        self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.eqns)}
+        self.plan = make_plan(jaxpr, supports, scratch_bytes)
+        self._library = _compiled(self.plan)
+        self._entry = _ENTRY(self._library.address(ENTRY))
+        self._arguments = [(var.aval.shape, var.aval.dtype) for var in self.plan.arguments]
+        self._outputs = [
+            (atom.aval.shape, atom.aval.dtype) if self._is_output(i, atom) else None
+            for i, atom in enumerate(self.plan.results)
+        ]
+        self._arenas: list[Array] = []
+        self._failures: dict[int, Exception] = {}
+        self._host = _HOST(self._called_back)
+
+    def _is_output(self, number: int, atom: object) -> bool:
+        return isinstance(atom, Var) and self.plan.places[atom] == Output(number)
+
+    def __call__(self, *args: Array) -> Values:
+        """The results for concrete arguments."""
+        arrays = [_contiguous(arg, *type_) for arg, type_ in zip(args, self._arguments, strict=True)]
+        outs = [None if type_ is None else np.empty(*type_) for type_ in self._outputs]
+        arena = self._arenas.pop() if self._arenas else _aligned(self.plan.arena)
+        flags = ctypes.c_int64(0)
+        token = set_trace(EVAL)  # for what is called back
+        try:
+            pointers, results = _pointers(arrays), _pointers(outs)
+            status = self._entry(pointers, results, _address(arena), ctypes.addressof(flags), self._host)
+            if status:
+                self._fail(status - 1, arrays, outs, arena)
+        finally:
+            reset_trace(token)
+            self._arenas.append(arena)
+        if flags.value:
+            self._warn(flags.value)
+        return tuple(self._result(i, args, outs) for i in range(len(outs)))
+
+    def of(self, original: Callable[[], Jaxpr]) -> NativeProgram:
+        """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""
+        other = copy(self)
+        other._original = original
+        other._failures = {}
+        other._host = _HOST(other._called_back)
+        return other
+
+    def _result(self, number: int, args: Sequence[Array], outs: Sequence[Array | None]) -> Array:
+        atom = self.plan.results[number]
+        if isinstance(atom, Literal):
+            return strong(atom.value)
+        place = self.plan.places[atom]
+        if isinstance(place, Argument):
+            return strong(args[place.index])
+        assert isinstance(place, Output)
+        out = outs[place.index]
+        assert out is not None
+        return out if out.ndim else out[()]
+
+    # ---- callbacks and errors ----
+
+    def _called_back(self, number: int, pointers: Any) -> int:  # Any: a ctypes array of addresses
+        """Run a step by its primitive's NumPy implementation; 1 if it raised."""
+        node = self.plan.steps[number].work
+        assert isinstance(node, Node)
+        try:
+            operands = [_view(pointers[i], aval) for i, aval in enumerate(_operand_avals(node))]
+            for i, out in enumerate(self._evaluated(node, operands)):
+                _view(pointers[len(operands) + i], node.outs[i].aval)[...] = out
+        except Exception as error:
+            self._failures[get_ident()] = error
+            return 1
+        return 0
+
+    def _evaluated(self, node: Node, operands: Sequence[Array]) -> Values:
+        assert node.eqn is not None
+        token = set_trace(EVAL)
+        try:
+            return node.eqn.prim.impl(*(x if x.ndim else x[()] for x in operands), **node.eqn.params)
+        finally:
+            reset_trace(token)
+
+    def _fail(self, number: int, arrays: Sequence[Array], outs: Sequence[Array | None], arena: Array) -> None:
+        """Raise what the callback of a step raised; of a kernel that refused, what NumPy says of its operands."""
+        node = self.plan.steps[number].work
+        assert isinstance(node, Node)
+        error = self._failures.pop(get_ident(), None)
+        try:
+            if error is not None:
+                raise error
+            self._evaluated(node, [self._stored(ref.base, aval, arrays, outs, arena)
+                                   for ref, aval in zip(node.operands, _operand_avals(node), strict=True)])  # fmt: skip
+        except Exception as raised:
+            self._say_where(raised, node)
+            if isinstance(raised, FunctransError):
+                raise trimmed(raised)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
+            raise
+        raise AssertionError(f"the kernel of {node.eqn} refused operands that NumPy takes")
+
+    def _stored(
+        self, base: Var | Literal, aval: ShapedArray, arrays: Sequence[Array], outs: Sequence[Array | None], arena: Array
+    ) -> Array:
+        assert isinstance(base, Var)
+        place = self.plan.places[base]
+        if isinstance(place, Argument):
+            return arrays[place.index].reshape(aval.shape)
+        if isinstance(place, Output):
+            out = outs[place.index]
+            assert out is not None
+            return out.reshape(aval.shape)
+        return _view(_address(arena) + place.offset, aval)
+
+    def _say_where(self, error: Exception, node: Node) -> None:
+        eqn = self._original().eqns[self._numbers[id(node.eqn)]]
+        if isinstance(error, FunctransError) and eqn.source is not None:
+            error.where = eqn.source.place
+        else:
+            error.add_note(f"in `{eqn.prim}`, called at {eqn.source}")
+
+    def _warn(self, flags: int) -> None:
+        for bit, message in WARNINGS.items():
+            if flags & bit:
+                python_warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+def _compiled(plan: Plan) -> Library:
+    target = host()
+    return load(emit_program(plan, target).text(), target, (ENTRY,))
+
+
+def _operand_avals(node: Node) -> list[ShapedArray]:
+    return [ShapedArray(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
+
+
+# ---- memory ----
+
+
+def _contiguous(arg: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An argument as its memory is read: in C order, aligned, of the dtype."""
+    if type(arg) is np.ndarray and arg.flags.carray:
+        return arg
+    return np.require(strong(arg), dtype, ("C", "A")).reshape(shape)
+
+
+def _aligned(size: int) -> Array:
+    memory = np.empty(size + _LINE, np.uint8)
+    start = -_address(memory) % _LINE
+    return memory[start : start + size]
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _pointers(arrays: Sequence[Array | None]) -> Any:  # Any: a ctypes array
+    addresses = [0 if array is None else _address(array) for array in arrays]
+    return (ctypes.c_void_p * max(len(addresses), 1))(*addresses)
+
+
+def _view(address: int | None, aval: ShapedArray) -> Array:
+    """Memory as an array."""
+    size = aval.size * aval.dtype.itemsize
+    if not size:
+        return np.empty(aval.shape, aval.dtype)
+    return np.frombuffer((ctypes.c_char * size).from_address(address or 0), aval.dtype).reshape(aval.shape)

@@ -1,0 +1,121 @@
+"""A whole program as one LLVM function, which calls a function per nest and kernel.
+
+`i64 program(ptr arguments, ptr results, ptr arena, ptr warnings, ptr host)`: the first two point to arrays of pointers; the
+function gives 0, or the number of the step that failed, counted from 1. Nothing in it is an address, so that object code can be kept.
+Imports the compiler's plan and the emitters; start reading at `emit_program`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from functrans.backends.llvm.columns import ColumnEmitter
+from functrans.backends.llvm.elements import is_known
+from functrans.backends.llvm.families import FAMILIES
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
+from functrans.backends.llvm.nests import nest_variables
+from functrans.backends.llvm.rows import RowEmitter
+from functrans.backends.llvm.scalars import supports as has_operation
+from functrans.backends.llvm.target import Target
+from functrans.compiler.nest import Nest
+from functrans.compiler.nodes import Host, Node
+from functrans.compiler.plan import Argument, Output, Place, Plan
+from functrans.core.aval import ShapedArray
+from functrans.core.ir import Var
+from functrans.core.lowering import Lowering, Pointwise, Reduce
+
+__all__ = ["ENTRY", "emit_program", "scratch_bytes", "supports"]
+
+ENTRY = "program"
+
+
+def supports(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
+    """Whether there is native code; see `functrans.compiler.nodes.Supports`."""
+    dtypes = [aval.dtype for aval in ins]
+    if not all(is_known(aval.dtype) for aval in (*ins, *outs)):
+        return False
+    if isinstance(lowering, Pointwise):
+        params = lowering.emit.keywords if isinstance(lowering.emit, partial) else {}
+        return all(has_operation(name, dtypes, params) for name in lowering.needs)
+    if isinstance(lowering, Reduce):
+        return has_operation(lowering.combine, dtypes, {})
+    family = FAMILIES.get(type(lowering))
+    return family is not None and family.supports(lowering, ins, outs)
+
+
+def scratch_bytes(node: Node) -> int:
+    """What a kernel works in."""
+    family = FAMILIES.get(type(node.lowering))
+    return 0 if family is None else family.scratch_bytes(node.lowering, *_avals(node))
+
+
+def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
+    """Of a kernel's operands and results. The operands' shapes are those of the refs: a reshape is no copy."""
+    ins = [ShapedArray(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
+    return ins, [var.aval for var in node.outs]
+
+
+def emit_program(plan: Plan, target: Target) -> Module:
+    """The module of a plan."""
+    module = Module(target)
+    steps = [_emit_step(module, f"step{i}", step.work) for i, step in enumerate(plan.steps)]
+    f = Function(
+        module, ENTRY, [(name, PTR) for name in ("arguments", "results", "arena", "warnings", "host")], I64, exported=True
+    )
+    main = _Main(f, plan.places)
+    for i, (step, function) in enumerate(zip(plan.steps, steps, strict=True)):
+        if isinstance(step.work, Nest):
+            assert function is not None
+            f.call(function, *map(main.pointer, nest_variables(step.work)), main.warnings)
+            continue
+        if function is None:
+            status = main.call_host(i, step.work)
+        else:
+            status = f.call(function, *main.operands(step.work), main.at(step.scratch))
+        f.leave_if(f.icmp("ne", status, 0), i + 1)
+    f.ret(f.index(0))
+    return module
+
+
+def _emit_step(module: Module, name: str, work: Nest | Node) -> Function | None:
+    """The function of a step; none for a callback."""
+    if isinstance(work, Nest):
+        return (ColumnEmitter if work.is_column else RowEmitter)(module, name, work).emit()
+    if isinstance(work.lowering, Host):
+        return None
+    return FAMILIES[type(work.lowering)].emit(module, name, work.lowering, *_avals(work))
+
+
+class _Main:
+    """Where values lie, in the program's own function."""
+
+    def __init__(self, f: Function, places: Mapping[Var, Place]) -> None:
+        self._f = f
+        self._places = places
+        self._arguments, self._results, self._arena, self.warnings, self._host = f.args
+
+    def pointer(self, var: Var) -> Value:
+        place = self._places[var]
+        if isinstance(place, Argument):
+            return self._f.load(self._f.offset(self._arguments, place.index, PTR), PTR)
+        if isinstance(place, Output):
+            return self._f.load(self._f.offset(self._results, place.index, PTR), PTR)
+        return self.at(place.offset)
+
+    def at(self, offset: int) -> Value:
+        """A place in the arena."""
+        return self._f.offset(self._arena, offset, I8)
+
+    def operands(self, node: Node) -> list[Value]:
+        bases = [ref.base for ref in node.operands if isinstance(ref.base, Var)]
+        return [self.pointer(var) for var in (*bases, *node.outs)]
+
+    def call_host(self, number: int, node: Node) -> Value:
+        """Call back into Python with the step's number and the pointers of its operands and results."""
+        f, pointers = self._f, self.operands(node)
+        table = f.stack(PTR, max(len(pointers), 1))
+        for i, pointer in enumerate(pointers):
+            f.store(pointer, f.offset(table, i, PTR))
+        return f.call_pointer(self._host, I64, f.index(number), table)

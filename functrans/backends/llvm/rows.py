@@ -1,0 +1,195 @@
+"""Row nests: for each index of the outer loops, passes over the inner loops, whose innermost is run in vectors.
+
+The last few elements of the innermost loop are a vector of which not all lanes count. Imports `nests` and `reductions`;
+start reading at `RowEmitter.emit`, then `_innermost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from functrans.backends.llvm.elements import Element
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import Value
+from functrans.backends.llvm.nests import Env, NestEmitter
+from functrans.backends.llvm.reductions import Reduction, flat, tree, unflat
+from functrans.backends.llvm.scalars import Scalars
+from functrans.compiler.nest import Access, Pass
+from functrans.core.lowering import Pointwise
+
+__all__ = ["RowEmitter"]
+
+_LIGHT = 8
+"""A body of at most so many operations is repeated for several vectors in one turn of its loop."""
+_BLOCK = 16
+"""How many elements go into one lane of an accumulator before it is added to the totals."""
+
+
+@dataclass(slots=True)
+class _Row:
+    """One traversal of the inner loops: what is known before it, and the state of its reductions."""
+
+    one: Pass
+    env: Env
+    starts: dict[Access, Value]
+    reductions: list[Reduction]
+
+
+class RowEmitter(NestEmitter):
+    """Writes a row nest."""
+
+    def emit(self) -> Function:
+        self.emit_once()
+        with ExitStack() as loops:
+            lead = [loops.enter_context(self.f.loop(0, size)).index for size in self.nest.lead]
+            self._row(lead)
+        return self.finish()
+
+    def _row(self, lead: list[Value]) -> None:
+        env: Env = {}
+        accesses = dict.fromkeys([*self.nest.reads, *(store.access for store in self.nest.stores)])
+        starts = {access: self.offset(access, lead) for access in accesses}
+        self._outer(0, env, starts)
+        for number, one in enumerate(self.nest.passes):
+            row = _Row(one, env, starts, [self._reduction(i) for i in one.ops if self.nest.ops[i].reduces])
+            env.update(self._pass(row))
+            self._outer(number + 1, env, starts)
+
+    def _outer(self, stage: int, env: Env, starts: dict[Access, Value]) -> None:
+        """What is computed once per row, before a pass; and the reductions of the pass before that are stored."""
+        ops, scalars = self.nest.ops, self.scalars(1)
+        numbers = [i for i, op in enumerate(ops) if op.level == "outer" and op.stage == stage]
+        for number in numbers:
+            self.compute(number, scalars, env, starts.__getitem__)
+        reduced = [i for i, op in enumerate(ops) if op.reduces and op.stage == stage - 1]
+        for store in self.stores([*numbers, *reduced]):
+            self.store(store, scalars, env, starts.__getitem__, 0)
+
+    # ---- a pass ----
+
+    def _reduction(self, number: int) -> Reduction:
+        op = self.nest.ops[number]
+        assert op.reduces is not None
+        return Reduction(number, op.reduces.combine, op.node.outs[0].aval.dtype)
+
+    def _pass(self, row: _Row) -> Env:
+        """The elements that its reductions give."""
+        scalars = self.scalars(self.lanes if self.nest.inner else 1)
+        totals = [total for reduction in row.reductions for total in reduction.totals(scalars)]
+        totals = self._slow(row, [], totals, scalars)
+        results: Env = {}
+        for reduction in row.reductions:
+            count = len(reduction.totals(scalars))
+            results[reduction.op] = reduction.finish(scalars, totals[:count])
+            totals = totals[count:]
+        return results
+
+    def _slow(self, row: _Row, indices: list[Value], totals: list[Element], scalars: Scalars) -> list[Element]:
+        """The inner loops but the innermost, from the outside; totals go in and come out."""
+        depth = len(indices)
+        if depth >= len(self.nest.inner) - 1:
+            return self._innermost(row, indices, totals, scalars)
+        with self.f.loop(0, self.nest.inner[depth], carry=flat(totals)) as loop:
+            inside = self._slow(row, [*indices, loop.index], unflat(loop.carry, totals), scalars)
+            loop.next = flat(inside)
+        return unflat(loop.results, totals)
+
+    def _innermost(self, row: _Row, slow: list[Value], totals: list[Element], scalars: Scalars) -> list[Element]:
+        """The innermost loop: blocks of unrolled vectors, single vectors that are left, and the shorter vector."""
+        n, lanes = (self.nest.inner or (1,))[-1], scalars.lanes
+        unroll = self._unroll(row.one, n // lanes) if self.nest.inner else 1
+        step = unroll * lanes
+        bulk, vectors = n // step * step, n // lanes * lanes
+
+        def run(start: Value | int, stop: Value | int, count: int, found: list[Element]) -> list[Element]:
+            with self.f.loop(start, stop, count * lanes, carry=flat(found)) as loop:
+                inside = unflat(loop.carry, found)
+                for k in range(count):
+                    inside = self._body(row, [*slow, loop.index + k * lanes], scalars, inside, k, count)
+                loop.next = flat(inside)
+            return unflat(loop.results, found)
+
+        def blocks(start: int, stop: int, count: int) -> None:
+            nonlocal totals
+            if start == stop:
+                return
+            size = _BLOCK * count * lanes
+            if stop - start <= size or not any(reduction.is_compensated for reduction in row.reductions):
+                totals = self._merged(row, totals, run(start, stop, count, self._fresh(row, count, scalars)), scalars)
+                return
+            with self.f.loop(start, stop, size, carry=flat(totals)) as block:
+                end = self.f.minimum(block.index + size, self.f.index(stop))
+                found = run(block.index, end, count, self._fresh(row, count, scalars))
+                block.next = flat(self._merged(row, unflat(block.carry, totals), found, scalars))
+            totals = unflat(block.results, totals)
+
+        blocks(0, bulk, unroll)
+        blocks(bulk, vectors, 1)
+        if n % lanes:
+            rest = self.scalars(lanes, n % lanes)
+            found = self._body(row, [*slow, self.f.index(vectors)], rest, self._fresh(row, 1, rest), 0, 1)
+            totals = self._merged(row, totals, found, scalars)
+        return totals
+
+    def _unroll(self, one: Pass, vectors: int) -> int:
+        cost = sum(self._cost(i) for i in one.ops)
+        if cost > _LIGHT:
+            return 1
+        unroll = 8 if cost <= 3 else 4
+        while unroll > 1 and vectors < 2 * unroll:
+            unroll //= 2
+        return unroll
+
+    def _cost(self, number: int) -> int:
+        lowering = self.nest.ops[number].node.lowering
+        return lowering.cost if isinstance(lowering, Pointwise) else 1
+
+    # ---- the state of the reductions: for each `count` accumulators, one after the other ----
+
+    def _fresh(self, row: _Row, count: int, scalars: Scalars) -> list[Element]:
+        return [reduction.start(scalars) for reduction in row.reductions for _ in range(count)]
+
+    def _merged(
+        self, row: _Row, totals: Sequence[Element], found: Sequence[Element], scalars: Scalars
+    ) -> list[Element]:
+        """The totals with what accumulators hold."""
+        merged: list[Element] = []
+        count = len(found) // max(len(row.reductions), 1)
+        for i, reduction in enumerate(row.reductions):
+            width = len(reduction.totals(scalars))
+            mine = totals[len(merged) : len(merged) + width]
+            block = tree(reduction.combine, scalars, found[i * count : (i + 1) * count])
+            merged += reduction.merge(scalars, mine, block)
+        return merged
+
+    # ---- the body ----
+
+    def _body(
+        self, row: _Row, inner: list[Value], scalars: Scalars, found: list[Element], k: int, count: int
+    ) -> list[Element]:
+        """All operations of a pass for one vector of indices; what goes into accumulator k of each reduction."""
+        found, env = list(found), dict(row.env)
+        place = self._placed(row.starts, inner)
+        for number in row.one.reloads:
+            access = self.stores([number])[0].access
+            env[number] = self.load(access, scalars, place)
+        for number in row.one.ops:
+            op = self.nest.ops[number]
+            if op.reduces:
+                slot = [reduction.op for reduction in row.reductions].index(number) * count + k
+                x = self.operand(op.operands[0], op, scalars, env, place)
+                found[slot] = row.reductions[slot // count].add(scalars, found[slot], x)
+            else:
+                self.compute(number, scalars, env, place)
+        stage = self.nest.passes.index(row.one)
+        own = [i for i in row.one.ops if self.nest.ops[i].stage == stage and not self.nest.ops[i].reduces]
+        for store in self.stores(own):
+            self.store(store, scalars, env, place, self.stride(store.access))
+        return found
+
+    def _placed(self, starts: dict[Access, Value], inner: list[Value]) -> Callable[[Access], Value]:
+        depth = len(self.nest.lead)
+        indices = inner if self.nest.inner else []
+        return lambda access: starts[access] + self.offset(access, indices, depth)
