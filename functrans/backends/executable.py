@@ -1,25 +1,36 @@
 """From a jaxpr to a callable: the passes, the backend, and the cache from a jaxpr's structure to its program.
 
-Imports core, the compiler and the backends. Start reading at `compile_jaxpr`.
+The backend is machine code by llvmlite. NumPy's serves where there is no llvmlite, for dtypes that machine code does not
+have, and where the environment says FUNCTRANS_BACKEND=numpy. Imports core, the compiler and the backends. Start reading
+at `compile_jaxpr`.
 """
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from importlib.util import find_spec
 from threading import Lock
+from typing import TypeAlias
 
+from functrans.backends.llvm.elements import is_known
+from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
 from functrans.compiler.pipeline import optimize
+from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr, memoized
 from functrans.core.primitive import Values
 
 __all__ = ["Executable", "compile_jaxpr"]
 
+AnyProgram: TypeAlias = Program | NativeProgram
+
 _CACHE_SIZE = 1024
-_programs: OrderedDict[Hashable, Program] = OrderedDict()
+_programs: OrderedDict[Hashable, AnyProgram] = OrderedDict()
 _lock = Lock()
+_NATIVE = os.environ.get("FUNCTRANS_BACKEND", "llvm") == "llvm" and find_spec("llvmlite") is not None
 
 Executable = Callable[..., Values]
 """`(*arrays) -> results`, concrete values in and out; results may alias arguments."""
@@ -32,14 +43,27 @@ def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
     consts, key, flat = flat.consts, flat.key, flat.with_consts_as_inputs()
     program = _find(key)
     if program is None:
-        program = Program(optimize(flat))
+        program = _program(optimize(flat))
         _store(key, program)
     else:  # equations that are alike come from other lines of the user
         program = program.of(lambda: optimize(flat))
     return program if not consts else lambda *args: program(*consts, *args)
 
 
-def _find(key: Hashable) -> Program | None:
+def _program(jaxpr: Jaxpr) -> AnyProgram:
+    if _NATIVE and all(is_known(aval.dtype) for aval in _avals(jaxpr)):
+        return NativeProgram(jaxpr)
+    return Program(jaxpr)
+
+
+def _avals(jaxpr: Jaxpr) -> Iterator[ShapedArray]:
+    yield from jaxpr.in_avals
+    yield from jaxpr.out_avals
+    for eqn in jaxpr.eqns:
+        yield from (var.aval for var in eqn.outvars)
+
+
+def _find(key: Hashable) -> AnyProgram | None:
     with _lock:
         program = _programs.get(key)
         if program is not None:
@@ -47,7 +71,7 @@ def _find(key: Hashable) -> Program | None:
         return program
 
 
-def _store(key: Hashable, program: Program) -> None:
+def _store(key: Hashable, program: AnyProgram) -> None:
     with _lock:  # only a program that was made in full is ever stored
         _programs[key] = program
         if len(_programs) > _CACHE_SIZE:

@@ -92,9 +92,7 @@ class ColumnEmitter(NestEmitter):
         for reduction, tile in zip(self._reductions, self._tiles, strict=True):
             scalars.store(reduction.start(scalars), tile, column, 1)
 
-    def _rows(
-        self, lead: list[Value], rows: list[list[Value]], last: list[Value], first: Value, columns: int
-    ) -> None:
+    def _rows(self, lead: list[Value], rows: list[list[Value]], last: list[Value], first: Value, columns: int) -> None:
         def body(column: Value, scalars: Scalars) -> None:
             found = [self._row([*lead, *row, *last, first + column], scalars) for row in rows]
             for k, (reduction, tile) in enumerate(zip(self._reductions, self._tiles, strict=True)):
@@ -122,9 +120,7 @@ class ColumnEmitter(NestEmitter):
                     self.store(store, scalars, env, place, self.stride(store.access))
         return found
 
-    def _finish(
-        self, lead: list[Value], last: list[Value], first: Value, column: Value, scalars: Scalars
-    ) -> None:
+    def _finish(self, lead: list[Value], last: list[Value], first: Value, column: Value, scalars: Scalars) -> None:
         """The results of a tile, and what is made of them."""
         zeros = [self.f.index(0) for _ in self.nest.inner]
         indices = [*lead, *zeros, *last, first + column]

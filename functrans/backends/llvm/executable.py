@@ -19,10 +19,9 @@ from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.program import ENTRY, emit_program, scratch_bytes, supports
 from functrans.backends.llvm.scalar_warnings import WARNINGS
 from functrans.backends.llvm.target import host
-from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Node
 from functrans.compiler.plan import Argument, Output, Plan, make_plan
-from functrans.core.aval import ShapedArray
+from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Jaxpr, Literal, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
 from functrans.core.source import trimmed
@@ -47,9 +46,10 @@ class NativeProgram:
         self._entry = _ENTRY(self._library.address(ENTRY))
         self._arguments = [(var.aval.shape, var.aval.dtype) for var in self.plan.arguments]
         self._outputs = [
-            (atom.aval.shape, atom.aval.dtype) if self._is_output(i, atom) else None
-            for i, atom in enumerate(self.plan.results)
+            (aval.shape, aval.dtype) if self._is_output(i, atom) else None
+            for i, (atom, aval) in enumerate(zip(self.plan.results, jaxpr.out_avals, strict=True))
         ]
+        self._shapes = [aval.shape for aval in jaxpr.out_avals]
         self._arenas: list[Array] = []
         self._failures: dict[int, Exception] = {}
         self._host = _HOST(self._called_back)
@@ -94,6 +94,7 @@ class NativeProgram:
         assert isinstance(place, Output)
         out = outs[place.index]
         assert out is not None
+        out = out.reshape(self._shapes[number])
         return out if out.ndim else out[()]
 
     # ---- callbacks and errors ----
@@ -137,7 +138,12 @@ class NativeProgram:
         raise AssertionError(f"the kernel of {node.eqn} refused operands that NumPy takes")
 
     def _stored(
-        self, base: Var | Literal, aval: ShapedArray, arrays: Sequence[Array], outs: Sequence[Array | None], arena: Array
+        self,
+        base: Var | Literal,
+        aval: ShapedArray,
+        arrays: Sequence[Array],
+        outs: Sequence[Array | None],
+        arena: Array,
     ) -> Array:
         assert isinstance(base, Var)
         place = self.plan.places[base]
@@ -168,7 +174,7 @@ def _compiled(plan: Plan) -> Library:
 
 
 def _operand_avals(node: Node) -> list[ShapedArray]:
-    return [ShapedArray(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
+    return [shaped(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
 
 
 # ---- memory ----
@@ -201,4 +207,6 @@ def _view(address: int | None, aval: ShapedArray) -> Array:
     size = aval.size * aval.dtype.itemsize
     if not size:
         return np.empty(aval.shape, aval.dtype)
-    return np.frombuffer((ctypes.c_char * size).from_address(address or 0), aval.dtype).reshape(aval.shape)
+    memory: Any = (ctypes.c_char * size).from_address(address or 0)  # Any: NumPy's types do not know ctypes' arrays
+    array: Array = np.frombuffer(memory, aval.dtype).reshape(aval.shape)
+    return array

@@ -12,9 +12,9 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.scalars import Scalars
 from functrans.compiler.nest import Access, Nest, Op, Operand, Result, Store
+from functrans.core.aval import ShapedArray
 from functrans.core.ir import Literal, Var
 from functrans.core.lowering import Pointwise
-from functrans.core.aval import ShapedArray
 
 __all__ = ["Env", "NestEmitter", "nest_variables"]
 
@@ -65,7 +65,7 @@ class NestEmitter:
         self, operand: Operand, op: Op, scalars: Scalars, env: Env, place: Callable[[Access], Value]
     ) -> Element:
         if isinstance(operand, Literal):
-            return scalars.constant(operand.value, operand.aval.dtype)
+            return scalars.constant(operand.value.item(), operand.aval.dtype)
         if isinstance(operand, Result):
             element = env.get(operand.op) or self.once[operand.op]
             return scalars.splat(element) if element.parts[0].type.lanes == 1 else element
@@ -94,9 +94,13 @@ class NestEmitter:
         for store in self.stores(numbers):
             self.store(store, scalars, self.once, lambda access: self.f.index(access.offset), 0)
 
-    def offset(self, access: Access, indices: Sequence[Value], first: int = 0) -> Value:
-        """The offset that loop indices make, the first of them being that of loop number `first`."""
-        total = self.f.index(access.offset if first == 0 else 0)
+    def offset(self, access: Access, indices: Sequence[Value]) -> Value:
+        """How far from its base an access is at loop indices, in elements."""
+        return self.walked(access, indices, 0) + access.offset
+
+    def walked(self, access: Access, indices: Sequence[Value], first: int) -> Value:
+        """How far the indices of the loops from number `first` on lead."""
+        total = self.f.index(0)
         for index, stride in zip(indices, access.strides[first:], strict=False):
             total = total + index * stride
         return total

@@ -1,8 +1,8 @@
 """A whole program as one LLVM function, which calls a function per nest and kernel.
 
-`i64 program(ptr arguments, ptr results, ptr arena, ptr warnings, ptr host)`: the first two point to arrays of pointers; the
-function gives 0, or the number of the step that failed, counted from 1. Nothing in it is an address, so that object code can be kept.
-Imports the compiler's plan and the emitters; start reading at `emit_program`.
+`i64 program(ptr arguments, ptr results, ptr arena, ptr warnings, ptr host)`: the first two point to arrays of pointers; it gives
+0, or the number of the step that failed, counted from 1. Nothing in it is an address, so that object code can be kept. Imports
+the compiler's plan and the emitters; start reading at `emit_program`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from functrans.backends.llvm.target import Target
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.plan import Argument, Output, Place, Plan
-from functrans.core.aval import ShapedArray
+from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Var
 from functrans.core.lowering import Lowering, Pointwise, Reduce
 
@@ -53,7 +53,7 @@ def scratch_bytes(node: Node) -> int:
 
 def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
     """Of a kernel's operands and results. The operands' shapes are those of the refs: a reshape is no copy."""
-    ins = [ShapedArray(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
+    ins = [shaped(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
     return ins, [var.aval for var in node.outs]
 
 
@@ -62,7 +62,11 @@ def emit_program(plan: Plan, target: Target) -> Module:
     module = Module(target)
     steps = [_emit_step(module, f"step{i}", step.work) for i, step in enumerate(plan.steps)]
     f = Function(
-        module, ENTRY, [(name, PTR) for name in ("arguments", "results", "arena", "warnings", "host")], I64, exported=True
+        module,
+        ENTRY,
+        [(name, PTR) for name in ("arguments", "results", "arena", "warnings", "host")],
+        I64,
+        exported=True,
     )
     main = _Main(f, plan.places)
     for i, (step, function) in enumerate(zip(plan.steps, steps, strict=True)):

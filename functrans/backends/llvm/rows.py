@@ -192,4 +192,4 @@ class RowEmitter(NestEmitter):
     def _placed(self, starts: dict[Access, Value], inner: list[Value]) -> Callable[[Access], Value]:
         depth = len(self.nest.lead)
         indices = inner if self.nest.inner else []
-        return lambda access: starts[access] + self.offset(access, indices, depth)
+        return lambda access: starts[access] + self.walked(access, indices, depth)
