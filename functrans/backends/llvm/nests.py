@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from functrans.backends.llvm.elements import Element, register_type
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
@@ -65,7 +67,7 @@ class NestEmitter:
         self, operand: Operand, op: Op, scalars: Scalars, env: Env, place: Callable[[Access], Value]
     ) -> Element:
         if isinstance(operand, Literal):
-            return scalars.constant(operand.value.item(), operand.aval.dtype)
+            return scalars.constant(np.asarray(operand.value).item(), operand.aval.dtype)
         if isinstance(operand, Result):
             element = env.get(operand.op) or self.once[operand.op]
             return scalars.splat(element) if element.parts[0].type.lanes == 1 else element
