@@ -12,7 +12,7 @@ from typing import TypeAlias
 from functrans.compiler.layout import Layout, Ref
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Atom, Eqn, Jaxpr, Literal, Var
-from functrans.core.lowering import Lowering, Pointwise, Reduce, Remap, Reshape, View
+from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce, Remap, Reshape, View
 from functrans.typing import Shape
 
 __all__ = ["Copy", "Host", "Node", "Nodes", "Supports", "build"]
@@ -100,6 +100,8 @@ class _Builder:
         if isinstance(lowering, Reduce):
             self._reduce(lowering, operands[0], eqn)
             return
+        if isinstance(lowering, Contract):
+            lowering, operands = _untransposed(lowering, operands)
         if not isinstance(lowering, Pointwise):  # kernels read operands in C order
             operands = tuple(ref if ref.is_whole else self._copied(ref, eqn) for ref in operands)
         self._store(Node(lowering, operands, eqn.outvars, eqn))
@@ -146,6 +148,32 @@ class _Builder:
             self._store(Node(replace(lowering, axes=run), (operand,), (out,), eqn))
             operand = Ref.whole(out)
             axes = tuple(axis - sum(a < axis for a in run) for axis in axes if axis not in run)
+
+
+def _untransposed(lowering: Contract, operands: tuple[Ref, ...]) -> tuple[Contract, tuple[Ref, ...]]:
+    """The same product, of the arrays that its operands are transposes of."""
+    axes: list[tuple[int, ...]] = []
+    plain: list[Ref] = []
+    for ref in operands:
+        order = _permutation(ref)
+        axes.append(tuple(range(len(ref.layout.shape))) if order is None else order)
+        plain.append(ref if order is None else Ref.whole(ref.base))
+
+    def moved(pair: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        left, right = (tuple(order[axis] for axis in side) for order, side in zip(axes, pair, strict=True))
+        return left, right
+
+    same = Contract(moved(lowering.contracted), moved(lowering.batch), moved(lowering.free))
+    return same, tuple(plain)
+
+
+def _permutation(ref: Ref) -> tuple[int, ...] | None:
+    """The axes of the base in the order in which the ref has them, if it is no more than a transpose."""
+    shape = ref.base.aval.shape
+    if ref.axes is None or len(ref.axes) != len(shape) or sorted(ref.layout.shape) != sorted(shape):
+        return None
+    units = iter([axis for axis, n in enumerate(shape) if n == 1])
+    return tuple(next(units) if axis is None else axis for axis in ref.axes)
 
 
 def _last_run(shape: Shape, axes: tuple[int, ...]) -> tuple[int, ...]:

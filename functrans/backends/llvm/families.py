@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import Module
+from functrans.backends.llvm.kernels import contract
 from functrans.core.aval import ShapedArray
+from functrans.core.lowering import Contract
 
 __all__ = ["FAMILIES", "Family"]
 
@@ -20,7 +21,7 @@ Avals = Sequence[ShapedArray]
 class Family(NamedTuple):
     """A kind of kernel. Any: each family has data of its own type."""
 
-    emit: Callable[[Module, str, Any, Avals, Avals], Function]
+    emit: Callable[..., Function]
     """`(module, name, data, operands' avals, results' avals) -> i64 name(ptr operand, …, ptr result, …, ptr scratch)`.
 
     The function gives 0, or 1 where NumPy would raise: NumPy is then asked.
@@ -29,4 +30,6 @@ class Family(NamedTuple):
     scratch_bytes: Callable[[Any, Avals, Avals], int]
 
 
-FAMILIES: dict[type, Family] = {}
+FAMILIES: dict[type, Family] = {
+    Contract: Family(contract.emit, contract.supports, contract.scratch_bytes),
+}
