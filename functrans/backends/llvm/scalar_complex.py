@@ -13,13 +13,13 @@ from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.scalar_float import fabs, is_finite
 from functrans.typing import DType
 
-__all__ = ["COMPLEX", "ComplexOperation", "Pair"]
+__all__ = ["COMPLEX", "ComplexOperation", "Pair", "choose"]
 
 Pair: TypeAlias = tuple[Value, Value]
 ComplexOperation: TypeAlias = Callable[..., "Pair | Value"]
 
 
-def _choose(b: Lanes, mask: Value, x: Pair, y: Pair) -> Pair:
+def choose(b: Lanes, mask: Value, x: Pair, y: Pair) -> Pair:
     f = b.function
     return f.select(mask, x[0], y[0]), f.select(mask, x[1], y[1])
 
@@ -47,29 +47,29 @@ def _div(b: Lanes, _dtype: DType, x: Pair, y: Pair) -> Pair:
     f = b.function
     sizes = fabs(b, y[0]), fabs(b, y[1])
     turned = f.fcmp("ult", sizes[0], sizes[1])
-    small, great = _choose(b, turned, y, (y[1], y[0]))
-    along, across = _choose(b, turned, (x[1], x[0]), x)
+    small, great = choose(b, turned, y, (y[1], y[0]))
+    along, across = choose(b, turned, (x[1], x[0]), x)
     ratio = small / great
     scale = 1.0 / (great + small * ratio)
     product = along * ratio
     im = f.select(turned, product - across, across - product)
     is_zero = f.fcmp("oeq", sizes[0], 0) & f.fcmp("oeq", sizes[1], 0)
-    return _choose(b, is_zero, (x[0] / sizes[0], x[1] / sizes[0]), ((along + across * ratio) * scale, im * scale))
+    return choose(b, is_zero, (x[0] / sizes[0], x[1] / sizes[0]), ((along + across * ratio) * scale, im * scale))
 
 
 def _div_no_nan(b: Lanes, dtype: DType, x: Pair, y: Pair) -> Pair:
     zero = b.number(0, x[0].type.scalar)
-    return _choose(b, _ne(b, dtype, y, (zero, zero)), _div(b, dtype, x, y), (zero, zero))
+    return choose(b, _ne(b, dtype, y, (zero, zero)), _div(b, dtype, x, y), (zero, zero))
 
 
 def _reciprocal(b: Lanes, _dtype: DType, x: Pair) -> Pair:
     f = b.function
     turned = f.fcmp("ugt", fabs(b, x[1]), fabs(b, x[0]))
-    small, great = _choose(b, turned, x, (x[1], x[0]))
+    small, great = choose(b, turned, x, (x[1], x[0]))
     ratio = small / great
     scale = great + small * ratio
     one = b.number(1, ratio.type.scalar)
-    re, im = _choose(b, turned, (ratio, one), (one, ratio))
+    re, im = choose(b, turned, (ratio, one), (one, ratio))
     return re / scale, -im / scale
 
 
@@ -97,7 +97,7 @@ def _integer_pow(b: Lanes, dtype: DType, x: Pair, *, y: int) -> Pair:
         power = _power(b, x, y) if y > 0 else _div(b, dtype, one, _power(b, x, -y))
     at_zero = b.number(0.0 if y > 0 else float("nan"), kind)
     is_zero = f.fcmp("oeq", x[0], 0) & f.fcmp("oeq", x[1], 0)
-    return _choose(b, is_zero, (at_zero, at_zero), power)
+    return choose(b, is_zero, (at_zero, at_zero), power)
 
 
 # ---- comparisons: by the real part, then by the imaginary part ----
@@ -133,7 +133,7 @@ def _pick(better: ComplexOperation, *, number: bool) -> ComplexOperation:
     def operation(b: Lanes, dtype: DType, x: Pair, y: Pair) -> Pair:
         first = better(b, dtype, x, y)
         assert isinstance(first, Value)
-        return _choose(b, first | _is_nan(b, dtype, y if number else x), x, y)
+        return choose(b, first | _is_nan(b, dtype, y if number else x), x, y)
 
     return operation
 

@@ -26,6 +26,7 @@ from functrans.backends.llvm.ir import I1, Value
 from functrans.backends.llvm.math import FUNCTIONS
 from functrans.backends.llvm.scalar_cast import cast
 from functrans.backends.llvm.scalar_complex import COMPLEX, Pair
+from functrans.backends.llvm.scalar_complex_functions import COMPLEX_FUNCTIONS
 from functrans.backends.llvm.scalar_float import EXACT, FLOAT
 from functrans.backends.llvm.scalar_integer import BOOLEAN, INTEGER
 from functrans.backends.llvm.scalar_special import SPECIAL, compare_mixed
@@ -39,7 +40,7 @@ _TABLES: dict[str, Mapping[str, Callable[..., Value | Pair]]] = {
     "i": INTEGER,
     "u": INTEGER,
     "f": FLOAT,
-    "c": COMPLEX,
+    "c": COMPLEX | COMPLEX_FUNCTIONS,
 }
 _RESULTS: dict[str, DType] = {"bitwise_count": np.dtype(np.uint8), "frexp_exponent": np.dtype(np.int32)}
 
