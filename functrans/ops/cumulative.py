@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering_order import Cumulate, Cumulative, LinearRecurrence
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.arithmetic import mul, reciprocal, sub
@@ -61,7 +62,7 @@ def _recurrence_impl(a: Array, b: Array, *, axis: int, reverse: bool) -> tuple[A
     _check_shapes(a, b)
     out = np.empty(b.shape, b.dtype)
     target, a, b = (np.moveaxis(_directed(x, axis, reverse), axis, 0) for x in (out, a, b))
-    if 0 < b.size < _FEW_LINES * len(b):
+    if _is_of_few_lines(b.size, len(b)):
         lines = (x.reshape(len(b), -1).T.tolist() for x in (a, b))
         target[...] = np.array([_line(*line) for line in zip(*lines, strict=True)]).T.reshape(b.shape)
     elif b.size:
@@ -70,6 +71,10 @@ def _recurrence_impl(a: Array, b: Array, *, axis: int, reverse: bool) -> tuple[A
             np.multiply(a[i], target[i - 1], out=target[i, ...])
             target[i] += b[i]
     return (out,)
+
+
+def _is_of_few_lines(size: int, length: int) -> bool:
+    return 0 < size < _FEW_LINES * length
 
 
 def _check_shapes(a: Array | ShapedArray, b: Array | ShapedArray) -> None:
@@ -129,7 +134,15 @@ def _recurrence_batch(
 
 
 linear_recurrence_p: Primitive = Primitive(
-    "linear_recurrence", _recurrence_impl, _recurrence_aval, _recurrence_vjp, _recurrence_jvp, _recurrence_batch
+    "linear_recurrence",
+    _recurrence_impl,
+    _recurrence_aval,
+    _recurrence_vjp,
+    _recurrence_jvp,
+    _recurrence_batch,
+    lower=lambda avals, params: LinearRecurrence(
+        params["axis"], params["reverse"], _is_of_few_lines(avals[0].size, avals[0].shape[params["axis"]])
+    ),
 )
 
 
@@ -166,6 +179,7 @@ cumsum_p = linear(
     _same_aval("cumsum", NUMERIC),
     lambda g, _x, *, axis, reverse: cumsum(g, axis, not reverse),
     lambda _size, x, *, axis, reverse: cumsum(x, axis + 1, reverse),
+    lower=lambda _avals, params: Cumulative("add", **params),
 )
 
 
@@ -187,7 +201,7 @@ FactorsOf: TypeAlias = Callable[[Array, Array, int, bool], _Factors]
 """`(out, x, axis, reverse) -> factors` of the derivative, in differentiable operations."""
 
 
-def _cumulative(name: str, ufunc: np.ufunc, accepts: str, factors_of: FactorsOf) -> Primitive:
+def _cumulative(name: str, ufunc: np.ufunc, combine: Cumulate, accepts: str, factors_of: FactorsOf) -> Primitive:
     value, same_aval = _accumulate(ufunc), _same_aval(name, accepts)
 
     def vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
@@ -218,6 +232,7 @@ def _cumulative(name: str, ufunc: np.ufunc, accepts: str, factors_of: FactorsOf)
             prim.bind(*args, axis=params["axis"] + 1, reverse=params["reverse"]),
             (True,),
         ),
+        lower=lambda _avals, params: Cumulative(combine, **params),
     )
     return prim
 
@@ -227,6 +242,7 @@ def _cumulative(name: str, ufunc: np.ufunc, accepts: str, factors_of: FactorsOf)
 cumprod_p = _cumulative(
     "cumprod",
     np.multiply,
+    "mul",
     NUMERIC,
     lambda out, x, axis, reverse: _Factors(x, previous(out, axis, reverse, 1.0), None),
 )
@@ -249,7 +265,7 @@ def _logsumexp_factors(out: Array, x: Array, axis: int, reverse: bool) -> _Facto
     return _Factors(exp(sub(previous(out, axis, reverse, -np.inf), level)), exp(sub(x, level)), None)
 
 
-cumlogsumexp_p = _cumulative("cumlogsumexp", np.logaddexp, FLOATING, _logsumexp_factors)
+cumlogsumexp_p = _cumulative("cumlogsumexp", np.logaddexp, "logaddexp", FLOATING, _logsumexp_factors)
 
 
 def cumlogsumexp(operand: Array, axis: int = 0, reverse: bool = False) -> Array:
@@ -272,7 +288,7 @@ def _extremum_factors(out: Array, x: Array, axis: int, reverse: bool) -> _Factor
     return _Factors(a, w, reciprocal(linear_recurrence(a, w, axis, reverse)))
 
 
-cummax_p = _cumulative("cummax", np.maximum, ANY, _extremum_factors)
+cummax_p = _cumulative("cummax", np.maximum, "max", ANY, _extremum_factors)
 
 
 def cummax(operand: Array, axis: int = 0, reverse: bool = False) -> Array:
@@ -283,7 +299,7 @@ def cummax(operand: Array, axis: int = 0, reverse: bool = False) -> Array:
     return cummax_p.bind(operand, axis=axis, reverse=reverse)[0]
 
 
-cummin_p = _cumulative("cummin", np.minimum, ANY, _extremum_factors)
+cummin_p = _cumulative("cummin", np.minimum, "min", ANY, _extremum_factors)
 
 
 def cummin(operand: Array, axis: int = 0, reverse: bool = False) -> Array:

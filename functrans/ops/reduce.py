@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import index
+from typing import Literal
 
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering import Combine, Reduce
+from functrans.core.lowering_order import ExtremumPosition
 from functrans.core.primitive import JvpRule, LocallyConstant, Maybes, Params, Primitive, Values, VjpRule, aval_of
 from functrans.errors import EmptyReductionError, OperandError, ParameterError
 from functrans.ops.arithmetic import div, mul
@@ -193,7 +195,7 @@ def reduce_xor(operand: Array, axes: Sequence[int]) -> Array:
 _INDEX = np.dtype(np.intp)
 
 
-def _arg(name: str, position: Callable[..., Array]) -> Primitive:
+def _arg(name: str, position: Callable[..., Array], extremum: Literal["max", "min"]) -> Primitive:
     """The position of an extremum along one axis, by NumPy's argmax or argmin."""
 
     def abstract_eval(aval: ShapedArray, *, axis: int, index_dtype: DType) -> tuple[ShapedArray]:
@@ -215,11 +217,12 @@ def _arg(name: str, position: Callable[..., Array]) -> Primitive:
         constant,
         constant,
         batch,
+        lower=lambda _avals, params: ExtremumPosition(extremum, params["axis"]),
     )
     return prim
 
 
-argmax_p = _arg("argmax", np.argmax)
+argmax_p = _arg("argmax", np.argmax, "max")
 
 
 def argmax(operand: Array, axis: int, index_dtype: DTypeLike = _INDEX) -> Array:
@@ -227,7 +230,7 @@ def argmax(operand: Array, axis: int, index_dtype: DTypeLike = _INDEX) -> Array:
     return argmax_p.bind(operand, axis=index(axis), index_dtype=np.dtype(index_dtype))[0]
 
 
-argmin_p = _arg("argmin", np.argmin)
+argmin_p = _arg("argmin", np.argmin, "min")
 
 
 def argmin(operand: Array, axis: int, index_dtype: DTypeLike = _INDEX) -> Array:

@@ -12,6 +12,7 @@ from typing import TypeAlias, overload
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering_order import Argsort, Sort, TopK
 from functrans.core.primitive import LocallyConstant, Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.broadcast import broadcast_batch
@@ -169,6 +170,7 @@ argsort_p: Primitive = Primitive(
     _indices_constant,
     _indices_constant,
     lambda size, args, batched, params: _batch_along(argsort_p, size, args, batched, params),
+    lower=lambda _avals, params: Argsort(params["axis"]),
 )
 
 
@@ -225,6 +227,7 @@ sort_p: Primitive = Primitive(
     _sort_vjp,
     _sort_jvp,
     lambda size, args, batched, params: _batch_along(sort_p, size, args, batched, params),
+    lower=lambda _avals, params: Sort(params["axis"], params["num_keys"]),
 )
 
 
@@ -302,6 +305,7 @@ top_k_p: Primitive = Primitive(
     _top_k_vjp,
     _top_k_jvp,
     lambda size, args, batched, params: (top_k_p.bind(*args, **params), (True, True)),
+    lower=lambda _avals, _params: TopK(),
 )
 
 

@@ -1,0 +1,162 @@
+"""`Cumulative` and `LinearRecurrence`: each result from the one before it, in NumPy's order, so equal to NumPy's bit for bit.
+
+Along the last axis a few lines go side by side, as each waits for its own last result; along another axis a row follows
+the row before it. Start reading at `emit`. Imports `lines`, `extremum_position`, `scalars`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from functrans.backends.llvm.elements import Element
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
+from functrans.backends.llvm.kernels.extremum_position import bytes_of, in_columns, pointer_at
+from functrans.backends.llvm.kernels.lines import Lines
+from functrans.backends.llvm.scalars import Scalars
+from functrans.backends.llvm.scalars import supports as has_operation
+from functrans.core.aval import ShapedArray
+from functrans.core.lowering_order import Cumulative, LinearRecurrence
+from functrans.typing import DType
+
+__all__ = ["emit", "scratch_bytes", "supports"]
+
+_TOGETHER = 4
+"""Lines that go side by side."""
+_ROW = 1024
+"""Elements of a row after which the next row is begun: the last ones are still in the nearest cache."""
+
+Step: TypeAlias = Callable[[Scalars, Element, Sequence[Element]], Element]
+"""`(b, the result before, the operands here) -> result`."""
+
+
+def supports(spec: Cumulative | LinearRecurrence, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
+    dtype = _computed(spec, ins[0].dtype)
+    needed = (spec.combine,) if isinstance(spec, Cumulative) else ("add", "mul")
+    return all(has_operation(name, [dtype, dtype], {}) for name in needed)
+
+
+def scratch_bytes(spec: Cumulative | LinearRecurrence, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
+    return 0
+
+
+def emit(
+    module: Module,
+    name: str,
+    spec: Cumulative | LinearRecurrence,
+    ins: Sequence[ShapedArray],
+    outs: Sequence[ShapedArray],
+) -> Function:
+    """`i64 (ptr in …, ptr out, ptr scratch)`, 0."""
+    dtype, lines = bytes_of(ins[0].dtype), Lines.along(ins[0].shape, spec.axis)
+    names = [*(f"a{k}" for k in range(len(ins))), "out", "scratch"]
+    f = Function(module, name, [(p, PTR) for p in names], I64, noalias=names[:-1])
+    if outs[0].size:
+        wide = _computed(spec, dtype)
+        recurrence = _Recurrence(f, lines, spec.reverse, dtype, wide, _step(spec))
+        if lines.inner == 1 or wide != dtype:
+            recurrence.along()
+        else:
+            recurrence.across()
+    f.ret(f.index(0))
+    return f
+
+
+def _computed(spec: Cumulative | LinearRecurrence, dtype: DType) -> DType:
+    if isinstance(spec, LinearRecurrence) and spec.in_double:
+        return np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
+    return bytes_of(dtype)
+
+
+def _step(spec: Cumulative | LinearRecurrence) -> Step:
+    if isinstance(spec, LinearRecurrence):
+        return lambda b, before, here: b.call("add", b.call("mul", here[0], before), here[1])
+    name = spec.combine
+    return lambda b, before, here: b.call(name, before, here[0])
+
+
+class _Recurrence:
+    """Writes the loops of one kernel, whose operands and result are the function's first parameters."""
+
+    def __init__(self, f: Function, lines: Lines, reverse: bool, dtype: DType, wide: DType, step: Step) -> None:
+        self._f, self._lines, self._reverse, self._dtype, self._wide, self._step = f, lines, reverse, dtype, wide, step
+        *self._operands, self._out = f.args[:-1]
+
+    def _index(self, place: Value, inner: Value) -> Value:
+        """Of the element at a place along the axis, counted from where the recurrence begins."""
+        along = self._f.index(self._lines.length - 1) - place if self._reverse else place
+        return along * self._lines.inner + inner
+
+    def _load(self, b: Scalars, pointers: Sequence[Value], index: Value) -> list[Element]:
+        return [b.cast(b.load(pointer, self._dtype, index), self._wide) for pointer in pointers]
+
+    def _store(self, b: Scalars, element: Element, pointer: Value, index: Value) -> None:
+        b.store(b.cast(element, self._dtype), pointer, index)
+
+    # ---- along lines ----
+
+    def along(self) -> None:
+        """The last results are carried in registers."""
+        f, lines = self._f, self._lines
+        whole = lines.outer - lines.outer % _TOGETHER
+        for start, stop, together in ((0, whole, _TOGETHER), (whole, lines.outer, 1)):
+            if start < stop:
+                with f.loop(start, stop, together) as outer, f.loop(0, lines.inner) as inner:
+                    self._together(outer.index, inner.index, together)
+
+    def _together(self, outer: Value, inner: Value, count: int) -> None:
+        f, b, size = self._f, Scalars(self._f, 1), self._lines.length * self._lines.inner
+        lines = [
+            [pointer_at(f, pointer, (outer + k) * size, self._dtype) for pointer in (*self._operands, self._out)]
+            for k in range(count)
+        ]
+        first = self._index(f.index(0), inner)
+        results = []
+        for *operands, out in lines:
+            results.append(self._load(b, operands, first)[-1])
+            self._store(b, results[-1], out, first)
+        with f.loop(1, self._lines.length, carry=[part for x in results for part in x.parts]) as loop:
+            here, width = self._index(loop.index, inner), len(results[0].parts)
+            following: list[Value] = []
+            for k, (*operands, out) in enumerate(lines):
+                before = Element(self._wide, tuple(loop.carry[k * width : (k + 1) * width]))
+                result = self._step(b, before, self._load(b, operands, here))
+                self._store(b, result, out, here)
+                following += result.parts
+            loop.next = following
+
+    # ---- across lines ----
+
+    def across(self) -> None:
+        """The last row of results is read again from memory."""
+        f, lines = self._f, self._lines
+        size = lines.length * lines.inner
+        whole = lines.inner - lines.inner % _ROW
+        with f.loop(0, lines.outer) as outer:
+            for start, stop, row in ((0, whole, _ROW), (whole, lines.inner, lines.inner - whole)):
+                if start < stop:
+                    with f.loop(start, stop, row) as block:
+                        at = outer.index * size + block.index
+                        pointers = [pointer_at(f, p, at, self._dtype) for p in (*self._operands, self._out)]
+                        self._rows(pointers[:-1], pointers[-1], row)
+
+    def _rows(self, operands: Sequence[Value], out: Value, width: int) -> None:
+        f, zero = self._f, self._f.index(0)
+        lanes = 2 * f.module.lanes(I64 if self._dtype.itemsize >= 8 else I32)
+
+        def begin(b: Scalars, column: Value) -> None:
+            index = self._index(zero, column)
+            self._store(b, self._load(b, operands, index)[-1], out, index)
+
+        in_columns(f, width, lanes, begin)
+        with f.loop(1, self._lines.length) as loop:
+
+            def follow(b: Scalars, column: Value) -> None:
+                (before,) = self._load(b, [out], self._index(loop.index - 1, column))
+                here = self._index(loop.index, column)
+                self._store(b, self._step(b, before, self._load(b, operands, here)), out, here)
+
+            in_columns(f, width, lanes, follow)
