@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from functrans.backends.llvm.ir import Value
-from functrans.backends.llvm.math import error_function, exponential, trigonometric
+from functrans.backends.llvm.math import error_function, exponential, inverse_trigonometric, trigonometric
 
 __all__ = ["FUNCTIONS"]
 
@@ -23,6 +23,11 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "sin": trigonometric.sin,
     "cos": trigonometric.cos,
     "tan": trigonometric.tan,
+    "asin": inverse_trigonometric.asin,
+    "acos": inverse_trigonometric.acos,
+    "atan": inverse_trigonometric.atan,
+    "atan2": inverse_trigonometric.atan2,
     # ---- error function ----
     "erf": error_function.erf,
+    "erfc": error_function.erfc,
 }

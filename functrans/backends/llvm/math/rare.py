@@ -26,16 +26,17 @@ def rarely(f: Function, mask: Value, usual: Value, rare: Callable[[], Value]) ->
     return f.choose(any_lane(f, mask), rare, lambda: usual)
 
 
-def called(f: Function, name: str, build: Callable[[Function, Value], Value], x: Value) -> Value:
-    """`build(f, x)` by calling a function of its own, which the module holds once for the type of x."""
-    full = f"{name}.{x.type.suffix}"
+def called(f: Function, name: str, build: Callable[..., Value], *args: Value) -> Value:
+    """`build(f, *args)` by calling a function of its own, which the module holds once for the type of the operands."""
+    kind = args[0].type
+    full = f"{name}.{kind.suffix}"
 
     def made() -> Function:
-        function = Function(f.module, full, [("x", x.type)], x.type)
-        function.ret(build(function, function.args[0]))
+        function = Function(f.module, full, [(f"x{k}", kind) for k in range(len(args))], kind)
+        function.ret(build(function, *function.args))
         return function
 
-    return f.call(f.module.shared(full, made), x)
+    return f.call(f.module.shared(full, made), *args)
 
 
 def in_double(f: Function, function: Callable[[Function, Value], Value], x: Value) -> Value:
