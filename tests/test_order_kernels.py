@@ -3,7 +3,6 @@
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functrans.backends.llvm.engine import Library, assembly, load
+from functrans.backends.llvm.families import FAMILIES
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Type
-from functrans.backends.llvm.kernels import cumulative, extremum_position, sort, top_k
 from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort, largest
 from functrans.backends.llvm.target import Target, host
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 from functrans.core.primitive import Primitive
 from functrans.ops.cumulative import cummax_p, cummin_p, cumprod_p, cumsum_p, linear_recurrence_p
 from functrans.ops.reduce import argmax_p, argmin_p
@@ -26,14 +24,6 @@ from functrans.ops.sort import argsort_p, sort_p, top_k_p
 from functrans.typing import DType, Shape
 
 DTYPES = [np.dtype(code) for code in "?bhilBHILefdFD"]
-FAMILIES: dict[type, ModuleType] = {
-    Sort: sort,
-    Argsort: sort,
-    TopK: top_k,
-    Cumulative: cumulative,
-    LinearRecurrence: cumulative,
-    ExtremumPosition: extremum_position,
-}
 GUARD = 64
 MARK = 0xA5
 
@@ -77,7 +67,7 @@ class Kernels:
         for k, one in enumerate(cases):
             assert one.primitive.lower is not None
             spec: Any = one.primitive.lower(one.ins, one.keywords)
-            family: Any = FAMILIES[type(spec)]
+            family = FAMILIES[type(spec)]
             assert family.supports(spec, one.ins, one.outs), one
             kernel = family.emit(module, f"kernel{k}", spec, one.ins, one.outs)
             f = Function(module, f"run{k}", [(f"p{i}", PTR) for i in range(len(kernel.args))], I64, exported=True)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.kernels import contract
+from functrans.backends.llvm.kernels import contract, cumulative, extremum_position, sort, top_k
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
+from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 
 __all__ = ["FAMILIES", "Family"]
 
@@ -32,4 +33,10 @@ class Family(NamedTuple):
 
 FAMILIES: dict[type, Family] = {
     Contract: Family(contract.emit, contract.supports, contract.scratch_bytes),
+    Sort: Family(sort.emit, sort.supports, sort.scratch_bytes),
+    Argsort: Family(sort.emit, sort.supports, sort.scratch_bytes),
+    TopK: Family(top_k.emit, top_k.supports, top_k.scratch_bytes),
+    Cumulative: Family(cumulative.emit, cumulative.supports, cumulative.scratch_bytes),
+    LinearRecurrence: Family(cumulative.emit, cumulative.supports, cumulative.scratch_bytes),
+    ExtremumPosition: Family(extremum_position.emit, extremum_position.supports, extremum_position.scratch_bytes),
 }
