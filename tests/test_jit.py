@@ -22,7 +22,6 @@ import pytest
 
 from functrans import disable_jit, grad, jit, jvp, lax, tree, vmap
 from functrans.backends import executable
-from functrans.backends.numpy import Program
 from functrans.core.primitive import EVAL, current_trace
 from functrans.errors import ConcretizationError, FunctransError, LeakedTracerError, NonArrayInputError
 
@@ -526,7 +525,7 @@ def test_an_exception_leaves_the_cache_usable() -> None:
     assert function(1.0) == 2.0
 
 
-@pytest.mark.parametrize("place", ["_trace", "optimize", "Program", "inline", "_store"])
+@pytest.mark.parametrize("place", ["_trace", "optimize", "_program", "inline", "_store"])
 def test_an_interrupt_leaves_the_cache_usable(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_args: object) -> Any:
         raise KeyboardInterrupt
@@ -538,7 +537,7 @@ def test_an_interrupt_leaves_the_cache_usable(place: str, monkeypatch: pytest.Mo
         with pytest.raises(KeyboardInterrupt):
             function(1.0)
     assert current_trace() is EVAL
-    assert function(1.0) == np.arctan(1.0) * 2.5
+    np.testing.assert_allclose(function(1.0), np.arctan(1.0) * 2.5, rtol=1e-15)
 
 
 def test_an_index_out_of_range_names_the_line() -> None:
@@ -604,7 +603,7 @@ def test_threads_call_one_function_at_once() -> None:
         right = True
         for i in range(50):
             x = np.full((1 + i % 3, 3), float(number + i))
-            right &= bool(np.array_equal(function(x), np.sin(x) * scale))
+            right &= bool(np.allclose(function(x), np.sin(x) * scale, rtol=1e-15, atol=0))
         return right
 
     with ThreadPoolExecutor(6) as pool:
@@ -686,8 +685,7 @@ def test_a_program_holds_no_captured_array(monkeypatch: pytest.MonkeyPatch) -> N
     function = jit(lambda x: x * np.arange(1000.0))
     function(1.0)
     (program,) = executable._programs.values()
-    assert isinstance(program, Program)
-    reachable, pending = set[int](), [program]
+    reachable, pending = set[int](), gc.get_referents(program)
     while pending:
         value: Any = pending.pop()
         if id(value) not in reachable and not isinstance(value, type | type(gc)):

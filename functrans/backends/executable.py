@@ -30,7 +30,7 @@ AnyProgram: TypeAlias = Program | NativeProgram
 _CACHE_SIZE = 1024
 _programs: OrderedDict[Hashable, AnyProgram] = OrderedDict()
 _lock = Lock()
-_NATIVE = os.environ.get("FUNCTRANS_BACKEND", "numpy") == "llvm" and find_spec("llvmlite") is not None
+_NATIVE = os.environ.get("FUNCTRANS_BACKEND", "llvm") == "llvm" and find_spec("llvmlite") is not None
 
 Executable = Callable[..., Values]
 """`(*arrays) -> results`, concrete values in and out; results may alias arguments."""

@@ -7,7 +7,6 @@ no native code calls back. Imports the program's emitter and the engine; start r
 from __future__ import annotations
 
 import ctypes
-import warnings as python_warnings
 from collections.abc import Callable, Sequence
 from copy import copy
 from threading import get_ident
@@ -17,8 +16,9 @@ import numpy as np
 
 from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.program import ENTRY, emit_program, scratch_bytes, supports
-from functrans.backends.llvm.scalar_warnings import WARNINGS
+from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.target import host
+from functrans.backends.numpy import Program
 from functrans.compiler.nodes import Node
 from functrans.compiler.plan import Argument, Output, Plan, make_plan
 from functrans.core.aval import ShapedArray, shaped
@@ -68,12 +68,14 @@ class NativeProgram:
             pointers, results = _pointers(arrays), _pointers(outs)
             status = self._entry(pointers, results, _address(arena), ctypes.addressof(flags), self._host)
             if status:
-                self._fail(status - 1, arrays, outs, arena)
+                self._fail(status - 1, args)
         finally:
             reset_trace(token)
             self._arenas.append(arena)
+        if flags.value & FAILED:
+            self._refuse(args)
         if flags.value:
-            self._warn(flags.value)
+            say_again(flags.value)
         return tuple(self._result(i, args, outs) for i in range(len(outs)))
 
     def of(self, original: Callable[[], Jaxpr]) -> NativeProgram:
@@ -120,40 +122,21 @@ class NativeProgram:
         finally:
             reset_trace(token)
 
-    def _fail(self, number: int, arrays: Sequence[Array], outs: Sequence[Array | None], arena: Array) -> None:
-        """Raise what the callback of a step raised; of a kernel that refused, what NumPy says of its operands."""
+    def _fail(self, number: int, args: Sequence[Array]) -> None:
+        """Raise what the callback of a step raised; where a kernel refused its operands, what NumPy says of them."""
+        error = self._failures.pop(get_ident(), None)
+        if error is None:
+            self._refuse(args)
+            return
         node = self.plan.steps[number].work
         assert isinstance(node, Node)
-        error = self._failures.pop(get_ident(), None)
-        try:
-            if error is not None:
-                raise error
-            self._evaluated(node, [self._stored(ref.base, aval, arrays, outs, arena)
-                                   for ref, aval in zip(node.operands, _operand_avals(node), strict=True)])  # fmt: skip
-        except Exception as raised:
-            self._say_where(raised, node)
-            if isinstance(raised, FunctransError):
-                raise trimmed(raised)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
-            raise
-        raise AssertionError(f"the kernel of {node.eqn} refused operands that NumPy takes")
+        self._say_where(error, node)
+        raise trimmed(error) if isinstance(error, FunctransError) else error
 
-    def _stored(
-        self,
-        base: Var | Literal,
-        aval: ShapedArray,
-        arrays: Sequence[Array],
-        outs: Sequence[Array | None],
-        arena: Array,
-    ) -> Array:
-        assert isinstance(base, Var)
-        place = self.plan.places[base]
-        if isinstance(place, Argument):
-            return arrays[place.index].reshape(aval.shape)
-        if isinstance(place, Output):
-            out = outs[place.index]
-            assert out is not None
-            return out.reshape(aval.shape)
-        return _view(_address(arena) + place.offset, aval)
+    def _refuse(self, args: Sequence[Array]) -> None:
+        """Run the program on NumPy, which raises the error and says where."""
+        Program(self._original())(*args)
+        raise AssertionError("machine code refused what NumPy takes")
 
     def _say_where(self, error: Exception, node: Node) -> None:
         eqn = self._original().eqns[self._numbers[id(node.eqn)]]
@@ -162,15 +145,12 @@ class NativeProgram:
         else:
             error.add_note(f"in `{eqn.prim}`, called at {eqn.source}")
 
-    def _warn(self, flags: int) -> None:
-        for bit, message in WARNINGS.items():
-            if flags & bit:
-                python_warnings.warn(message, RuntimeWarning, stacklevel=4)
-
 
 def _compiled(plan: Plan) -> Library:
     target = host()
-    return load(emit_program(plan, target).text(), target, (ENTRY,))
+    module = emit_program(plan, target)
+    symbols = {name: address() for name, address in module.addresses.items()}
+    return load(module.text(), target, (ENTRY,), symbols)
 
 
 def _operand_avals(node: Node) -> list[ShapedArray]:

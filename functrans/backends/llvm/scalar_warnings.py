@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DIVIDE", "FAILED", "INVALID", "OVERFLOW", "WARNINGS", "warning_bit"]
+import numpy as np
+
+__all__ = ["say_again", "DIVIDE", "FAILED", "INVALID", "OVERFLOW", "WARNINGS", "warning_bit"]
 
 DIVIDE: Final = "divide by zero"
 OVERFLOW: Final = "overflow"
@@ -25,6 +27,17 @@ WARNINGS: dict[int, str] = {1 << i: f"{event} encountered in {name}" for i, (_, 
 
 FAILED: Final = 1 << 62
 """The bit that says that NumPy's implementation would have raised: it is to be run, for its message."""
+
+
+def say_again(flags: int) -> None:
+    """Let NumPy warn of what was noted, as the user's `np.errstate` has it."""
+    for bit, (_, event, name) in zip(WARNINGS, _NOTED, strict=True):
+        if flags & bit:
+            ufunc, zero = getattr(np, name), np.int64(0)
+            if name == "reciprocal":
+                ufunc(zero)
+            else:
+                ufunc(*((np.iinfo(np.int64).min, np.int64(-1)) if event == OVERFLOW else (np.int64(1), zero)))
 
 
 def warning_bit(primitive: str, event: str) -> int:
