@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from functrans.backends.llvm.ir import Value
-from functrans.backends.llvm.math import error_function, exponential, inverse_trigonometric, trigonometric
+from functrans.backends.llvm.math import (
+    error_function,
+    exponential,
+    hyperbolic,
+    inverse_trigonometric,
+    logarithm,
+    power,
+    trigonometric,
+)
 
 __all__ = ["FUNCTIONS"]
 
@@ -19,6 +27,28 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "exp": exponential.exp,
     "exp2": exponential.exp2,
     "expm1": exponential.expm1,
+    # ---- logarithm ----
+    "log": logarithm.log,
+    "log2": logarithm.log2,
+    "log10": logarithm.log10,
+    "log1p": logarithm.log1p,
+    "asinh": logarithm.asinh,
+    "acosh": logarithm.acosh,
+    "atanh": logarithm.atanh,
+    # ---- hyperbolic ----
+    "sinh": hyperbolic.sinh,
+    "cosh": hyperbolic.cosh,
+    "tanh": hyperbolic.tanh,
+    "logistic": hyperbolic.logistic,
+    "logistic_difference": hyperbolic.logistic_difference,
+    "logaddexp": hyperbolic.logaddexp,
+    "logaddexp2": hyperbolic.logaddexp2,
+    # ---- power ----
+    "pow": power.pow,
+    "float_power": power.pow,
+    "cbrt": power.cbrt,
+    "hypot": power.hypot,
+    "complex_abs": power.hypot,  # of real and imaginary part
     # ---- trigonometric ----
     "sin": trigonometric.sin,
     "cos": trigonometric.cos,

@@ -22,7 +22,7 @@ from functrans.backends.llvm.math.floats import (
 )
 from functrans.backends.llvm.math.polynomial import Pair, horner, multiply_add, parts, quick_two_sum
 
-__all__ = ["LN2", "exp", "exp2", "expm1", "reduced", "tail_of_exp"]
+__all__ = ["LN2", "exp", "exp2", "exp2_of_limited", "exp_of_limited", "expm1", "reduced", "tail_of_exp"]
 
 LN2 = Fraction("0.693147180559945309417232121458176568075500134360255254120680009493393621969694715605863327")
 
@@ -80,21 +80,36 @@ def tail_of_exp(f: Function, r: Value) -> Value:
 
 def exp(f: Function, x: Value) -> Value:
     """e to the power x."""
-    x = _within(f, x, _EXP_RANGE[x.type.bits])
-    high, low = _ln2_parts(x.type.bits)
+    return exp_of_limited(f, at_most(f, x, _EXP_RANGE[x.type.bits][1]))
+
+
+def exp_of_limited(f: Function, x: Value, low: Value | None = None) -> Value:
+    """e to the power x + low, of an x that is known not to overflow, and a low that is small next to 1."""
+    x = at_least(f, x, _EXP_RANGE[x.type.bits][0])
+    high, part = _ln2_parts(x.type.bits)
     n = round_to_integer(f, multiply_add(f, x, float(1 / LN2), format_of(x).shifter))
-    r = multiply_add(f, n.value, -low, multiply_add(f, n.value, -high, x))
+    r = multiply_add(f, n.value, -part, multiply_add(f, n.value, -high, x))
+    r = r if low is None else r + low
     return scale_by_halves(f, horner(f, r, (1.0, 1.0, *_TAIL[x.type.bits])), n.bits)
 
 
 def exp2(f: Function, x: Value) -> Value:
     """2 to the power x."""
-    x = _within(f, x, _EXP2_RANGE[x.type.bits])
+    return exp2_of_limited(f, at_most(f, x, _EXP2_RANGE[x.type.bits][1]))
+
+
+def exp2_of_limited(f: Function, x: Value, low: Value | None = None) -> Value:
+    """2 to the power x + low, of an x that is known not to overflow by much, and a low below the last digit of x."""
+    x = at_least(f, x, _EXP2_RANGE[x.type.bits][0])
     n = round_to_integer(f, x + format_of(x).shifter)
     r = x - n.value
-    high, low = parts(LN2, x.type)
-    rest = r * horner(f, r, (low, *_TAIL_OF_EXP2[x.type.bits]))
-    return scale_by_halves(f, 1.0 + multiply_add(f, r, high, rest), n.bits)
+    high, small = parts(LN2, x.type)
+    if low is None:
+        tail = r * horner(f, r, (small, *_TAIL_OF_EXP2[x.type.bits]))
+    else:
+        r, low = (total := quick_two_sum(f, r, low)).high, total.low
+        tail = multiply_add(f, r, horner(f, r, (small, *_TAIL_OF_EXP2[x.type.bits])), low * high)
+    return scale_by_halves(f, 1.0 + multiply_add(f, r, high, tail), n.bits)
 
 
 def expm1(f: Function, x: Value) -> Value:

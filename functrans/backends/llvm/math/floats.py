@@ -67,14 +67,12 @@ def power_of_two(f: Function, exponent: Value) -> Value:
 
 
 def scale_by_halves(f: Function, x: Value, exponent: Value) -> Value:
-    """x * 2**exponent for x near 1, rounded once: overflows to infinity, underflows gradually.
+    """x * 2**exponent for x near 1, rounded once: overflows to infinity, underflows gradually. NaN stays NaN.
 
-    `exponent` is a `Rounded.bits`. Half of it goes into the digits of x, which cannot leave the normal range by that.
+    `exponent` is a `Rounded.bits`; a multiplication by each half of it, as the whole may be out of the normal range.
     """
-    like = format_of(x)
     half = f.integer("lshr", exponent, 1)
-    near = f.from_bits(f.bits(x) + (half << like.fraction))
-    return near * power_of_two(f, exponent - half)
+    return x * power_of_two(f, half) * power_of_two(f, exponent - half)
 
 
 def absolute(f: Function, x: Value) -> Value:

@@ -22,7 +22,7 @@ from functrans.backends.llvm.ir import Type, Value
 
 __all__ = [
     "Pair", "constant", "estrin", "horner", "horner_by_halves", "multiply_add", "pair_product", "pair_quotient", "pair_sum",
-    "pair_total", "parts", "quick_two_sum", "two_product", "two_sum",
+    "pair_total", "parts", "quick_two_sum", "remainder", "two_product", "two_sum",
 ]  # fmt: skip
 
 
@@ -97,6 +97,14 @@ def two_product(f: Function, x: Value, y: Number) -> Pair:
     return Pair(product, low)
 
 
+def remainder(f: Function, x: Value, y: Value, z: Value) -> Value:
+    """x - y * z, where the product is next to x: what is left is not lost in the product's rounding."""
+    if f.module.target.has_fma:
+        return f.fma(-y, z, x)
+    product = two_product(f, y, z)
+    return (x - product.high) - product.low
+
+
 def _halves(f: Function, x: Value) -> Pair:
     """x as a sum of two floats of half as many digits (Veltkamp)."""
     scaled = x * float(2 ** ((24 if x.type.bits == 32 else 54) // 2) + 1)
@@ -121,8 +129,7 @@ def pair_quotient(f: Function, x: Pair, y: Pair) -> Pair:
     """x / y by one division, with an error of a few units of the last digit of `low`."""
     inverse = 1.0 / y.high
     quotient = x.high * inverse
-    product = two_product(f, quotient, y.high)
-    rest = ((x.high - product.high) - product.low) + multiply_add(f, -quotient, y.low, x.low)
+    rest = remainder(f, x.high, quotient, y.high) + multiply_add(f, -quotient, y.low, x.low)
     return Pair(quotient, rest * inverse)
 
 

@@ -1,0 +1,166 @@
+"""pow, cbrt and hypot. Imports `exponential`, `floats`, `logarithm` and `polynomial`; start reading at `pow`.
+
+pow is 2**(y log2 x): for floats in double, for doubles with the logarithm and its product as pairs. The logarithm is the
+odd series of s = (m - 1) / (m + 1), see `logarithm`; the coefficients are minimax (Remez), fitted for this.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import inf, nan
+
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import F32, F64, Value
+from functrans.backends.llvm.math.exponential import LN2, exp2_of_limited
+from functrans.backends.llvm.math.floats import (
+    absolute,
+    at_least,
+    at_most,
+    format_of,
+    power_of_two,
+    round_to_integer,
+    with_sign,
+)
+from functrans.backends.llvm.math.logarithm import scaled_positive
+from functrans.backends.llvm.math.polynomial import (
+    Pair,
+    constant,
+    horner,
+    multiply_add,
+    pair_product,
+    pair_quotient,
+    quick_two_sum,
+    remainder,
+    two_product,
+)
+
+__all__ = ["cbrt", "hypot", "pow"]
+
+# log2(m) / s in s² for |s| <= 0.1717; the error is below 2^-37 of it.
+_LOG2 = (2.8853900817902027, 0.9617966732001593, 0.5770836115750759, 0.4116711343404347, 0.3407593670985646)
+
+# The same after its first two terms, 2 / ln 2 and 2 / (3 ln 2) s², which are pairs; the error is below 2^-65 of the whole.
+_LOG2_TAIL = (
+    0.5770780163556182, 0.41219858309184904, 0.32059890229076965, 0.26230769954188105, 0.22198407403309056,
+    0.19125331278886293, 0.19040320592217783,
+)  # fmt: skip
+
+# 2**r on |r| <= 1/2; the error is below 2^-28.9 of it.
+_EXP2 = (
+    1.000000000559311, 0.6931472058899905, 0.24022646866235584, 0.055503284474354576, 0.009618490507008179,
+    0.0013400064234619282, 0.00015345673355456578,
+)  # fmt: skip
+
+# (1 + f)**(-1/3) on -0.293 <= f <= 0.415; the error is below 2^-11.9 of it.
+_INVERSE_CUBE_ROOT = (0.9997786414136395, -0.33467004797550143, 0.23772120350997272, -0.15853909218020978)
+
+
+# ---- pow ----
+
+
+def pow(f: Function, x: Value, y: Value) -> Value:
+    """x to the power y; all cases of C's Annex F, which are NumPy's."""
+    # Where log2 x is not 0, more than this overflows or underflows anyway; where it is 0, infinity times 0 would be NaN.
+    limited = at_least(f, at_most(f, y, 2.0**100), -(2.0**100))
+    of_size = (_power_in_double if x.type.bits == 32 else _power_by_pairs)(f, absolute(f, x), limited)
+    return _with_sign_and_limits(f, x, y, of_size)
+
+
+def _with_sign_and_limits(f: Function, x: Value, y: Value, of_size: Value) -> Value:
+    floor = f.intrinsic("floor", y)
+    half = y * 0.5
+    is_whole = f.fcmp("oeq", floor, y)
+    is_odd = is_whole & f.fcmp("one", f.intrinsic("floor", half), half)
+    is_negative = f.icmp("slt", f.bits(x), 0)
+    signed = f.select(is_odd & is_negative, -of_size, of_size)
+    is_real = f.fcmp("uge", x, 0.0) | f.fcmp("oeq", x, -inf) | is_whole
+    is_one = f.fcmp("oeq", x, 1.0) | f.fcmp("oeq", y, 0.0)
+    return f.select(is_one, 1.0, f.select(is_real, signed, nan))
+
+
+def _or_limit(f: Function, x: Value, logarithm: Value) -> Value:
+    """The logarithm of x >= 0, or a part of it that decides, where x is neither 0, infinite nor NaN."""
+    finite = f.select(f.fcmp("olt", x, inf), logarithm, x)
+    return f.select(f.fcmp("oeq", x, 0.0), -inf, finite)
+
+
+def _power_in_double(f: Function, x: Value, y: Value) -> Value:
+    """x ** y of floats, x >= 0."""
+    parts = scaled_positive(f, x)
+    k = f.cast("fpext", _or_limit(f, x, parts.k), F64)
+    m = f.cast("fpext", parts.f, F64)
+    s = m / (m + 2.0)
+    logarithm = multiply_add(f, s, horner(f, s * s, _LOG2), k)
+    product = at_least(f, at_most(f, logarithm * f.cast("fpext", y, F64), 160.0), -160.0)
+    n = round_to_integer(f, product + format_of(product).shifter)
+    return f.cast("fptrunc", horner(f, product - n.value, _EXP2) * power_of_two(f, n.bits), F32)
+
+
+def _power_by_pairs(f: Function, x: Value, y: Value) -> Value:
+    """x ** y of doubles, x >= 0."""
+    logarithm = _log2_pair(f, x)
+    high = y * logarithm.high
+    low = multiply_add(f, y, logarithm.low, two_product(f, y, logarithm.high).low)
+    limited = at_most(f, high, 1025.0)
+    low = f.select(f.fcmp("olt", absolute(f, high), 1080.0), low, 0.0)  # it is NaN where the logarithm is infinite
+    return exp2_of_limited(f, limited, low)
+
+
+def _log2_pair(f: Function, x: Value) -> Pair:
+    """log2(x) of a double x >= 0, to 2^-65 of it; only `high` counts where it is infinite."""
+    parts = scaled_positive(f, x)
+    s = pair_quotient(f, Pair(parts.f, f.like(0.0, x)), quick_two_sum(f, f.like(2.0, x), parts.f))
+    z = two_product(f, s.high, s.high)
+    z = Pair(z.high, multiply_add(f, s.high + s.high, s.low, z.low))
+    third = constant(f, Fraction(2, 3) / LN2, x)
+    slope = quick_two_sum(f, third.high, z.high * horner(f, z.high, _LOG2_TAIL))
+    first = constant(f, 2 / LN2, x)
+    more = pair_product(f, z, Pair(slope.high, slope.low + third.low))
+    factor = quick_two_sum(f, first.high, more.high)
+    of_m = pair_product(f, s, Pair(factor.high, factor.low + (more.low + first.low)))
+    total = quick_two_sum(f, parts.k, of_m.high)
+    total = quick_two_sum(f, total.high, total.low + of_m.low)
+    return Pair(_or_limit(f, x, total.high), total.low)
+
+
+# ---- roots ----
+
+
+def cbrt(f: Function, x: Value) -> Value:
+    """The cube root: y near a**(-1/3) by a polynomial and a step of Halley's, then c = a y² and a step of Newton's."""
+    size = absolute(f, x)
+    parts = scaled_positive(f, size)
+    third = round_to_integer(f, multiply_add(f, parts.k, 1.0 / 3.0, format_of(x).shifter))
+    shift = multiply_add(f, third.value, -3.0, parts.k)  # -1, 0 or 1
+    a = (parts.f + 1.0) * _one_of(f, shift, 0.5, 2.0)
+    y = horner(f, parts.f, _INVERSE_CUBE_ROOT) * _one_of(f, shift, 2.0 ** (1 / 3), 2.0 ** (-1 / 3))
+    error = multiply_add(f, -(a * y), y * y, 1.0)
+    y = multiply_add(f, y * error, multiply_add(f, error, 2.0 / 9.0, 1.0 / 3.0), y)
+    square = y * y
+    c = a * square
+    cube = two_product(f, c, c)
+    left = multiply_add(f, -cube.low, c, remainder(f, a, cube.high, c))
+    root = multiply_add(f, left * square, 1.0 / 3.0, c) * power_of_two(f, third.bits)
+    is_plain = f.fcmp("olt", size, inf) & f.fcmp("ogt", size, 0.0)
+    return with_sign(f, f.select(is_plain, root, size), x)
+
+
+def _one_of(f: Function, sign: Value, negative: float, positive: float) -> Value:
+    """A number by the sign of `sign`; 1 where that is 0."""
+    other = f.select(f.fcmp("ogt", sign, 0.0), f.like(positive, sign), 1.0)
+    return f.select(f.fcmp("olt", sign, 0.0), negative, other)
+
+
+def hypot(f: Function, x: Value, y: Value) -> Value:
+    """sqrt(x² + y²), by operands brought near 1 with the larger one's exponent; infinite where one of them is."""
+    like = format_of(x)
+    x, y = absolute(f, x), absolute(f, y)
+    is_less = f.fcmp("olt", x, y)
+    larger, smaller = f.select(is_less, y, x), f.select(is_less, x, y)
+    # The exponent without its last two bits: then neither 2**exponent nor its inverse leaves the normal range.
+    exponent = f.bits(larger) & (like.exponent_mask & ~(3 << like.fraction))
+    inverse = f.from_bits((2 * like.bias - 1 << like.fraction) - exponent)
+    a, b = larger * inverse, smaller * inverse
+    root = f.intrinsic("sqrt", multiply_add(f, a, a, b * b)) * f.from_bits(exponent + (1 << like.fraction))
+    is_infinite = f.fcmp("oeq", x, inf) | f.fcmp("oeq", y, inf)
+    return f.select(is_infinite, inf, root)

@@ -1,0 +1,106 @@
+"""The native mathematics against exact results and NumPy's special values: a row of `tests.ulp_table` per function.
+
+`pytest -s` shows the table of errors.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import pytest
+
+from functrans.backends.llvm.math import FUNCTIONS
+from functrans.backends.llvm.target import Target, host
+from tests.native_math import Array, compiled
+from tests.ulp_table import BITS, ROWS, SAME, errors, measure, table
+
+CASES = list(product(ROWS, BITS))
+# The farthest that NumPy's own results are from ours, where both are finite: it errs by more than we do.
+NEAR_NUMPY = 6
+
+
+def special_values(bits: int) -> Array:
+    """Numbers that functions have something to say about, of both signs, and NaNs with different digits."""
+    dtype = np.dtype(f"f{bits // 8}")
+    limits = np.finfo(dtype)
+    sizes = [
+        0,
+        limits.smallest_subnormal,
+        limits.tiny,
+        0.5,
+        1 - limits.epsneg,
+        1,
+        1 + limits.eps,
+        1.5,
+        2,
+        3,
+        4,
+        10,
+        1001,
+    ]
+    sizes += [2.0 ** (limits.nmant + 1), 2.0 ** (limits.nmant + 1) - 1, limits.max, np.inf]
+    quiet = np.array([np.nan], dtype).view(f"u{bits // 8}")
+    nans = np.concatenate([quiet, quiet + 1, quiet + 1234567]).view(dtype)
+    return np.concatenate([np.array(sizes, dtype), -np.array(sizes, dtype), nans])
+
+
+def operands(name: str, bits: int) -> tuple[Array, ...]:
+    values = special_values(bits)
+    return (values,) if ROWS[name].arity == 1 else tuple(axis.ravel() for axis in np.meshgrid(values, values))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shown() -> Iterator[None]:
+    yield
+    print("\n" + table())  # the errors are known by now
+
+
+def test_every_function_has_a_row() -> None:
+    assert ROWS.keys() | SAME.keys() == FUNCTIONS.keys()
+    assert all(FUNCTIONS[name] is FUNCTIONS[other] for name, other in SAME.items())
+
+
+@pytest.mark.parametrize(("name", "bits"), CASES)
+def test_errs_by_at_most_two_units_of_the_last_digit(name: str, bits: int) -> None:
+    points, error = errors(name, bits)
+    worst = int(error.argmax())
+    assert error[worst] <= 2, f"{error[worst]} ULP at {[float(x[worst]) for x in points]}"
+
+
+@pytest.mark.parametrize(("name", "bits"), CASES)
+@np.errstate(all="ignore")
+def test_has_numpys_special_values(name: str, bits: int) -> None:
+    given = operands(name, bits)
+    wanted = ROWS[name].numpy(*given)
+    got = compiled(name, bits, len(given))(*given)
+    loose = ROWS[name].also_of is not None  # near the zero of a sum of logarithms NumPy's digits are not to be compared
+    unit = np.spacing(np.maximum(np.abs(wanted), loose))
+    close = np.isfinite(wanted) & ((wanted != 0) | loose) & (np.abs(got - wanted) <= NEAR_NUMPY * unit)
+    same = (np.isnan(got) & np.isnan(wanted)) | (got == wanted) & (np.signbit(got) == np.signbit(wanted))
+    wrong = np.flatnonzero(~(same | close))
+    assert not wrong.size, [(*(x[i] for x in given), got[i], wanted[i]) for i in wrong[:5]]
+
+
+@pytest.mark.parametrize(("name", "bits"), CASES)
+def test_any_number_of_lanes_gives_the_same(name: str, bits: int) -> None:
+    given = operands(name, bits)
+    expected = compiled(name, bits, len(given))(*given)
+    for lanes in (1, 2, 1024 // bits):
+        np.testing.assert_array_equal(compiled(name, bits, len(given), lanes)(*given), expected)
+
+
+def _without_fma() -> Target:
+    here = host()
+    wanted = [item for item in here.features.split(",") if item[1:] != "fma" and not item[1:].startswith("avx512")]
+    return Target(here.triple, here.cpu, ",".join([*wanted, "-fma", "-avx512f"]))
+
+
+@pytest.mark.skipif(not host().has("fma"), reason="the target always has, or never has, a fused multiply-add")
+@pytest.mark.parametrize(("name", "bits"), CASES)
+def test_does_without_a_fused_multiply_add(name: str, bits: int) -> None:
+    points = errors(name, bits)[0]
+    some = tuple(x[:: 50 if bits == 32 else 7] for x in points)
+    got = compiled(name, bits, len(some), None, _without_fma())(*some)
+    error = measure(ROWS[name], bits, some, got)
+    worst = int(error.argmax())
+    assert error[worst] <= 4, f"{error[worst]} ULP at {[float(x[worst]) for x in some]}"
