@@ -10,17 +10,21 @@ import numpy as np
 import pytest
 
 from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import F32, I64, PTR, Module
 from functrans.backends.llvm.math import FUNCTIONS
 from functrans.backends.llvm.scalar_complex_functions import COMPLEX_FUNCTIONS
-from functrans.backends.llvm.scalar_warnings import FAILED, WARNINGS
+from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.scalars import Scalars, supports
 from functrans.backends.llvm.target import host
 from functrans.core.aval import shaped
 from functrans.core.lowering import Combine, Pointwise
 from functrans.core.primitive import Primitive
+from functrans.errors import CaseNumberError
 from functrans.ops.__main__ import all_primitives
+from functrans.ops.select import select_n
+from functrans.transforms.stage import stage
 from functrans.typing import DType
 
 DTYPES = [np.dtype(code) for code in "?bhilBHILefdFD"]
@@ -305,8 +309,10 @@ def test_integers_note_what_numpy_warns_of_and_nothing_for_lanes_that_do_not_cou
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             PRIMITIVES[name].impl(*operands)
-        noted = _noting(name, dtype, operands, lanes)
-        assert {text for bit, text in WARNINGS.items() if bit & noted} == {str(warning.message) for warning in caught}
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            say_again(_noting(name, dtype, operands, lanes))
+        assert [str(warning.message) for warning in said] == [str(warning.message) for warning in caught]
 
 
 @pytest.mark.parametrize("lanes", [1, 8])
@@ -318,6 +324,30 @@ def test_what_numpy_would_raise_for_is_noted(lanes: int) -> None:
     assert _noting("select_n", dtype, [x % 2, x, x], lanes) == 0
     assert _noting("select_n", dtype, [x % 3, x, x], lanes) == FAILED
     assert _noting("select_n", dtype, [-(x % 2), x, x], lanes) == FAILED
+
+
+def test_what_was_noted_is_said_as_errstate_wants() -> None:
+    dtype = np.dtype(np.int32)
+    noted = _noting("floor_divide", dtype, [np.ones(3, dtype), np.zeros(3, dtype)], 1)
+    with np.errstate(divide="ignore"):
+        say_again(noted)
+    with (
+        np.errstate(divide="raise"),
+        pytest.raises(FloatingPointError, match="divide by zero encountered in floor_divide"),
+    ):
+        say_again(noted)
+
+
+def test_a_program_raises_what_numpy_raises_for_an_element() -> None:
+    def chosen(which: Any, x: Any) -> Any:
+        return (select_n(which, x, -x),)
+
+    x = np.arange(5, dtype=np.int32)
+    jaxpr = stage(chosen, [shaped((5,), x.dtype, False)] * 2)
+    program = NativeProgram(jaxpr)
+    np.testing.assert_array_equal(program(x % 2, x)[0], [0, -1, 2, -3, 4])
+    with pytest.raises(CaseNumberError):
+        program(x, x)
 
 
 # ---- reductions over lanes ----

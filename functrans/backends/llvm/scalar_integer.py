@@ -14,7 +14,7 @@ import numpy as np
 from functrans.backends.llvm.elements import Lanes
 from functrans.backends.llvm.ir import F32, F64, I8, Value
 from functrans.backends.llvm.scalar_cast import float_to_integer
-from functrans.backends.llvm.scalar_warnings import DIVIDE, FAILED, INVALID, OVERFLOW, warning_bit
+from functrans.backends.llvm.scalar_warnings import DIVIDE, FAILED, OVERFLOW, warning_bit
 from functrans.typing import DType
 
 __all__ = ["BOOLEAN", "INTEGER", "Operation", "compare"]
@@ -114,7 +114,7 @@ def _remainder(name: str, floor: bool) -> Operation:
 def _reciprocal(b: Lanes, dtype: DType, x: Value) -> Value:
     """NumPy's: the quotient of float64, cut."""
     f = b.function
-    b.note(warning_bit("reciprocal", DIVIDE) | warning_bit("reciprocal", INVALID), f.icmp("eq", x, 0))
+    b.note(warning_bit("reciprocal", DIVIDE), f.icmp("eq", x, 0))
     inverse = 1.0 / f.cast("sitofp" if dtype.kind == "i" else "uitofp", x, F64)
     return float_to_integer(b, inverse, dtype)
 

@@ -1,4 +1,4 @@
-"""What native code notes of integer operations, in the bits of one i64, and NumPy's message for each bit. Imports nothing."""
+"""What native code notes of elements, in the bits of one i64, and how NumPy says it afterwards. Imports nothing of functrans."""
 
 from __future__ import annotations
 
@@ -6,40 +6,32 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["say_again", "DIVIDE", "FAILED", "INVALID", "OVERFLOW", "WARNINGS", "warning_bit"]
+__all__ = ["DIVIDE", "FAILED", "OVERFLOW", "say_again", "warning_bit"]
 
 DIVIDE: Final = "divide by zero"
 OVERFLOW: Final = "overflow"
-INVALID: Final = "invalid value"
-
-# (the primitive, what happened, the name of NumPy's function)
-_NOTED = (
-    ("floor_divide", DIVIDE, "floor_divide"),
-    ("floor_divide", OVERFLOW, "floor_divide"),
-    ("remainder", DIVIDE, "remainder"),
-    ("rem", DIVIDE, "fmod"),
-    ("reciprocal", DIVIDE, "reciprocal"),
-    ("reciprocal", INVALID, "reciprocal"),
-)
-
-WARNINGS: dict[int, str] = {1 << i: f"{event} encountered in {name}" for i, (_, event, name) in enumerate(_NOTED)}
-"""The messages of NumPy's RuntimeWarnings by bit."""
 
 FAILED: Final = 1 << 62
 """The bit that says that NumPy's implementation would have raised: it is to be run, for its message."""
 
-
-def say_again(flags: int) -> None:
-    """Let NumPy warn of what was noted, as the user's `np.errstate` has it."""
-    for bit, (_, event, name) in zip(WARNINGS, _NOTED, strict=True):
-        if flags & bit:
-            ufunc, zero = getattr(np, name), np.int64(0)
-            if name == "reciprocal":
-                ufunc(zero)
-            else:
-                ufunc(*((np.iinfo(np.int64).min, np.int64(-1)) if event == OVERFLOW else (np.int64(1), zero)))
+_LOWEST = int(np.iinfo(np.int64).min)
+_NOTED: tuple[tuple[str, str, np.ufunc, tuple[int, ...]], ...] = (
+    # the primitive, what happened, NumPy's function, integers for which it says so
+    ("floor_divide", DIVIDE, np.floor_divide, (1, 0)),
+    ("floor_divide", OVERFLOW, np.floor_divide, (_LOWEST, -1)),
+    ("remainder", DIVIDE, np.remainder, (1, 0)),
+    ("rem", DIVIDE, np.fmod, (1, 0)),
+    ("reciprocal", DIVIDE, np.reciprocal, (0,)),
+)
 
 
 def warning_bit(primitive: str, event: str) -> int:
     """The bit to set when an event happens in a primitive."""
-    return next(1 << i for i, (name, what, _) in enumerate(_NOTED) if (name, what) == (primitive, event))
+    return next(1 << i for i, (name, what, *_) in enumerate(_NOTED) if (name, what) == (primitive, event))
+
+
+def say_again(noted: int) -> None:
+    """Let NumPy warn, raise or keep silent, as `np.errstate` says, of what was noted."""
+    for i, (_, _, function, operands) in enumerate(_NOTED):
+        if noted & 1 << i:
+            function(*map(np.int64, operands))
