@@ -19,6 +19,7 @@ from functrans.errors import (
     UpdateTypeError,
 )
 from functrans.ops.arithmetic import mul
+from functrans.ops.gather import GatherDimensionNumbers, ScatterDimensionNumbers, gather, scatter_add
 from functrans.ops.indexing import index, index_update, read, write
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import vjp
@@ -277,6 +278,15 @@ def test_modes_count_from_the_end_before_they_look_for_the_bounds() -> None:
     np.testing.assert_array_equal(index_update(x, idx, 9.0, mode="drop"), [0.0, 1.0, 2.0, 9.0])
     jaxpr = stage(lambda x, i: (index(x, i, mode="fill"),), [aval_of(x), aval_of(idx)])
     np.testing.assert_array_equal(eval_jaxpr(jaxpr, x, idx)[0], [3.0, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("mode", ["raise", "clip", "drop", "promise_in_bounds"])
+def test_narrow_indices_reach_far(mode: str) -> None:
+    x, idx = np.zeros((7, 150)), np.array([[4], [-1 if mode == "raise" else 6], [4]], np.int8)
+    out = scatter_add(x, idx, np.ones((3, 150)), ScatterDimensionNumbers((1,), (0,), (0,)), mode=mode)
+    np.testing.assert_array_equal(out.sum(1), [0, 0, 0, 0, 300, 0, 150])
+    long = gather(np.arange(300), idx, GatherDimensionNumbers((), (0,), (0,)), (1,), mode=mode)
+    np.testing.assert_array_equal(long, [4, 299 if mode == "raise" else 6, 4])
 
 
 def test_multiplying_repeated_elements_has_no_derivative_by_the_values() -> None:

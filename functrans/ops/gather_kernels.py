@@ -245,14 +245,14 @@ def _starts(
         elif mode is GatherScatterMode.RAISE:
             start = _checked(start, axis - sum(b < axis for b in dims.operand_batching_dims), plan.sizes[axis], last)
         starts[axis] = start
+    wide = {axis: start.astype(np.intp, copy=False) for axis, start in starts.items()}  # narrow ones would overflow
     if valid is None or valid.all():
-        return starts, None
-    return {axis: np.where(valid, start, 0) for axis, start in starts.items()}, valid
+        return wide, None
+    return {axis: np.where(valid, start, 0) for axis, start in wide.items()}, valid
 
 
 def _checked(start: Array, axis: int, size: int, last: int) -> Array:
-    if start.dtype.kind == "u":
-        start = start.astype(np.int64)
+    start = start.astype(np.int64, copy=False)
     wrapped = np.where(start < 0, start + size, start)
     bad = (wrapped < 0) | (wrapped > last)
     if bad.any():
