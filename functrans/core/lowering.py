@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from functrans.core.aval import ShapedArray
+from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_order import Order
 from functrans.typing import DType
 
@@ -121,7 +122,7 @@ class Contract:
     free: tuple[tuple[int, ...], tuple[int, ...]]
 
 
-Lowering: TypeAlias = Pointwise | Reduce | View | Contract | Order
+Lowering: TypeAlias = Pointwise | Reduce | View | Contract | DataMovement | Order
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""
 

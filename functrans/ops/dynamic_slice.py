@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering_data import DynamicSlice, DynamicUpdateSlice
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Tracer, Values, as_array, aval_of, is_concrete
 from functrans.errors import IndexOutOfBoundsError, OperandError, ParameterError
 from functrans.ops.arithmetic import add
@@ -114,7 +115,10 @@ def _slice_batch(size: int, args: Values, batched: tuple[bool, ...], params: Par
     ), (True,)
 
 
-dynamic_slice_p: Primitive = Primitive("dynamic_slice", _slice_impl, _slice_aval, _slice_vjp, _slice_jvp, _slice_batch)
+dynamic_slice_p: Primitive = Primitive(
+    "dynamic_slice", _slice_impl, _slice_aval, _slice_vjp, _slice_jvp, _slice_batch,
+    lower=lambda _avals, _params: DynamicSlice(),
+)  # fmt: skip
 
 
 def dynamic_slice(operand: Array, start_indices: Array | Sequence[ArrayLike], slice_sizes: Sequence[int]) -> Array:
@@ -212,8 +216,9 @@ def _update_batch(
 
 
 dynamic_update_slice_p: Primitive = Primitive(
-    "dynamic_update_slice", _update_impl, _update_aval, _update_vjp, _update_jvp, _update_batch
-)
+    "dynamic_update_slice", _update_impl, _update_aval, _update_vjp, _update_jvp, _update_batch,
+    lower=lambda _avals, _params: DynamicUpdateSlice(),
+)  # fmt: skip
 
 
 def dynamic_update_slice(operand: Array, update: Array, start_indices: Array | Sequence[ArrayLike]) -> Array:

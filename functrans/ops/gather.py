@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering_data import Gather, Scatter, ScatterCombine
 from functrans.core.primitive import (
     JvpRule,
     Maybes,
@@ -32,12 +33,14 @@ from functrans.ops.gather_kernels import (
     GatherDimensionNumbers,
     GatherScatterMode,
     ScatterDimensionNumbers,
+    default_fill,
     gather_array,
     plan_gather,
     scatter_array,
     to_gather,
     to_scatter,
     window_sizes,
+    windows_of,
 )
 from functrans.ops.rules import by_argument
 from functrans.ops.select import select
@@ -122,9 +125,21 @@ def _paired(dims: GatherDimensionNumbers) -> GatherDimensionNumbers:
     )
 
 
+def _gather_lower(avals: Sequence[ShapedArray], params: Params) -> Gather | None:
+    operand, indices = avals
+    dims, sizes, mode = (params[name] for name in ("dimension_numbers", "slice_sizes", "mode"))
+    fill = np.zeros(1, operand.dtype)
+    try:
+        fill[0] = default_fill(operand.dtype) if params["fill_value"] is None else params["fill_value"]
+    except (OverflowError, TypeError, ValueError):  # the dtype has no such element, which NumPy may find when it fills
+        return None
+    return Gather(windows_of(operand.ndim, indices.shape, dims, sizes, mode), fill.tobytes())
+
+
 gather_p: Primitive = Primitive(
-    "gather", _gather_impl, _gather_aval, by_argument(lambda: gather_p, _gather_ct, None), _gather_jvp, _gather_batch
-)
+    "gather", _gather_impl, _gather_aval, by_argument(lambda: gather_p, _gather_ct, None), _gather_jvp, _gather_batch,
+    lower=_gather_lower,
+)  # fmt: skip
 
 
 def gather(
@@ -158,6 +173,9 @@ def gather(
 # ---- what the scatters share ----
 
 
+_COMBINES: dict[np.ufunc, ScatterCombine] = {np.add: "add", np.multiply: "mul", np.minimum: "min", np.maximum: "max"}
+
+
 def _scatter(name: str, combine: np.ufunc | None, accepts: str, vjp: VjpRule, jvp: JvpRule) -> Primitive:
     def impl(operand: Array, indices: Array, updates: Array, *, indices_are_sorted: bool, **params: Any) -> Values:
         return (scatter_array(operand, indices, updates, combine=combine, **params),)
@@ -188,7 +206,14 @@ def _scatter(name: str, combine: np.ufunc | None, accepts: str, vjp: VjpRule, jv
             dims = shifted._replace(update_window_dims=window, scatter_indices_batching_dims=partners)
         return prim.bind(full[0], args[1], full[1], **{**params, "dimension_numbers": dims}), (True,)
 
-    prim = Primitive(name, impl, abstract_eval, vjp, jvp, batch)
+    def lower(avals: Sequence[ShapedArray], params: Params) -> Scatter:
+        operand, indices, updates = avals
+        dims: ScatterDimensionNumbers = params["dimension_numbers"]
+        sizes = window_sizes(operand.ndim, updates.shape, dims)
+        windows = windows_of(operand.ndim, indices.shape, to_gather(dims), sizes, params["mode"])
+        return Scatter(windows, None if combine is None else _COMBINES[combine])
+
+    prim = Primitive(name, impl, abstract_eval, vjp, jvp, batch, lower=lower)
     return prim
 
 

@@ -2,7 +2,7 @@
 
 A gather reads windows of an operand at starts that are computed; a scatter writes to them. Both have the same `Plan`:
 the operand's axes that need an index array go first, then one advanced index does the work. Start at `plan_gather`.
-Imports errors and typing.
+For native code `windows_of` says the same in a compiler's terms. Imports core's lowering data, errors and typing.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrans.core.lowering_data import Bounds, Windows
 from functrans.errors import IndexOutOfBoundsError, ParameterError
 from functrans.typing import Array, DType, Shape
 
 __all__ = [
     "GatherDimensionNumbers", "GatherScatterMode", "Plan", "ScatterDimensionNumbers", "default_fill", "gather_array",
-    "plan_gather", "scatter_array", "to_gather", "to_scatter", "window_sizes",
+    "plan_gather", "scatter_array", "to_gather", "to_scatter", "window_sizes", "windows_of",
 ]  # fmt: skip
 
 Dims = tuple[int, ...]
@@ -198,6 +199,27 @@ def _check(shape: Shape, indices: Shape, dims: GatherDimensionNumbers, windows: 
 
 def _increasing(axes: Dims, rank: int) -> bool:
     return all(0 <= a < rank for a in axes) and list(axes) == sorted(set(axes))
+
+
+# ---- for native code ----
+
+_BOUNDS: dict[GatherScatterMode, Bounds] = {
+    GatherScatterMode.CLIP: "clip",
+    GatherScatterMode.FILL_OR_DROP: "drop",
+    GatherScatterMode.PROMISE_IN_BOUNDS: "trust",
+    GatherScatterMode.RAISE: "raise",
+}
+
+
+def windows_of(
+    ndim: int, indices: Shape, dims: GatherDimensionNumbers, windows: Shape, mode: GatherScatterMode
+) -> Windows:
+    """What a gather reads of an operand, as a compiler is told."""
+    absent = (*dims.collapsed_slice_dims, *dims.operand_batching_dims)
+    offsets = iter(dims.offset_dims)
+    axes = tuple(None if axis in absent else next(offsets) for axis in range(ndim))
+    paired = tuple(zip(dims.operand_batching_dims, dims.start_indices_batching_dims, strict=True))
+    return Windows(indices[:-1], dims.start_index_map, paired, windows, axes, _BOUNDS[mode])
 
 
 # ---- index arrays ----

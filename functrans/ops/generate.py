@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
+from functrans.core.lowering_data import Iota
 from functrans.core.primitive import LocallyConstant, Primitive, aval_of
 from functrans.errors import ParameterError
 from functrans.ops.arithmetic import add
@@ -45,6 +46,7 @@ iota_p: Primitive = Primitive(
     _constant,
     lambda _size, _args, _batched, params: (iota_p.bind(**params), (False,)),
     cheap=True,
+    lower=lambda _avals, _params: Iota(),
 )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering import Strided, View
+from functrans.core.lowering_data import Concatenate
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.axes import ints, positive_axes
@@ -71,6 +72,7 @@ concatenate_p: Primitive = Primitive(
     _concatenate_vjp,
     _concatenate_jvp,
     _concatenate_batch,
+    lower=lambda _avals, params: Concatenate(params["dimension"]),
 )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS, ShapedArray, shaped
 from functrans.core.lowering import Remap, Reshape, Strided, one_view
+from functrans.core.lowering_data import Pad
 from functrans.core.primitive import Maybes, Params, Primitive, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.axes import ints, positive_axes
@@ -324,8 +325,9 @@ def _pad_with_values(x: Array, values: Array, config: Padding) -> Array:
 
 
 pad_p: Primitive = Primitive(
-    "pad", _pad_impl, _pad_aval, by_argument(lambda: pad_p, _operand_ct, _value_ct), _pad_jvp, _pad_batch
-)
+    "pad", _pad_impl, _pad_aval, by_argument(lambda: pad_p, _operand_ct, _value_ct), _pad_jvp, _pad_batch,
+    lower=lambda _avals, params: Pad(params["padding_config"]),
+)  # fmt: skip
 
 
 def pad(operand: Array, padding_value: ArrayLike, padding_config: Sequence[tuple[int, int, int]]) -> Array:

@@ -7,11 +7,13 @@ reading at `sort`. Imports core, `broadcast` and `families`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias, overload
 
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering_data import Gather, Scatter, Windows
 from functrans.core.lowering_order import Argsort, Sort, TopK
 from functrans.core.primitive import LocallyConstant, Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError, ParameterError
@@ -76,6 +78,17 @@ def _take_aval(x: ShapedArray, indices: ShapedArray, *, axis: int, unique: bool)
     return (shaped(indices.shape, x.dtype),)
 
 
+def _windows_along(x: Shape, indices: Shape, axis: int) -> Windows:
+    """Single elements, at an index along an axis and at the index's own position along the others."""
+    paired = tuple((other, other) for other in range(len(x)) if other != axis)
+    return Windows(indices, (axis,), paired, (1,) * len(x), (None,) * len(x), "raise")
+
+
+def _take_lower(avals: Sequence[ShapedArray], params: Params) -> Gather:
+    x, indices = avals
+    return Gather(_windows_along(x.shape, indices.shape, params["axis"]), bytes(x.dtype.itemsize))
+
+
 take_along_p: Primitive = multilinear(
     "take_along",
     _take_impl,
@@ -85,6 +98,7 @@ take_along_p: Primitive = multilinear(
         lambda g, _, _x, indices, *, axis, unique: put_along(g, indices, axis, _x.shape[axis], unique=unique),
         None,
     ),
+    lower=_take_lower,
 )
 
 
@@ -119,12 +133,20 @@ def _put_aval(updates: ShapedArray, indices: ShapedArray, *, axis: int, size: in
     return (shaped(_resized(updates.shape, axis, size), updates.dtype),)
 
 
+def _put_lower(avals: Sequence[ShapedArray], params: Params) -> Scatter:
+    updates, indices = avals
+    axis, size = params["axis"], params["size"]
+    windows = _windows_along(_resized(updates.shape, axis, size), indices.shape, axis)
+    return Scatter(windows, None if params["unique"] else "add", from_zeros=True)
+
+
 put_along_p: Primitive = multilinear(
     "put_along",
     _put_impl,
     _put_aval,
     lambda size, args, batched, params: _batch_along(put_along_p, size, args, batched, params),
     (lambda g, _, __, indices, *, axis, size, unique: take_along(g, indices, axis, unique=unique), None),
+    lower=_put_lower,
 )
 
 
