@@ -15,19 +15,16 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.families import FAMILIES
 from functrans.backends.llvm.ir import Module
-from functrans.backends.llvm.kernels import assemble, gather, scatter, windows
+from functrans.backends.llvm.kernels import gather
 from functrans.backends.llvm.target import host
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import eval_jaxpr
 from functrans.core.lowering_data import (
-    Concatenate,
     DataMovement,
-    DynamicSlice,
     DynamicUpdateSlice,
     Gather,
-    Iota,
-    Pad,
     Scatter,
 )
 from functrans.core.primitive import EVAL, Params, Primitive, Trace, Values, aval_of, use_trace
@@ -48,17 +45,6 @@ from functrans.transforms.stage import stage
 from tests.cases import CASES
 from tests.cases.case import Case
 from tests.test_scalars import PAGE, Guarded
-
-KERNELS: dict[type[DataMovement], Any] = {
-    Gather: gather,
-    Scatter: scatter,
-    DynamicSlice: windows,
-    DynamicUpdateSlice: windows,
-    Concatenate: assemble,
-    Pad: assemble,
-    Iota: assemble,
-}
-
 
 # ---- calls ----
 
@@ -89,7 +75,7 @@ class Call:
 
     @property
     def is_supported(self) -> bool:
-        return bool(KERNELS[type(self.spec)].supports(self.spec, self.ins, [self.out]))
+        return bool(FAMILIES[type(self.spec)].supports(self.spec, self.ins, [self.out]))
 
     def __repr__(self) -> str:
         return f"{self.prim}({', '.join(map(str, self.ins))}; {self.params})"
@@ -98,7 +84,7 @@ class Call:
 def _library(calls: Sequence[Call]) -> Library:
     module = Module(host())
     for number, call in enumerate(calls):
-        KERNELS[type(call.spec)].emit(module, f"k{number}", call.spec, call.ins, [call.out]).exported = True
+        FAMILIES[type(call.spec)].emit(module, f"k{number}", call.spec, call.ins, [call.out]).exported = True
     return load(module.text(), host(), tuple(f"k{number}" for number in range(len(calls))))
 
 
@@ -159,6 +145,9 @@ def _assert_same(call: Call, found: Any, want: Any) -> None:
         same = x == y
         if want.dtype.kind in "fc":  # whose NaNs come in many forms
             same = same & (np.signbit(x) == np.signbit(y)) | np.isnan(x) & np.isnan(y)
+        if want.dtype.kind == "c" and call.prim is scatter_mul_p:  # which NumPy rounds in one way or another
+            with np.errstate(all="ignore"):
+                same = same | (abs(x - y) <= 32 * np.finfo(want.dtype).eps * abs(want))
         assert np.all(same), (call, found, want)
 
 

@@ -9,9 +9,20 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.kernels import contract, cumulative, extremum_position, sort, top_k
+from functrans.backends.llvm.kernels import (
+    assemble,
+    contract,
+    cumulative,
+    extremum_position,
+    gather,
+    scatter,
+    sort,
+    top_k,
+    windows,
+)
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
+from functrans.core.lowering_data import Concatenate, DynamicSlice, DynamicUpdateSlice, Gather, Iota, Pad, Scatter
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 
 __all__ = ["FAMILIES", "Family"]
@@ -39,4 +50,11 @@ FAMILIES: dict[type, Family] = {
     Cumulative: Family(cumulative.emit, cumulative.supports, cumulative.scratch_bytes),
     LinearRecurrence: Family(cumulative.emit, cumulative.supports, cumulative.scratch_bytes),
     ExtremumPosition: Family(extremum_position.emit, extremum_position.supports, extremum_position.scratch_bytes),
+    Gather: Family(gather.emit, gather.supports, gather.scratch_bytes),
+    Scatter: Family(scatter.emit, scatter.supports, scatter.scratch_bytes),
+    DynamicSlice: Family(windows.emit, windows.supports, windows.scratch_bytes),
+    DynamicUpdateSlice: Family(windows.emit, windows.supports, windows.scratch_bytes),
+    Concatenate: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
+    Pad: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
+    Iota: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
 }

@@ -27,8 +27,7 @@ _UNROLLED = 4
 
 
 def supports(spec: Scatter, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
-    dtype = outs[0].dtype
-    return spec.combine is None or (dtype.kind != "c" and has_operation(spec.combine, [dtype, dtype], {}))
+    return spec.combine is None or has_operation(spec.combine, [outs[0].dtype] * 2, {})
 
 
 def scratch_bytes(spec: Scatter, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
