@@ -8,15 +8,18 @@ reading at `sum`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import SupportsIndex
 
 import numpy as np
 
+from functrans.core.aval import INEXACT_KINDS
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.numpy.dispatch import implements
 from functrans.numpy.operands import BOOL, INT, Axes, axis_index, mask_of, reduced_axes, strong
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
+from functrans.numpy.ufuncs import make_ready
 from functrans.ops import reduce as lax
 from functrans.ops.broadcast import reduce_sum
 from functrans.ops.select import select
@@ -82,7 +85,12 @@ def sum(
     array([0., 4., 6.])
     """
     x = strong(a, "sum")
-    to = total_dtype(aval_of(x).dtype) if dtype is None else np.dtype(dtype)
+    aval = aval_of(x)
+    if axis is dtype is initial is None and where is True and not keepdims and aval.dtype.kind in INEXACT_KINDS:
+        whole = partial(reduce_sum, axes=tuple(range(aval.ndim)))
+        make_ready(whole, np.sum, aval)  # the usual loss
+        return whole(x)
+    to = total_dtype(aval.dtype) if dtype is None else np.dtype(dtype)
     reducer = lax.reduce_or if to.kind == "b" else reduce_sum
     total = reduce(reducer, masked(astype(x, to), where, 0), axis, keepdims)
     return total if initial is None else total + initial_value(initial, to)

@@ -104,7 +104,10 @@ def call(ufunc: np.ufunc, inputs: Sequence[object], dtype: DTypeLike | None = No
 
 
 READY: dict[tuple[object, ...], Callable[..., Outs]] = {}
-"""(ufunc, the `kind` of each operand) -> the rule, where such operands need no conversion but of a Python number."""
+"""(ufunc, the `kind` of each operand) -> the rule, where such operands need no conversion but of a Python number.
+
+Also (function, the `kind` of its only argument) -> what computes it.
+"""
 
 _READY_SIZE = 4096
 
@@ -124,8 +127,13 @@ def _remember(ufunc: np.ufunc, rule: Callable[..., Outs], inputs: Sequence[objec
     avals = [aval_of(x) for x in fitting]
     if any(aval.weak or (number and aval.dtype.kind == "b") for aval, number in zip(avals, numbers, strict=True)):
         return  # traced Python numbers stay so under operators; what bool makes of an int is for `astype` to say
+    make_ready(_converting(rule, numbers, avals) if True in numbers else rule, ufunc, *map(kind, inputs))
+
+
+def make_ready(rule: Callable[..., Outs], function: NumpyFunction, *kinds: object) -> None:
+    """Let the next operands of these kinds go straight to the rule."""
     if len(READY) < _READY_SIZE:
-        READY[ufunc, *map(kind, inputs)] = _converting(rule, numbers, avals) if True in numbers else rule
+        READY[function, *kinds] = rule
 
 
 def _converting(
