@@ -12,9 +12,9 @@ import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering import Reduce, Remap, one_view
-from functrans.core.primitive import aval_of, current_trace
+from functrans.core.primitive import Values, aval_of, current_trace
 from functrans.errors import OperandError, ParameterError
-from functrans.ops.rules import linear, run
+from functrans.ops.rules import as_value, linear, run
 from functrans.typing import Array, DType, Shape
 
 __all__ = [
@@ -40,16 +40,15 @@ def _reduced_shape(shape: Shape, axes: tuple[int, ...]) -> Shape:
 # ---- broadcast_in_dim ----
 
 
-def _broadcast_impl(x: Array, *, shape: Shape, broadcast_dimensions: tuple[int, ...]) -> Array:
+def _broadcast_impl(x: Array, *, shape: Shape, broadcast_dimensions: tuple[int, ...]) -> Values:
     if not broadcast_dimensions and shape:  # of a scalar: np.broadcast_to takes ten times as long
-        scalar = np.asarray(x)
-        view = np.ndarray(shape, scalar.dtype, scalar, strides=(0,) * len(shape))
-        view.flags.writeable = False
-        return view
+        # a scalar's buffer is read-only, and so is the view
+        scalar = x if isinstance(x, np.generic) else np.array(x)[()]  # type: ignore[redundant-expr]  # an Array may be one
+        return (np.ndarray(shape, scalar.dtype, scalar, 0, (0,) * len(shape)),)
     expanded = [1] * len(shape)
     for axis, size in zip(broadcast_dimensions, np.shape(x), strict=True):
         expanded[axis] = size
-    return np.broadcast_to(np.reshape(x, expanded), shape)
+    return (as_value(np.broadcast_to(np.reshape(x, expanded), shape)),)
 
 
 def _broadcast_aval(aval: ShapedArray, *, shape: Shape, broadcast_dimensions: tuple[int, ...]) -> ShapedArray:
@@ -121,8 +120,8 @@ def zeros(shape: Shape, dtype: DType) -> Array:
 # ---- reduce_sum ----
 
 
-def _sum_impl(x: Array, *, axes: tuple[int, ...]) -> Array:
-    return np.add.reduce(x, axis=axes, dtype=x.dtype) if axes else x
+def _sum_impl(x: Array, *, axes: tuple[int, ...]) -> Values:
+    return (np.add.reduce(x, axis=axes, dtype=x.dtype) if axes else as_value(x),)
 
 
 def _sum_aval(aval: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:

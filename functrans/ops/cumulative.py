@@ -15,7 +15,7 @@ import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering_order import Cumulate, Cumulative, LinearRecurrence
-from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
+from functrans.core.primitive import Impl, Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.arithmetic import mul, reciprocal, sub
 from functrans.ops.bitwise import bitwise_or
@@ -157,10 +157,10 @@ def linear_recurrence(a: Array, b: Array, axis: int = 0, reverse: bool = False) 
 # ---- cumsum ----
 
 
-def _accumulate(ufunc: np.ufunc) -> Callable[..., Array]:
-    def impl(x: Array, *, axis: int, reverse: bool) -> Array:
+def _accumulate(ufunc: np.ufunc) -> Impl:
+    def impl(x: Array, *, axis: int, reverse: bool) -> Values:
         out: Array = ufunc.accumulate(_directed(x, axis, reverse), axis, dtype=x.dtype)
-        return _directed(out, axis, reverse)
+        return (_directed(out, axis, reverse),)
 
     return impl
 
@@ -202,7 +202,7 @@ FactorsOf: TypeAlias = Callable[[Array, Array, int, bool], _Factors]
 
 
 def _cumulative(name: str, ufunc: np.ufunc, combine: Cumulate, accepts: str, factors_of: FactorsOf) -> Primitive:
-    value, same_aval = _accumulate(ufunc), _same_aval(name, accepts)
+    same_aval = _same_aval(name, accepts)
 
     def vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
         outs = prim.bind(*primals, **params)
@@ -224,7 +224,7 @@ def _cumulative(name: str, ufunc: np.ufunc, combine: Cumulate, accepts: str, fac
 
     prim = Primitive(
         name,
-        lambda x, **params: (value(x, **params),),
+        _accumulate(ufunc),
         lambda aval, **params: (same_aval(aval, **params),),
         vjp,
         jvp,

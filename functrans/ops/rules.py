@@ -20,6 +20,7 @@ import numpy as np
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Lower
 from functrans.core.primitive import (
+    Impl,
     LocallyConstant,
     Maybes,
     NotDifferentiable,
@@ -33,7 +34,7 @@ from functrans.core.primitive import (
 )
 from functrans.typing import Array
 
-__all__ = ["CONCRETE", "LocalRule", "NotRule", "by_argument", "linear", "of_one_operand", "run"]
+__all__ = ["CONCRETE", "LocalRule", "NotRule", "as_value", "by_argument", "linear", "of_one_operand", "run"]
 
 LocalRule: TypeAlias = Callable[..., Array | None]
 """`(g, out, *primals, **params) -> g × ∂out/∂x`, or None for zero: serves as JVP (g a tangent) and, being diagonal, as
@@ -105,7 +106,10 @@ def by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) -> VjpR
 
         def pullback(cts: Maybes) -> Maybes:
             g = cts[0]
-            return tuple([None if rule is None else rule(g, *saved, **params) for rule in active])
+            found: list[Array | None] = []
+            for rule in active:
+                found.append(None if rule is None else rule(g, *saved, **params))
+            return tuple(found)
 
         return outs, pullback
 
@@ -131,9 +135,14 @@ def of_one_operand(prim: Callable[[], Primitive], value: Callable[..., Any], rul
     return vjp
 
 
+def as_value(out: Array) -> Array:
+    """An array as NumPy's functions would return it: of rank 0 a scalar."""
+    return out if out.ndim else out[()]
+
+
 def linear(
     name: str,
-    impl: Callable[..., Array],
+    impl: Impl,
     shape: Callable[..., ShapedArray],
     transpose: Callable[..., Array],
     batch: Callable[..., Array],
@@ -143,25 +152,23 @@ def linear(
 ) -> Primitive:
     """A primitive that is linear in its only operand, whose derivative is therefore itself.
 
-    impl: `(x, **params) -> out`. shape: `(aval, **params) -> out aval`, which also raises for operands that do not fit.
-    transpose: `(g, aval of x, **params) -> cotangent of x`. batch: `(size, x, **params) -> out`, both with the batch
-    axis first. cheap, lower: see `Primitive`.
+    impl: `(x, **params) -> (out,)`, of rank 0 a NumPy scalar (see `as_value`). shape: `(aval, **params) -> out aval`, which
+    also raises for operands that do not fit. transpose: `(g, aval of x, **params) -> cotangent of x`. batch:
+    `(size, x, **params) -> out`, both with the batch axis first. cheap, lower: see `Primitive`.
     """
 
     def vjp(primals: Values, _wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-        aval = aval_of(primals[0])
-        return run(prim, primals, params), lambda cts: (transpose(cts[0], aval, **params),)
+        (x,) = primals
+        aval = aval_of(x)
+        outs = impl(x, **params) if type(x) in CONCRETE else current_trace().bind(prim, primals, params)
+        return outs, lambda cts: (transpose(cts[0], aval, **params),)
 
     def jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
         return run(prim, primals, params), run(prim, cast(Values, tangents), params)
 
-    def scalar_or_array(x: Array, **params: Any) -> Values:  # Any: see Params
-        out = impl(x, **params)
-        return (out if out.ndim else out[()],)  # as NumPy's own results: of rank 0 they are scalars
-
     prim = Primitive(
         name,
-        scalar_or_array,
+        impl,
         lambda aval, **params: (shape(aval, **params),),
         vjp,
         jvp,

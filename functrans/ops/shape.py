@@ -23,7 +23,7 @@ from functrans.ops.axes import ints, positive_axes
 from functrans.ops.broadcast import broadcast_batch, broadcast_in_dim, reduce_sum, shift_axes, zeros
 from functrans.ops.families import add_any, same_dtype
 from functrans.ops.joining import concatenate
-from functrans.ops.rules import by_argument, linear
+from functrans.ops.rules import as_value, by_argument, linear
 from functrans.typing import Array, ArrayLike, Shape
 
 __all__ = [
@@ -48,7 +48,7 @@ def _reshape_aval(aval: ShapedArray, *, new_sizes: Shape) -> ShapedArray:
 
 reshape_p = linear(
     "reshape",
-    lambda x, *, new_sizes: np.reshape(x, new_sizes),
+    lambda x, *, new_sizes: (as_value(np.reshape(x, new_sizes)),),
     _reshape_aval,
     lambda g, x, *, new_sizes: reshape(g, x.shape),
     lambda size, x, *, new_sizes: reshape(x, (size, *new_sizes)),
@@ -96,7 +96,7 @@ def _inverse(permutation: Sequence[int]) -> list[int]:
 
 transpose_p = linear(
     "transpose",
-    lambda x, *, permutation: np.transpose(x, permutation),
+    lambda x, *, permutation: (as_value(np.transpose(x, permutation)),),
     _transpose_aval,
     lambda g, _x, *, permutation: transpose(g, _inverse(permutation)),
     lambda _size, x, *, permutation: transpose(x, (0, *shift_axes(permutation))),
@@ -121,7 +121,7 @@ def _rev_aval(aval: ShapedArray, *, dimensions: tuple[int, ...]) -> ShapedArray:
 
 rev_p = linear(
     "rev",
-    lambda x, *, dimensions: np.flip(x, dimensions),
+    lambda x, *, dimensions: (as_value(np.flip(x, dimensions)),),
     _rev_aval,
     lambda g, _x, *, dimensions: rev(g, dimensions),
     lambda _size, x, *, dimensions: rev(x, shift_axes(dimensions)),
@@ -157,9 +157,9 @@ def _slice_shape(
 
 def _slice_impl(
     x: Array, *, start_indices: tuple[int, ...], limit_indices: tuple[int, ...], strides: tuple[int, ...] | None
-) -> Array:
+) -> Values:
     _slice_shape(x.shape, start_indices, limit_indices, strides)
-    return np.asarray(x)[tuple(map(_py_slice, start_indices, limit_indices, strides or (1,) * x.ndim))]
+    return (as_value(np.asarray(x)[tuple(map(_py_slice, start_indices, limit_indices, strides or (1,) * x.ndim))]),)
 
 
 def _slice_batch(
