@@ -66,7 +66,7 @@ def power(x: Tracer, exponent: Any) -> Any:  # Any: as for operate
     if type(exponent) is int and aval.dtype.kind != "b":
         if aval.weak and aval.dtype.kind == "i" and exponent < 0:  # Python's 2 ** -1 is 0.5
             return operate(np.power, "**", x, float(exponent))
-        base = astype(x, aval.dtype)
+        base = astype(x, aval.dtype) if aval.weak else cast(Array, x)
         out = square(base) if exponent == 2 and aval.shape else integer_pow(base, exponent)
         return weaken(out) if aval.weak else out
     if type(exponent) is float and exponent == 0.5 and aval.shape and aval.dtype.kind in "fc":

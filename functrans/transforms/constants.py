@@ -21,25 +21,22 @@ _WHOLE = 1 << 15
 """Elements up to which all are fingerprinted; of larger arrays, so many evenly spaced ones."""
 
 
-class Constants:
-    """The arrays that a computation has used as constants, held weakly, each with what it contained."""
+class Constants(dict[int, tuple[ref[Any], int]]):
+    """The arrays that a computation has used as constants, held weakly, each with what it contained, by their ids."""
 
-    __slots__ = ("_marks",)
-
-    def __init__(self) -> None:
-        self._marks: dict[int, tuple[ref[Any], int]] = {}
+    __slots__ = ()
 
     def note(self, operands: Sequence[Any]) -> None:
         """Remember the arrays among these operands that somebody could still change."""
         for operand in operands:
             if type(operand) is np.ndarray and operand.ndim and operand.flags.writeable:
-                known = self._marks.get(id(operand))
+                known = self.get(id(operand))
                 if known is None or known[0]() is not operand:
-                    self._marks[id(operand)] = (ref(operand), _fingerprint(operand))
+                    self[id(operand)] = (ref(operand), _fingerprint(operand))
 
     def check(self, name: str) -> None:
         """Raise ChangedConstantError if one of them has changed since it was used first."""
-        for reference, mark in self._marks.values():
+        for reference, mark in self.values():
             array = reference()
             if array is not None and _fingerprint(array) != mark:
                 raise ChangedConstantError(name, array.shape, str(array.dtype))

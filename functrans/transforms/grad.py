@@ -7,11 +7,11 @@ The engine is in `vjp.py`; here are the public functions and the checks of what 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, cast
 
 from functrans import tree
-from functrans.core.aval import ShapedArray, is_inexact
+from functrans.core.aval import INEXACT_KINDS, ShapedArray
 from functrans.core.primitive import aval_of
 from functrans.core.source import trimmed
 from functrans.errors import (
@@ -106,15 +106,19 @@ def _value_and_grad(
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Any]]:
     name = function_name(fun)
     label = f"{transform}({name})"
-    check = partial(_check_input, transform, name, holomorphic, allow_int)
+    kinds = "c" if holomorphic else "biufcV" if allow_int else INEXACT_KINDS
 
     def transformed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         wrt, rebuild = select_arguments(transform, fun, args, argnums)
         flat, in_tree = tree.flatten(wrt)
-        paths = partial(argument_paths, fun, args, only=argnums)
+        paths: Callable[[], list[str]] = lambda: argument_paths(fun, args, only=argnums)
         leaves = check_leaves(flat, label, paths)
-        avals = list(map(aval_of, leaves))
-        check(avals, paths)
+        avals: list[ShapedArray] = []
+        for leaf in leaves:
+            aval = aval_of(leaf)
+            if aval.dtype.kind not in kinds:
+                raise _refused(transform, name, paths()[len(avals)], aval, allow_int)
+            avals.append(aval)
         call = lambda *tracers: fun(*rebuild(tree.unflatten(in_tree, tracers)), **kwargs)
         recorded = record(call, leaves, has_aux, name, fun)
         value, aval = _check_scalar(transform, name, recorded, holomorphic)
@@ -125,33 +129,23 @@ def _value_and_grad(
     return transformed
 
 
-def _check_input(
-    transform: str,
-    name: str,
-    holomorphic: bool,
-    allow_int: bool,
-    avals: Sequence[ShapedArray],
-    paths: Callable[[], Sequence[str]],
-) -> None:
-    for i, aval in enumerate(avals):
-        kind = aval.dtype.kind
-        if kind not in "fc" and not allow_int:
-            raise IntegerInputError(transform, name, paths()[i], str(aval))
-        if holomorphic and kind != "c":
-            raise HolomorphicError(name, f"its argument {paths()[i]} has type {aval}")
+def _refused(transform: str, name: str, path: str, aval: ShapedArray, allow_int: bool) -> FunctransError:
+    """The error for an argument of this type."""
+    if allow_int or aval.dtype.kind in INEXACT_KINDS:  # which only `holomorphic` refuses
+        return HolomorphicError(name, f"its argument {path} has type {aval}")
+    return IntegerInputError(transform, name, path, str(aval))
 
 
 def _check_scalar(transform: str, name: str, recorded: Recorded, holomorphic: bool) -> tuple[Array, ShapedArray]:
     if len(recorded.values) != 1:
         raise ScalarOutputError(transform, name, f"a tree of {len(recorded.values)} leaves", None)
-    (value,) = check_results(recorded.values, name, recorded.out_tree)
+    (value,) = recorded.values if recorded.numbers[0] >= 0 else check_results(recorded.values, name, recorded.out_tree)
     aval = aval_of(value)
     if aval.shape != ():
         raise ScalarOutputError(transform, name, f"an array of type {aval}", aval.size)
-    if holomorphic != (aval.dtype.kind == "c"):
-        raise (
-            HolomorphicError(name, f"its value has type {aval}") if holomorphic else ComplexOutputError(name, str(aval))
-        )
-    if not is_inexact(aval.dtype):
-        raise IntegerOutputError(transform, name, str(aval))
-    return value, aval
+    kind = aval.dtype.kind
+    if kind == ("c" if holomorphic else "f"):
+        return value, aval
+    if holomorphic:
+        raise HolomorphicError(name, f"its value has type {aval}")
+    raise ComplexOutputError(name, str(aval)) if kind == "c" else IntegerOutputError(transform, name, str(aval))

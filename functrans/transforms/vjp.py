@@ -8,7 +8,9 @@ then `backward`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast, overload
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -71,8 +73,11 @@ class VjpTracer(ArrayTracer):
         return f"Grad<{self.value!r}>"
 
 
-Step = tuple[list[int], list[int], Pullback, "Source | None"]
-"""Numbers of the operands (-1: not mine), numbers of the results, pullback, source."""
+Step = tuple[Sequence[int], int, int, Pullback, "Source | None"]
+"""Numbers of the operands (-1: not mine), number of the first result, how many results, pullback, source."""
+
+_Operands = tuple[tuple[int, ...], Values, tuple[bool, ...]]
+"""Numbers of the operands (-1: not mine), their values under the parent, and which are mine."""
 
 
 class VjpTrace(Trace):
@@ -83,32 +88,25 @@ class VjpTrace(Trace):
     parent: Trace
 
     def __init__(self, parent: Trace, function: Callable[..., Any] | None = None) -> None:
-        super().__init__(parent, function)
+        Trace.__init__(self, parent, function)  # `super()` takes three times as long
         self.tape: list[Step] = []
         self.constants = Constants()
         self.count = 0
 
     def track(self, value: Array) -> VjpTracer:
         """A new tracer of a value of the parent trace."""
-        number = self.count
+        number, aval = self.count, aval_of(value)
         self.count = number + 1
-        return VjpTracer(self, strong(value), number, aval_of(value))
+        return VjpTracer(self, strong(value) if aval.weak else value, number, aval)
 
     def bind(self, prim: Primitive, args: Sequence[Any], params: Params) -> Values:  # Any: tracers are typed as arrays
-        primals: list[Any] = []
-        numbers: list[int] = []
-        wanted: list[bool] = []
-        for arg in args:
-            if type(arg) is VjpTracer and arg.owner is self:
-                primals.append(arg.value)
-                numbers.append(arg.number)
-                wanted.append(True)
-            else:
-                primals.append(arg)
-                numbers.append(-1)
-                wanted.append(False)
-        if False in wanted and True in wanted:
-            self.constants.note(primals)
+        arg = args[0] if len(args) == 1 else None
+        operands: _Operands = (
+            ((arg.number,), (arg.value,), (True,))  # as mostly
+            if type(arg) is VjpTracer and arg.owner is self
+            else self._operands(args)
+        )
+        numbers, primals, wanted = operands
         parent = self.parent
         rule = prim.vjp
         token = None if parent is EVAL and prim.carries is None else set_trace(parent)  # NumPy asks for no trace
@@ -116,26 +114,37 @@ class VjpTrace(Trace):
             if True not in wanted or isinstance(rule, LocallyConstant):
                 return parent.bind(prim, primals, params)
             if callable(rule):
-                outs, pullback = rule(tuple(primals), tuple(wanted), params)
+                outs, pullback = rule(primals, wanted, params)
             else:
                 outs, pullback = parent.bind(prim, primals, params), _refuse(prim, rule, current_source())
             source = None if parent is EVAL else current_source()
         finally:
             if token is not None:
                 reset_trace(token)
-        results: list[Any] = []
-        outputs: list[int] = []
-        for out in outs:
-            aval = shaped(out.shape, out.dtype) if type(out) is np.ndarray else aval_of(out)
-            if aval.dtype.kind in INEXACT_KINDS:
-                results.append(VjpTracer(self, strong(out) if aval.weak else out, self.count, aval))
-                outputs.append(self.count)
-                self.count += 1
-            else:  # integers and bools have no derivative: the value itself
-                results.append(out)
-                outputs.append(-1)
-        self.tape.append((numbers, outputs, pullback, source))
-        return tuple(results)
+        first, count = self.count, len(outs)
+        self.count = first + count
+        self.tape.append((numbers, first, count, pullback, source))
+        if count == 1:  # as nearly always
+            return (self._result(outs[0], first),)
+        return tuple(map(self._result, outs, range(first, self.count)))
+
+    def _operands(self, args: Sequence[Any]) -> _Operands:  # Any: as for bind
+        numbers, primals, wanted = [], [], []
+        for arg in args:
+            is_mine = type(arg) is VjpTracer and arg.owner is self
+            wanted.append(is_mine)
+            numbers.append(arg.number if is_mine else -1)
+            primals.append(arg.value if is_mine else arg)
+        if False in wanted and True in wanted:
+            self.constants.note(primals)
+        return tuple(numbers), tuple(primals), tuple(wanted)
+
+    def _result(self, out: Array, number: int) -> Any:  # Any: as for bind
+        """A result of a primitive as a tracer; of integers and bools, which have no derivative, the value itself."""
+        aval = shaped(out.shape, out.dtype) if type(out) is np.ndarray else aval_of(out)
+        if aval.dtype.kind not in INEXACT_KINDS:
+            return out
+        return VjpTracer(self, strong(out) if aval.weak else out, number, aval)
 
 
 def _refuse(prim: Primitive, reason: NotDifferentiable, source: Source | None) -> Pullback:
@@ -152,16 +161,16 @@ def backward(tape: list[Step], cotangents: dict[int, Array], *, consume: bool) -
     """
     remaining = tape if consume else tape.copy()
     while remaining:
-        operands, outputs, pullback, source = remaining.pop()
+        operands, first, count, pullback, source = remaining.pop()
         cts: Maybes
-        if len(outputs) == 1:  # as nearly always
-            cts = (cotangents.pop(outputs[0], None),)
+        if count == 1:  # as nearly always
+            cts = (cotangents.pop(first, None),)
             if cts[0] is None:
                 continue
-        elif cotangents.keys().isdisjoint(outputs):
-            continue
         else:
-            cts = tuple([cotangents.pop(number, None) for number in outputs])
+            cts = tuple(map(cotangents.pop, range(first, first + count), repeat(None)))
+            if all(ct is None for ct in cts):
+                continue
         if source is None:
             contributions = pullback(cts)
         else:
@@ -190,7 +199,8 @@ def instantiate(ct: Array | None, aval: ShapedArray) -> Array:
 # ---- running a function under the trace ----
 
 
-class Recorded(NamedTuple):
+@dataclass(slots=True)
+class Recorded:
     """What `record` leaves: the value of the function, flat, and how to go back."""
 
     values: list[Array]
@@ -249,11 +259,12 @@ def pull_back(recorded: Recorded, cts: Sequence[Array | None], count: int, *, co
     """The cotangents of the first `count` numbers on the tape, which are the inputs, from those of the values."""
     recorded.trace.constants.check(recorded.name)
     found: dict[int, Array] = {}
-    for number, ct in zip(recorded.numbers, cts, strict=True):
+    for i, number in enumerate(recorded.numbers):
+        ct = cts[i]
         if number >= 0 and ct is not None:
             found[number] = add_any(found[number], ct) if number in found else ct
     backward(recorded.trace.tape, found, consume=consume)
-    return [found.get(number) for number in range(count)]
+    return list(map(found.get, range(count)))
 
 
 # ---- the public functions ----
@@ -295,7 +306,7 @@ def vjp(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -> tupl
 
 def cotangent(ct: Array | None, aval: ShapedArray) -> Array:
     """A cotangent for the user: zeros in place of None; dtype `float0` where the input has no derivative."""
-    if not is_inexact(aval.dtype):
+    if aval.dtype.kind not in INEXACT_KINDS:
         return cast(Array, np.zeros(aval.shape, FLOAT0))
     return zeros(aval) if ct is None else ct
 
