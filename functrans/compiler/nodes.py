@@ -74,6 +74,10 @@ def build(jaxpr: Jaxpr, supports: Supports) -> Nodes:
     return Nodes(tuple(builder.nodes), results)
 
 
+_LONG_ROW = 128
+"""From this length on rows are worth a loop of their own."""
+
+
 class _Builder:
     def __init__(self, jaxpr: Jaxpr, supports: Supports) -> None:
         self.nodes: list[Node] = []
@@ -143,6 +147,8 @@ class _Builder:
         while axes:
             shape = operand.layout.shape
             run = _last_run(shape, axes)
+            if len(run) == len(shape) > 1 and shape[-1] >= _LONG_ROW:
+                run = run[-1:]  # row by row, as what computes the rows does: then the two are one loop nest
             left = tuple(n for axis, n in enumerate(shape) if axis not in run)
             out = eqn.outvars[0] if run == axes else Var(shaped(left, eqn.outvars[0].aval.dtype))
             self._store(Node(replace(lowering, axes=run), (operand,), (out,), eqn))

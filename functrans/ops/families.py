@@ -127,10 +127,25 @@ def elementwise(
         vjp,
         jvp,
         lambda size, args, batched, params: (prim.bind(*matched(size, args, batched, name), **params), (True,)),
-        lower=pointwise(name, emit, needs),
+        lower=pointwise(name, emit, needs, _cost(impl)),
         ufunc=impl,
     )
     return prim
+
+
+_TRANSCENDENTAL = frozenset(
+    {np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np.logaddexp, np.logaddexp2, np.power, np.cbrt}
+    | {np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan, np.arctan2, np.hypot, np.float_power, np.gcd, np.lcm}
+    | {np.sinh, np.cosh, np.tanh, np.arcsinh, np.arccosh, np.arctanh}
+)
+_DIVISIONS = frozenset({np.divide, np.sqrt, np.reciprocal, np.floor_divide, np.remainder, np.fmod})
+
+
+def _cost(impl: Callable[..., Any]) -> int:  # Any: a NumPy ufunc
+    """About how many additions one element costs in machine code."""
+    if impl in _TRANSCENDENTAL or getattr(impl, "__module__", "").endswith(("special_kernels", "exponential")):
+        return 20
+    return 4 if impl in _DIVISIONS else 1
 
 
 _Rule = TypeVar("_Rule", bound=Callable[..., Any])  # Any: a VJP or a JVP rule

@@ -96,7 +96,8 @@ class NativeProgram:
         assert isinstance(place, Output)
         out = outs[place.index]
         assert out is not None
-        out = out.reshape(self._shapes[number])
+        if place.index != number:  # one value as two results
+            out = out.reshape(self._shapes[number])
         return out if out.ndim else out[()]
 
     # ---- callbacks and errors ----
