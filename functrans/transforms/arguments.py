@@ -15,6 +15,7 @@ import numpy as np
 from functrans import tree
 from functrans.core.aval import FLOAT0, SCALAR_AVALS, changes_meaning
 from functrans.core.primitive import Tracer
+from functrans.core.recycled import is_recycled
 from functrans.core.source import function_name
 from functrans.errors import ArgnumsError, NonArrayInputError, NonArrayOutputError
 from functrans.tree import TreeDef
@@ -141,7 +142,8 @@ def owned(values: Iterable[Array], foreign: Iterable[object] = ()) -> list[Array
                 results.append(value[()])
                 continue
             flags = value.flags
-            if not (flags.owndata and flags.writeable) or id(value) in seen:
+            owns = flags.owndata or is_recycled(value)
+            if not (owns and flags.writeable) or id(value) in seen:
                 value = np.array(value)
             seen.add(id(value))
         results.append(value)

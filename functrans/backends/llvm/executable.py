@@ -24,6 +24,7 @@ from functrans.compiler.plan import Argument, Output, Plan, make_plan
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Jaxpr, Literal, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
+from functrans.core.recycled import empty
 from functrans.core.source import trimmed
 from functrans.errors import FunctransError
 from functrans.typing import Array
@@ -60,7 +61,7 @@ class NativeProgram:
     def __call__(self, *args: Array) -> Values:
         """The results for concrete arguments."""
         arrays = [_contiguous(arg, *type_) for arg, type_ in zip(args, self._arguments, strict=True)]
-        outs = [None if type_ is None else np.empty(*type_) for type_ in self._outputs]
+        outs = [None if type_ is None else empty(*type_) for type_ in self._outputs]
         arena = self._arenas.pop() if self._arenas else _aligned(self.plan.arena)
         flags = ctypes.c_int64(0)
         token = set_trace(EVAL)  # for what is called back
