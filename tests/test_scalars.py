@@ -1,9 +1,8 @@
-"""The elements of native code: loads and stores of every dtype, and every elementwise operation against NumPy."""
+"""The elements of native code: every elementwise operation, on every dtype, against NumPy."""
 
 import ctypes
-import mmap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import F32, I64, PTR, Module
+from functrans.backends.llvm.ir import F32, PTR, Module
 from functrans.backends.llvm.math import FUNCTIONS
 from functrans.backends.llvm.scalar_complex_functions import COMPLEX_FUNCTIONS
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
@@ -29,68 +28,6 @@ from functrans.typing import DType
 
 DTYPES = [np.dtype(code) for code in "?bhilBHILefdFD"]
 IDS = [dtype.char for dtype in DTYPES]
-PAGE = mmap.PAGESIZE
-
-
-# ---- memory ----
-
-
-class Guarded:
-    """Memory between two pages that cannot be touched; arrays in it lie against the one or the other."""
-
-    def __init__(self, size: int = PAGE) -> None:
-        self._map = mmap.mmap(-1, size + 2 * PAGE)
-        self._size = size
-        self._base = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
-        libc = ctypes.CDLL(None)
-        for page in (self._base, self._base + PAGE + size):
-            assert libc.mprotect(ctypes.c_void_p(page), ctypes.c_size_t(PAGE), 0) == 0
-
-    def array(self, count: int, dtype: DType, *, at_end: bool) -> Any:
-        """Zeros, at the start or the end."""
-        start = PAGE + (self._size - count * dtype.itemsize if at_end else 0)
-        out = np.frombuffer(self._map, dtype, count, start)
-        out[:] = 0
-        return out
-
-
-def _moves(lanes: int) -> Iterator[tuple[int, int]]:
-    for stride in (1, 0, -1, 2, -2, 3, -5):
-        for count in sorted({lanes, 1, lanes - 1, (lanes + 1) // 2, (2 * lanes + 2) // 3} - {0}):
-            yield stride, count
-
-
-def _random(rng: np.random.Generator, count: int, dtype: DType) -> Any:
-    if dtype.kind == "c":
-        return (rng.normal(size=count) + 1j * rng.normal(size=count)).astype(dtype)
-    return (rng.normal(size=count) > 0 if dtype.kind == "b" else 50 * rng.random(count)).astype(dtype)
-
-
-@pytest.mark.parametrize("lanes", [1, 2, 8, 32])
-def test_loads_and_stores_move_what_numpys_strides_say_and_touch_nothing_else(lanes: int) -> None:
-    module = Module(host())
-    made: list[tuple[str, DType, int, int]] = []
-    for dtype in DTYPES:
-        for stride, count in _moves(lanes):
-            f = Function(module, f"f{len(made)}", [("x", PTR), ("y", PTR), ("i", I64)], exported=True)
-            x, y, start = f.args
-            b = Scalars(f, lanes)
-            element = b.load(x, dtype, start, stride, count)
-            b.store(element, y, start, stride, count)
-            f.ret()
-            made.append((f.name, dtype, stride, count))
-    library = load(module.text(), host(), tuple(name for name, *_ in made))
-    source, target, rng = Guarded(), Guarded(), np.random.default_rng(0)
-    for name, dtype, stride, count in made:
-        copy = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(library.address(name))
-        for at_end in (False, True):
-            span = abs(stride) * (count - 1) + 1
-            x, y = (memory.array(span, dtype, at_end=at_end) for memory in (source, target))
-            x[:] = _random(rng, span, dtype)
-            want = np.zeros_like(y)
-            want[:: abs(stride) or 1] = x[:: abs(stride) or 1]
-            copy(x.ctypes.data, y.ctypes.data, 0 if stride >= 0 else span - 1)
-            assert y.tobytes() == want.tobytes(), (dtype, stride, count)
 
 
 # ---- operations ----
@@ -101,8 +38,8 @@ PARAMS: dict[str, list[dict[str, Any]]] = {
     "convert_element_type": [{"dtype": dtype, "weak": False} for dtype in DTYPES],
     "bitcast_convert_type": [{"dtype_to": dtype} for dtype in DTYPES],
 }
-ULPS = {"integer_pow": 2.0, "logistic_difference": 4.0, "float_power": 4.0}
-"""Of floats, where NumPy computes in another way; elsewhere results are equal."""
+ULPS = {"integer_pow": 2.0, "logistic_difference": 32.0}
+"""Of floats, where NumPy computes in another way (it rounds a difference first); elsewhere results are equal."""
 
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
@@ -282,10 +219,39 @@ def test_operations_give_numpys_bits(dtype: DType) -> None:
         if dtype.kind == "c" and case.name in {*COMPLEX_FUNCTIONS, "rsqrt"}:
             wrong = _strays(got, want)
         else:
-            allowed = 0.0 if dtype.kind not in "fc" else 1.0 if case.name in FUNCTIONS else ULPS.get(case.name, 0.0)
+            allowed = 0.0 if dtype.kind not in "fc" else ULPS.get(case.name, 1.0 if case.name in FUNCTIONS else 0.0)
             wrong = (_differences(got, want) > allowed) & _is_defined(case)
         shown = [(*(x[i] for x in case.operands), got[i], want[i]) for i in np.flatnonzero(wrong)[:3]]
         assert not wrong.any(), (case.name, case.params, shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "constants"),
+    [
+        *[(name, code, [0.0, -0.0, 1.0, np.inf, np.nan]) for name in ("max", "min", "fmax") for code in "fe"],
+        *[(name, code, [0, 1, 7, -1, -128]) for name in ("floor_divide", "remainder", "max") for code in "bil"],
+    ],
+)
+def test_operations_with_a_constant_on_either_side(name: str, code: str, constants: list[float]) -> None:
+    dtype, module, primitive = np.dtype(code), Module(host()), PRIMITIVES[name]
+    x = np.concatenate([_specials(dtype), _anything(np.random.default_rng(0), dtype, 100)])
+    cases = []
+    for i, constant in enumerate([*constants, *constants]):
+
+        def emit(b: Any, element: Any, number: float = constant, first: bool = i < len(constants)) -> Any:
+            known = b.constant(number, dtype)
+            return b.call(name, known, element) if first else b.call(name, element, known)
+
+        case = Case(name, f"constant{i}", {}, [x], dtype)
+        _build(module, case, Pointwise(emit), module.lanes(F32))
+        cases.append((case, (np.full_like(x, constant), x)[:: 1 if i < len(constants) else -1]))
+    library = load(module.text(), host(), tuple(case.function for case, _ in cases))
+    for case, operands in cases:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            want = primitive.impl(*operands)[0]
+        wrong = _differences(_run(library, case)[0], want) > 0
+        assert not wrong.any(), (case.name, [(*(x[i] for x in operands), want[i]) for i in np.flatnonzero(wrong)[:3]])
 
 
 # ---- what NumPy would warn of, or raise ----

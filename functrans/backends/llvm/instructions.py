@@ -51,8 +51,8 @@ class Instructions:
         """A constant, in every lane."""
         text = constant_text(value, kind.scalar)
         if kind.lanes > 1:
-            return Value(self, kind, f"splat ({kind.scalar} {text})")
-        return Value(self, kind, text, int(value) if kind.kind == "i" else None)
+            return Value(self, kind, f"splat ({kind.scalar} {text})", None, value)
+        return Value(self, kind, text, int(value) if kind.kind == "i" else None, value)
 
     def vector_const(self, values: Sequence[float], kind: Type) -> Value:
         """A constant with a value of its own in each lane; `kind` is the scalar type."""
@@ -187,7 +187,7 @@ class Instructions:
             return x
         to = x.type.vector(lanes)
         if x.text[0] not in "%@":
-            return Value(self, to, f"splat ({x.typed()})")
+            return Value(self, to, f"splat ({x.typed()})", None, x.number)
         first = self.value(to, f"insertelement {to} poison, {x.typed()}, i64 0")
         return self.value(to, f"shufflevector {to} {first}, {to} poison, <{lanes} x i32> zeroinitializer")
 

@@ -84,14 +84,18 @@ def constant_text(value: float, kind: Type) -> str:
 class Value:
     """A value in a function: its type and its text. Integers and floats have Python's operators."""
 
-    __slots__ = ("function", "known", "text", "type")
+    __slots__ = ("function", "known", "number", "text", "type")
 
-    def __init__(self, function: Instructions, type: Type, text: str, known: int | None = None) -> None:
+    def __init__(
+        self, function: Instructions, type: Type, text: str, known: int | None = None, number: float | None = None
+    ) -> None:
         self.function = function
         self.type = type
         self.text = text
         self.known = known
         """The value of a scalar integer constant."""
+        self.number = number
+        """The value of a constant that is the same in every lane."""
 
     def __str__(self) -> str:
         return self.text

@@ -40,14 +40,18 @@ def is_finite(b: Lanes, x: Value) -> Value:
 
 
 def _pick(name: str, predicate: str) -> Operation:
-    """NaN if either is. Of zeros of two signs, the machine's choice, as in NumPy."""
+    """NaN if either is: next to a constant, one comparison sees to that. Of zeros of two signs, the machine's choice."""
 
     def operation(b: Lanes, dtype: DType, x: Value, y: Value) -> Value:
         f = b.function
         if f.module.target.is_arm and not is_half(dtype):
             return f.intrinsic(name, x, y)
-        first = "oge" if predicate == "ogt" else "ole"
-        better = f.select(f.fcmp(first if is_half(dtype) else predicate, x, y), x, y)
+        order = predicate[0] + "e" if is_half(dtype) else predicate
+        if y.number is not None and not math.isnan(y.number):
+            return f.select(f.fcmp("u" + order, x, y), x, y)
+        better = f.select(f.fcmp("o" + order, x, y), x, y)
+        if x.number is not None and not math.isnan(x.number):
+            return better
         return f.select(f.fcmp("uno", x, x), x, better)
 
     return operation
@@ -160,10 +164,10 @@ FLOAT: dict[str, Operation] = {
     "rem": _rem,
     "remainder": _remainder,
     "floor_divide": _floor_divide,
-    "max": _pick("maximum", "ogt"),
-    "min": _pick("minimum", "olt"),
-    "fmax": _pick_number("maximum", "ogt"),
-    "fmin": _pick_number("minimum", "olt"),
+    "max": _pick("maximum", "gt"),
+    "min": _pick("minimum", "lt"),
+    "fmax": _pick_number("maximum", "gt"),
+    "fmin": _pick_number("minimum", "lt"),
     "eq": _compare("oeq"),
     "ne": _compare("une"),
     "lt": _compare("olt"),

@@ -70,11 +70,29 @@ def _sign(b: Lanes, dtype: DType, x: Value) -> Value:
 def _quotient(b: Lanes, dtype: DType, x: Value, y: Value) -> Value:
     """x / y towards zero, y not 0 and the quotient in range. Up to 32 bits, the quotient of floats is exact."""
     f, signed = b.function, dtype.kind == "i"
-    if x.type.lanes == 1 or x.type.bits > 32 or y.text[0] not in "%@":  # by a constant: LLVM multiplies
-        return f.integer("sdiv" if signed else "udiv", x, y)
+    instruction = "sdiv" if signed else "udiv"
+    if x.type.lanes == 1 or y.number is not None:  # by a constant: LLVM multiplies
+        return f.integer(instruction, x, y)
+    if x.type.bits == 64:
+        far = f.integer("lshr", (x + _NEAR) | (y + _NEAR), 52) if signed else f.integer("lshr", x | y, 51)
+        return f.choose(
+            b.any(f.icmp("ne", far, 0)), lambda: f.integer(instruction, x, y), lambda: _near_quotient(b, x, y)
+        )
     kind = F32 if x.type.bits <= 16 else F64
     as_float, back = ("sitofp", "fptosi") if signed else ("uitofp", "fptoui")
     return f.cast(back, f.cast(as_float, x, kind) / f.cast(as_float, y, kind), x.type.scalar)
+
+
+_NEAR = 1 << 51
+_SHIFTER = 3.0 * 2.0**51
+"""Next to it floats of 64 bits are the whole numbers, and their bits count them."""
+
+
+def _near_quotient(b: Lanes, x: Value, y: Value) -> Value:
+    """Of integers of 64 bits of a size less than 2⁵¹, by floats: vectors of such integers cannot be divided."""
+    f, start = b.function, 0x4338 << 48
+    over, under = (f.from_bits(value + start) - _SHIFTER for value in (x, y))
+    return f.bits(f.intrinsic("trunc", over / under) + _SHIFTER) - start
 
 
 def _divided(b: Lanes, dtype: DType, x: Value, y: Value, name: str, floor: bool) -> tuple[Value, Value, Value]:

@@ -101,11 +101,6 @@ def _pick_greater(b: Builder, x: Element, y: Element, above: Element, below: Ele
     return b.call("select_n", b.call("eq", x, y), untied, mean)
 
 
-def _logistic_difference(b: Builder, x: Element, y: Element) -> Element:
-    is_equal = b.call("eq", x, y)
-    return b.call("logistic", b.call("select_n", is_equal, b.call("sub", x, y), b.constant(0, x.dtype)))
-
-
 SPECIAL: dict[str, Special] = {
     "select_n": Special(_select_n, _any),
     "convert_element_type": Special(_convert, _any),
@@ -115,6 +110,4 @@ SPECIAL: dict[str, Special] = {
     "add_any": Special(lambda b, x, y: b.call("add", x, y)),
     "rsqrt": Special(_rsqrt, needs=("sqrt",)),
     "pick_greater": Special(_pick_greater),
-    "logistic_difference": Special(_logistic_difference, needs=("logistic",)),
-    "float_power": Special(lambda b, x, y: b.call("pow", x, y), needs=("pow",)),
 }
