@@ -275,7 +275,7 @@ def _lgamma_negative(x: F64) -> F64:
     sine /= np.pi
     np.copyto(sine, offset, where=offset < 1e-9)  # keeps subnormal x, where sin(pi x)/pi would lose its bits
     out = -np.log(sine) - _lgamma_positive(1.0 - x)
-    out[np.isneginf(x)] = np.inf
+    out[(offset == 0) | np.isneginf(x)] = np.inf  # where the other term is infinite too, they gave nan
     return out
 
 
