@@ -203,6 +203,29 @@ def _log_of_sum(base: Any, x: Any, y: Any) -> Any:  # Any: mpmath's numbers
     return max(x, y) + mp.log1p(base ** -abs(x - y)) / mp.log(base)
 
 
+def _erf_inv(x: Any) -> Any:  # Any: mpmath's numbers
+    """A Halley step from NumPy's result."""
+    y = mp.mpf(float(special_kernels.erfinv(np.float64(float(x)))))
+    rest = mp.erf(y) - x if abs(x) < 0.5 else mp.sign(x) * ((1 - abs(x)) - mp.erfc(abs(y)))
+    step = rest * mp.exp(y * y) * mp.sqrt(mp.pi) / 2
+    return y - step / (1 + y * step)
+
+
+def _lgamma(x: Any) -> Any:  # Any: mpmath's numbers
+    if x > 0:
+        return mp.loggamma(x)
+    return mp.inf if mp.isint(x) else mp.log(mp.pi / abs(mp.sinpi(x))) - mp.loggamma(1 - x)
+
+
+def _digamma(x: Any) -> Any:  # Any: mpmath's numbers
+    return mp.digamma(x) if x > 0 else mp.digamma(1 - x) - mp.pi * mp.cospi(x) / mp.sinpi(x)
+
+
+def _reflected(function: Callable[[Array], Array], x: Array, out: Array) -> Array:
+    """Below 0, what two terms give of which this is one; they cancel at zeros between the poles."""
+    return np.where(x < 0, np.abs(function(1 - x)), np.abs(out))
+
+
 def _difference(x: Array, y: Array) -> Array:
     (share,) = logistic_difference_p.impl(x, y)
     return np.asarray(share)
@@ -254,6 +277,22 @@ ROWS: dict[str, Row] = {
     # ---- error function ----
     "erf": Row(mp.erf, special_kernels.erf, ALL, (0.0, 0.5, 1.0, 2.0)),
     "erfc": Row(mp.erfc, special_kernels.erfc, spans((-6.0, 11.0), (-8.0, 28.0)), (0.0, 0.5, 1.0, 2.0)),
+    "erf_inv": Row(_erf_inv, special_kernels.erfinv, WITHIN_ONE, (0.0, 0.5, 0.998, 1.0, -1.0)),
+    # ---- gamma function ----
+    "lgamma": Row(
+        _lgamma,
+        special_kernels.lgamma,
+        ALL,
+        (0.0, 1.0, 2.0, 4.0, -2.457, -3.955),
+        also_of=partial(_reflected, special_kernels.lgamma),
+    ),
+    "digamma": Row(
+        _digamma,
+        special_kernels.digamma,
+        spans((-39.5, _MAX[32]), (-39.5, _MAX[64])),
+        (0.0, 1.0, 1.4616321449683622, 4.0, -0.504, -1.573),
+        also_of=partial(_reflected, special_kernels.digamma),
+    ),
     # ---- power ----
     "pow": Row(_power, np.power, POSITIVE, pairs=powers),
     "cbrt": Row(_cube_root, np.cbrt, ALL, (1.0, 2.0, 4.0, 8.0)),

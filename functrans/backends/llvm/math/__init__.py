@@ -13,7 +13,9 @@ from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.math import (
     error_function,
     exponential,
+    gamma,
     hyperbolic,
+    inverse_error_function,
     inverse_trigonometric,
     logarithm,
     power,
@@ -60,4 +62,8 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     # ---- error function ----
     "erf": error_function.erf,
     "erfc": error_function.erfc,
+    "erf_inv": inverse_error_function.erf_inv,
+    # ---- gamma function ----
+    "lgamma": gamma.lgamma,
+    "digamma": gamma.digamma,
 }

@@ -15,7 +15,7 @@ from functrans.backends.llvm.math.floats import absolute, at_least, at_most, pow
 from functrans.backends.llvm.math.polynomial import horner, horner_by_halves, multiply_add, quick_two_sum, two_product
 from functrans.backends.llvm.math.rare import called
 
-__all__ = ["erf", "erfc"]
+__all__ = ["erf", "erfc", "erfc_tail"]
 
 # erf(x)/x - 1 in x², |x| <= 1: errors of 2**-29.1 and 2**-56 of erf(x)
 _CENTRE = {
@@ -112,18 +112,18 @@ def erfc(f: Function, x: Value) -> Value:
 
 
 def _erfc(f: Function, x: Value) -> Value:
-    """1 less a polynomial within 1, `_erfc_tail` beyond: both of every lane."""
+    """1 less a polynomial within 1, `erfc_tail` beyond: both of every lane."""
     size = absolute(f, x)
     # From 1/4 on, 1 - erf(x) would round in a higher binade; 1/4 - (erf(x) - 3/4) does not.
     shift = f.select(f.fcmp("olt", x, 0.25), f.zero(x.type), 0.75)
     factor = _polynomial(f, multiply_add(f, x, x, -0.75), _COMPLEMENT_CENTRE[x.type.bits])
     centre = (1.0 - shift) - multiply_add(f, x, factor, x - shift)
-    tail = _erfc_tail(f, at_least(f, size, 1.0))
+    tail = erfc_tail(f, at_least(f, size, 1.0))
     tail = f.select(f.fcmp("olt", x, 0.0), 2.0 - tail, tail)
     return f.select(f.fcmp("olt", size, 1.0), centre, tail)
 
 
-def _erfc_tail(f: Function, a: Value) -> Value:
+def erfc_tail(f: Function, a: Value) -> Value:
     """erfc(a) for a >= 1: exp(-a²) / 2a times 1 + P. What each step loses goes into the last, small term."""
     end, coefficients = _COMPLEMENT[a.type.bits]
     a = at_most(f, a, end)

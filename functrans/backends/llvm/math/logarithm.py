@@ -39,6 +39,7 @@ __all__ = [
     "log1p",
     "log1p_of_fraction",
     "log2",
+    "log_as_pair",
     "scaled",
     "tail_of_atanh",
 ]
@@ -154,6 +155,12 @@ def _as_pair(f: Function, k: Value, m: Pair, base_log: Fraction | None) -> Pair:
     of_k = _exact_multiple(f, LN2 / (base_log or 1), k)
     total = quick_two_sum(f, of_k.high, near.high)
     return Pair(total.high, total.low + (near.low + of_k.low))
+
+
+def log_as_pair(f: Function, x: Value) -> Pair:
+    """The natural logarithm of a positive finite number, in about twice the precision; meaningless for others."""
+    parts = scaled_positive(f, x)
+    return _as_pair(f, parts.k, Pair(parts.f, f.zero(x.type)), None)
 
 
 def _log_to_base(f: Function, x: Value, base_log: Fraction) -> Value:
