@@ -16,6 +16,8 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels import contract
 from functrans.backends.llvm.kernels.product.finish import Epilogue
+from functrans.backends.llvm.kernels.product.openblas import has_openblas
+from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.target import host
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering import Contract
@@ -44,13 +46,14 @@ class Kernel:
     spec: Contract
     ins: tuple[ShapedArray, ...]
     out: ShapedArray
-    scaled: bool
+    options: tuple[bool, bool]
     address: int = 0
     library: Library | None = None  # keeps the code
 
     def __call__(self, *operands: Array, out: Array | None = None) -> Array:
         """The result; memory around result and scratch must stay as it was, and nothing around operands is read."""
-        size = contract.scratch_bytes(self.spec, self.ins, (self.out,), scaled=self.scaled)
+        scaled, library = self.options
+        size = contract.scratch_bytes(self.spec, self.ins, (self.out,), scaled=scaled, library=library)
         result, scratch = _guarded(self.out.size * self.out.dtype.itemsize), _guarded(size)
         view = result[64 : len(result) - 64].view(self.out.dtype).reshape(self.out.shape)
         view[...] = np.nan if out is None and self.out.dtype.kind in "fc" else 1 if out is None else out
@@ -86,6 +89,7 @@ class Request(NamedTuple):
     epilogue: Epilogue | None = None
     extra: tuple[ShapedArray, ...] = ()
     scaled: bool = False
+    library: bool = False
 
 
 def build(requests: Sequence[Request]) -> list[Kernel]:
@@ -95,11 +99,13 @@ def build(requests: Sequence[Request]) -> list[Kernel]:
     for i, request in enumerate(requests):
         spec, avals, out = _spec(request.case, request.dtype)
         ins = (*avals, *request.extra)
-        function = contract.emit(module, f"product{i}", spec, ins, (out,), request.epilogue, scaled=request.scaled)
+        function = contract.emit(
+            module, f"product{i}", spec, ins, (out,), request.epilogue, scaled=request.scaled, library=request.library
+        )
         params = [(f"p{k}", PTR) for k in range(len(function.args))]
         wrapper = Function(module, f"run{i}", params, I64, exported=True)
         wrapper.ret(wrapper.call(function, *wrapper.args))
-        kernels.append(Kernel(spec, ins, out, request.scaled))
+        kernels.append(Kernel(spec, ins, out, (request.scaled, request.library)))
     names = tuple(f"run{i}" for i in range(len(kernels)))
     symbols = {name: find() for name, find in module.addresses.items()}
     library = load(module.text(), host(), names, symbols)
@@ -148,8 +154,9 @@ def check(case: Case, result: Array, left: Array, right: Array) -> None:
     assert (abs(result - exact) <= bound + np.finfo(dtype).tiny).all()
 
 
-def run(cases: Sequence[Case], dtype: str) -> None:
-    for case, kernel in zip(cases, build([Request(case, dtype) for case in cases]), strict=True):
+def run(cases: Sequence[Case], dtype: str, *, library: bool = False) -> None:
+    requests = [Request(case, dtype, library=library) for case in cases]
+    for case, kernel in zip(cases, build(requests), strict=True):
         left, right = operands(case, dtype)
         result = kernel(left, right)
         check(case, result, left, right)
@@ -240,7 +247,34 @@ def test_random_axes(cases: list[Case], dtype: str) -> None:
     run(cases, dtype)
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16"])
+def test_by_openblas(dtype: str) -> None:
+    """Where NumPy came without it, by our own kernels."""
+    run([*matrices((7, 5, 3), (20, 300, 33), (1, 9, 4), (3, 0, 4)), *ALL_TRANSPOSED[:4], *AXES], dtype, library=True)
+
+
+def test_the_environment_can_choose_openblas(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, avals, out = _spec(matrices((40, 30, 20))[0], "f4")
+    symbols = []
+    for name in ("", "openblas"):
+        monkeypatch.setenv("FUNCTRANS_MATMUL", name)
+        module = Module(host())
+        contract.emit(module, "product", spec, avals, (out,))
+        symbols.append(any("openblas" in symbol for symbol in module.addresses))
+    ring = ring_of(out.dtype)
+    assert ring is not None
+    assert symbols == [False, has_openblas(ring)]
+
+
 # ---- half precision, signs, scales, epilogues ----
+
+
+def test_without_a_sum_zeros_keep_their_signs() -> None:
+    case = Case((3,), (30,), (((), ()), ((), ())))
+    (kernel,) = build([Request(case, "f4")])
+    left, right = np.array([1, -1, 0], "f4"), np.zeros(30, "f4")
+    right[::3] = -0.0
+    np.testing.assert_array_equal(np.signbit(kernel(left, right)), np.signbit(np.multiply.outer(left, right)))
 
 
 def test_half_is_rounded_once() -> None:

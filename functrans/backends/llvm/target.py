@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["Target", "host"]
+__all__ = ["Target", "cache_bytes", "host"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,13 @@ def host() -> Target:
 
     features = binding.get_host_cpu_features().flatten()
     return Target(binding.get_process_triple(), binding.get_host_cpu_name(), features)
+
+
+@cache
+def cache_bytes() -> tuple[int, int]:
+    """The first and the second data cache of a core of this machine; small ones where the system does not say."""
+    named = getattr(os, "sysconf_names", {})
+    first, second = (
+        os.sysconf(name) if name in named else 0 for name in ("SC_LEVEL1_DCACHE_SIZE", "SC_LEVEL2_CACHE_SIZE")
+    )
+    return first if first > 0 else 1 << 15, second if second > 0 else 1 << 18

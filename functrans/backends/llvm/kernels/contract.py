@@ -6,6 +6,7 @@ function around it: copies that the layout asks for, loops over batches, the cal
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from functrans.backends.llvm.kernels.product.copies import copied
 from functrans.backends.llvm.kernels.product.direct import Compute, Matrices, direct
 from functrans.backends.llvm.kernels.product.dot import dots
 from functrans.backends.llvm.kernels.product.layout import Copy, Operand, layout_of
+from functrans.backends.llvm.kernels.product.openblas import by_openblas
 from functrans.backends.llvm.kernels.product.plan import Plan, plan_of
 from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.kernels.product.runtime import large_product
@@ -43,12 +45,13 @@ def scratch_bytes(
     spec: Contract,
     ins: Sequence[ShapedArray],
     outs: Sequence[ShapedArray],
-    target: Target | None = None,
     *,
     scaled: bool = False,
+    library: bool | None = None,
+    target: Target | None = None,
 ) -> int:
     """How much memory the function of `emit` wants besides operands and results."""
-    return _plan(Module(target or host()), spec, ins, scaled).regions.end
+    return _plan(Module(target or host()), spec, ins, scaled, library).regions.end
 
 
 def emit(
@@ -60,24 +63,28 @@ def emit(
     epilogue: finish.Epilogue | None = None,
     *,
     scaled: bool = False,
+    library: bool | None = None,
 ) -> Function:
     """`i64 name(ptr in0, ptr in1, …, ptr out0, ptr scratch)`, which gives 0.
 
     Operands after the second are the epilogue's. If `scaled`, pointers to alpha and beta, numbers of the dtype, follow
     the operands, and the result is alpha × product + beta × what it holds, which is not read where beta is zero.
+    `library` says whether OpenBLAS does the work where it can, None that the environment does: FUNCTRANS_MATMUL=openblas.
     """
     extra = [f"in{i}" for i in range(len(ins))] + (["alpha", "beta"] if scaled else [])
     f = Function(module, name, [(p, PTR) for p in (*extra, "out0", "scratch")], I64)
-    body = _Body(f, _plan(module, spec, ins, scaled), len(ins), scaled)
+    body = _Body(f, _plan(module, spec, ins, scaled, library), len(ins), scaled)
     body.write(epilogue)
     f.ret(f.index(0))
     return f
 
 
-def _plan(module: Module, spec: Contract, ins: Sequence[ShapedArray], scaled: bool) -> Plan:
+def _plan(module: Module, spec: Contract, ins: Sequence[ShapedArray], scaled: bool, library: bool | None) -> Plan:
     ring = ring_of(ins[0].dtype)
     assert ring is not None
-    return plan_of(module, ring, layout_of(spec, ins[0].shape, ins[1].shape), scaled=scaled)
+    if library is None:
+        library = os.environ.get("FUNCTRANS_MATMUL") == "openblas"
+    return plan_of(module, ring, layout_of(spec, ins[0].shape, ins[1].shape), scaled=scaled, library=library)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,9 @@ class _Body:
     def _near(self, state: Value, todo: Value) -> Callable[[_Place], None]:
         """By functions of this module, whose tiles are finished one by one while they are near."""
         f, layout, ring = self.f, self.plan.layout, self.ring.wide
-        path = {"direct": direct, "dot": dots, "stream": streamed, "outer": outer}[self.plan.path]
+        path = {"direct": direct, "dot": dots, "stream": streamed, "outer": outer, "library": by_openblas}[
+            self.plan.path
+        ]
 
         def product(place: _Place) -> None:
             def store(row: Value, column: Value, rows: int, columns: int, compute: Compute) -> None:
@@ -245,8 +254,7 @@ class _Body:
             "m": layout.m, "n": layout.n, "k": layout.k,
             "left_row": layout.left.free, "left_k": layout.left.contracted,
             "right_k": layout.right.contracted, "right_column": layout.right.free, "c_row": layout.c,
-            "mc": blocks.rows, "nc": blocks.columns, "kc": blocks.depth,
-            "pack_left": int(blocks.pack_left), "pack_right": int(blocks.pack_right),
+            "mc": blocks.rows, "nc": blocks.columns, "kc": blocks.depth, "pack_left": int(blocks.pack_left),
         }  # fmt: skip
         pointers = {"left_space": self._at(regions.left_panels), "right_space": self._at(regions.right_panels)}
         return {name: f.index(n) for name, n in numbers.items()} | pointers | {"state": state, "todo": todo}

@@ -24,8 +24,8 @@ COLUMNS = 4
 def dots(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
     """The product, k ≥ 1, of operands whose elements along the contracted axis lie together."""
     widest = min(COLUMNS, ring.lanes(f.module))
-    most = f.module.target.vector_registers * 3 // 4 // widest
     for start, stop, columns in _columns(x.n, widest):
+        most = f.module.target.vector_registers * 3 // 4 // columns
         with f.loop(start, stop, columns) as across:
             right = f.offset(x.right, across.index * x.right_column, ring.part)
             for first, last, rows in split(x.m, most):
@@ -96,9 +96,12 @@ def _step(
         x = f.load(at, kind, ring.part.bytes) if mask is None else f.masked_load(at, kind, mask)
         return x if lanes == sums[0].type.lanes else f.insert(f.zero(sums[0].type), x, 0)
 
-    columns, out = [load(column) for column in rights], []
-    for r, row in enumerate(map(load, lefts)):
-        out += [ring.multiply_add(f, row, column, sums[r * len(rights) + i]) for i, column in enumerate(columns)]
+    out = list(sums)
+    first = [load(row) for row in lefts]
+    for i, column in enumerate(map(load, rights)):
+        for r, row in enumerate(first):
+            place = r * len(rights) + i
+            out[place] = ring.multiply_add(f, row, column, sums[place])
     return out
 
 

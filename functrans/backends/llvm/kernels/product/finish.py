@@ -48,8 +48,7 @@ def word(f: Function, state: Value, number: int) -> Value:
 
 def has_masks(module: Module, ring: Ring) -> bool:
     """Whether the machine loads and stores some lanes of a vector; where not, what is no whole vector goes one by one."""
-    target = module.target
-    return target.has("avx512bw") or (target.has("avx2") and min(ring.part.bits, ring.stored.bits) >= 32)
+    return {ring.part.bytes, ring.stored.bytes} <= set(module.target.masked_bytes)
 
 
 def finisher(

@@ -1,6 +1,6 @@
 """One tile of the result: `rows` × `vectors` accumulators in registers, summed over the contracted axis.
 
-Everything about the operands is known at run time (pointers, strides), so one function serves packed and unpacked ones.
+Where the operands lie is known at run time, so that one function serves packed and unpacked ones.
 Imports `ring`, `finish` and the builder; start reading at `accumulate`.
 """
 
@@ -179,40 +179,58 @@ def exact_tile(module: Module, ring: Ring, rows: int, columns: int) -> Function:
 # ---- tiles of the size that is best, or of what is left of it ----
 
 
-def microkernel(module: Module, ring: Ring, tile: Tile) -> Function:
-    """The function of a tile, one for a module.
+def microkernel(module: Module, ring: Ring, tile: Tile, *, partial: bool) -> Function:
+    """All tiles of one height in a column of them: a function, one for a module.
 
-    `(left, its row step, its k step, right, its k step, k, c, c's row step, rows, columns, row, column, how, state)`:
-    see `finish` for the last six. Vectors of the right operand are read whole; rows past the last repeat it.
+    `(left, its row step, its step from tile to tile, its k step, right, k, c, its row step, rows, columns, row,
+    column, how, state)`: see `finish` for the last four. The right operand is a panel of the tile's width. If `partial`,
+    the last tile may have fewer rows: those past the last repeat it.
     """
-    return module.shared(f"tile_{ring.name}_{tile.rows}x{tile.vectors}", lambda: _microkernel(module, ring, tile))
+    return module.shared(_name(ring, tile), lambda: _microkernel(module, ring, tile, partial))
 
 
-def _microkernel(module: Module, ring: Ring, tile: Tile) -> Function:
-    f = Function(module, f"tile_{ring.name}_{tile.rows}x{tile.vectors}", [
-        ("left", PTR), ("row_step", I64), ("k_step", I64), ("right", PTR), ("right_step", I64), ("k", I64),
+def _name(ring: Ring, tile: Tile) -> str:
+    return f"tiles_{ring.name}_{tile.rows}x{tile.vectors}"
+
+
+def _microkernel(module: Module, ring: Ring, tile: Tile, partial: bool) -> Function:
+    f = Function(module, _name(ring, tile), [
+        ("left", PTR), ("row_step", I64), ("tile_step", I64), ("k_step", I64), ("right", PTR), ("k", I64),
         ("c", PTR), ("c_step", I64), ("rows", I64), ("columns", I64),
         ("row", I64), ("column", I64), ("how", I64), ("state", PTR),
     ])  # fmt: skip
-    left, row_step, k_step, right, right_step, k, c, c_step, rows, columns, row, column, how, state = f.args
-    last = rows - 1
-    pointers_of_rows = [
-        f.offset(left, f.minimum(f.index(r), last) * row_step * ring.parts, ring.part) for r in range(tile.rows)
-    ]
+    left, row_step, tile_step, k_step, right, k, c, c_step, rows, *rest = f.args
     pieces = whole_pieces(module, ring, tile.vectors)
-    for r in range(tile.rows):
-        f.prefetch(f.offset(c, c_step * (r * ring.parts), ring.part), write=True)
-    sums = accumulate(f, ring, Left(pointers_of_rows, k_step), Right(right, right_step, pieces), k)
-    whole = f.icmp("sge", rows, tile.rows) & f.icmp("sge", columns, tile.columns(module, ring))
+    with f.loop(0, rows, tile.rows) as loop:
+        first = f.offset(left, loop.index * tile_step * ring.parts, ring.part)
+        there = f.offset(c, loop.index * c_step * ring.parts, ring.part)
+        height = f.minimum(rows - loop.index, f.index(tile.rows)) if partial else f.index(tile.rows)
+        numbers = [f.minimum(f.index(r), height - 1) for r in range(tile.rows)]
+        lefts = [f.offset(first, number * row_step * ring.parts, ring.part) for number in numbers]
+        for r in range(tile.rows):
+            f.prefetch(f.offset(there, c_step * (r * ring.parts), ring.part), write=True)
+        panel = Right(right, f.index(tile.columns(module, ring)), pieces)
+        sums = accumulate(f, ring, Left(lefts, k_step), panel, k)
+        _put(f, ring, tile, sums, there, c_step, height, loop.index, rest)
+    return f
+
+
+def _put(
+    f: Function, ring: Ring, tile: Tile, sums: list[list[Value]], c: Value, c_step: Value, height: Value, index: Value,
+    rest: Sequence[Value],
+) -> None:  # fmt: skip
+    """A tile to the result: at once if it is whole and there is nothing to do to it, else by the finisher."""
+    columns, row, column, how, state = rest
+    width = tile.columns(f.module, ring)
+    pieces = whole_pieces(f.module, ring, tile.vectors)
+    whole = f.icmp("eq", height, tile.rows) & f.icmp("sge", columns, width)
     with f.when(whole & f.icmp("slt", how, PLAIN_LIMIT)) as branch:
         with f.when(f.icmp("eq", how, 0)) as overwrite:
             store_sums(f, ring, sums, pieces, c, c_step, add=False)
             overwrite.otherwise()
             store_sums(f, ring, sums, pieces, c, c_step, add=True)
         branch.otherwise()
-        width = tile.columns(module, ring)
         space = f.stack(ring.part, tile.rows * width * ring.parts)
         store_sums(f, ring, sums, pieces, space, f.index(width), add=False)
         f.call_pointer(f.load(word(f, state, FINISH), PTR), None,
-                       space, f.index(width), c, c_step, rows, columns, row, column, how, state)  # fmt: skip
-    return f
+                       space, f.index(width), c, c_step, height, columns, row + index, column, how, state)  # fmt: skip

@@ -1,6 +1,7 @@
 """Panels: parts of an operand copied so that the micro-kernel reads them from end to end, and the transpose for that.
 
-A panel holds, for each k, `width` elements that lie across the contracted axis; those that are not there are zeros.
+A panel holds, for each k, `width` elements that lie across the contracted axis; in place of those that are
+not there it holds any numbers that lie in the operand, or zeros.
 Elements are moved as integers of their size. Imports `ring` and the builder; start reading at `packer`.
 """
 
@@ -84,17 +85,22 @@ class _Packer:
     def function(self) -> Function:
         f = self.f
         _, step, k_step, count, k, _ = f.args
-        with f.when(f.icmp("eq", step, 1) & f.icmp("eq", count, self.width)) as side:
-            self._copy()
-            side.otherwise()
+        with f.when(f.icmp("eq", step, 1)) as across:
+            with f.when(f.icmp("eq", count, self.width)) as whole:
+                self._copy()
+                whole.otherwise()
+                if self.unit.bytes in f.module.target.masked_bytes:
+                    self._copy_masked()
+                else:
+                    self._one_by_one()
+            across.otherwise()
             if self._turns:
-                turned = f.integer("and", k, -self.lanes)
-                worth = f.icmp("eq", k_step, 1) & f.icmp("eq", count, self.width)
-                done = f.select(worth, turned, f.index(0))
-                self._transpose(done)
-                self._one_by_one(done)
+                with f.when(f.icmp("eq", k_step, 1) & f.icmp("sge", k, self.lanes)) as along:
+                    self._transpose()
+                    along.otherwise()
+                    self._one_by_one()
             else:
-                self._one_by_one(f.index(0))
+                self._one_by_one()
         return f
 
     @property
@@ -121,24 +127,41 @@ class _Packer:
                 f.store(piece, f.offset(panel, start, self.unit), self.unit.bytes)
                 start, rest = start + lanes, rest - lanes
 
-    def _transpose(self, k: Value) -> None:
-        """Squares of one vector's width, for a whole number of them along k."""
+    def _copy_masked(self) -> None:
+        """Rows that are not whole, with zeros after them."""
         f, lanes = self.f, self.lanes
-        source, step, _, _, _, to = f.args
-        with f.loop(0, self.width, lanes) as across:
-            rows = [self._at(source, (across.index + r) * step) for r in range(lanes)]
-            with f.loop(0, k, lanes) as along:
-                square = [f.load(self._at(row, along.index), self.unit.vector(lanes), self.unit.bytes) for row in rows]
-                for r, column in enumerate(transposed(f, square)):
-                    place = self._at(to, (along.index + r) * self.width + across.index)
-                    f.store(column, place, self.unit.bytes)
+        source, _, k_step, count, k, to = f.args
+        parts, kind = self.width * self.units, self.unit.vector(self.lanes)
+        masks = [f.lanes_below(count * self.units - start, lanes) for start in range(0, parts, lanes)]
+        inside = [f.lanes_below(f.index(parts - start), lanes) for start in range(0, parts, lanes)]
+        with f.loop(0, k) as loop:
+            row, panel = self._at(source, loop.index * k_step), self._at(to, loop.index * self.width)
+            for i, start in enumerate(range(0, parts, lanes)):
+                piece = f.masked_load(f.offset(row, start, self.unit), kind, masks[i])
+                there = f.offset(panel, start, self.unit)
+                if parts - start >= lanes:
+                    f.store(piece, there, self.unit.bytes)
+                else:
+                    f.masked_store(piece, there, inside[i])
 
-    def _one_by_one(self, start: Value) -> None:
-        """Any steps, and what is not there as zeros; from a k on."""
+    def _transpose(self) -> None:
+        """Squares of one vector's width; the last along k overlaps the one before; rows past the last repeat it."""
+        f, lanes = self.f, self.lanes
+        source, step, _, count, k, to = f.args
+        with f.loop(0, self.width, lanes) as across:
+            rows = [self._at(source, f.minimum(across.index + r, count - 1) * step) for r in range(lanes)]
+            with f.loop(0, k, lanes) as along:
+                start = f.minimum(along.index, k - lanes)
+                square = [f.load(self._at(row, start), self.unit.vector(lanes), self.unit.bytes) for row in rows]
+                for r, column in enumerate(transposed(f, square)):
+                    f.store(column, self._at(to, (start + r) * self.width + across.index), self.unit.bytes)
+
+    def _one_by_one(self) -> None:
+        """Any steps; what is not there as zeros."""
         f = self.f
         source, step, k_step, count, k, to = f.args
         kind = self.unit.vector(self.units)
-        with f.loop(start, k) as along:
+        with f.loop(0, k) as along:
             row, panel = self._at(source, along.index * k_step), self._at(to, along.index * self.width)
             with f.loop(0, count) as across:
                 element = f.load(self._at(row, across.index * step), kind, self.unit.bytes)

@@ -5,25 +5,32 @@ Imports `layout`, `ring`, `target`; start reading at `plan_of`. The bounds were 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from functrans.backends.llvm.ir import Module
-from functrans.backends.llvm.kernels.product.layout import Layout, Operand
+from functrans.backends.llvm.kernels.product.layout import Copy, Layout, Operand
 from functrans.backends.llvm.kernels.product.microkernel import Tile, best_tile
+from functrans.backends.llvm.kernels.product.openblas import has_openblas
+from functrans.backends.llvm.kernels.product.packing import TOGETHER
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.backends.llvm.target import cache_bytes
 
 __all__ = ["Blocks", "Path", "Plan", "Regions", "plan_of"]
 
-Path = Literal["zeros", "outer", "direct", "dot", "stream", "blocked"]
+Path = Literal["zeros", "outer", "direct", "dot", "stream", "blocked", "library"]
 
 STREAMED = 1 << 18
 """Bytes of a matrix that a row is multiplied with, from which on it is read row by row."""
 FEW = 6
 """Fewer rows than these, or columns, do not pay for panels."""
-NEAR = 1 << 17
+NEAR = 1 << 18
 """Bytes of a right operand that is read where it lies."""
-SMALL = 1 << 20
+FAR = 1 << 22
+"""Bytes of a right operand that few rows are multiplied with, from which on it is not read column by column."""
+THIN = 0.7
+"""How much of a vector of columns is filled, below which vectors along the contracted axis are better."""
+SMALL = 1 << 21
 """Multiplications that the functions of a program itself do."""
 
 ALIGNMENT = 4096
@@ -32,13 +39,12 @@ ALIGNMENT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """How much of each axis is done at once, and which operand is copied to panels for it."""
+    """How much of each axis is done at once, and whether the left operand is copied to panels."""
 
     rows: int
     columns: int
     depth: int
     pack_left: bool
-    pack_right: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +68,55 @@ class Plan:
     regions: Regions
 
 
-def plan_of(module: Module, ring: Ring, layout: Layout, *, scaled: bool) -> Plan:
-    """`scaled`: the result is read before it is written, which only the kernel for large products does."""
-    path = _path(ring, layout, scaled)
+def plan_of(module: Module, ring: Ring, layout: Layout, *, scaled: bool, library: bool) -> Plan:
+    """`scaled`: the result is read before it is written, which only the kernel for large products does.
+
+    `library`: by OpenBLAS wherever that can be.
+    """
+    if not scaled and _is_thin(module, ring, layout):
+        layout = _turned(layout)
+    path = _path(module, ring, layout)
+    if library and path not in ("zeros", "outer") and layout.m > 1 and has_openblas(ring.wide):
+        path = "library"
+    if scaled and not ring.narrow and path != "zeros":
+        path = "blocked"
     tile = best_tile(module, ring)
     blocks = _blocks(module, ring, tile, layout)
     return Plan(layout, ring, path, blocks, _regions(module, ring, tile, layout, path, blocks))
 
 
-def _path(ring: Ring, layout: Layout, scaled: bool) -> Path:
+def _path(module: Module, ring: Ring, layout: Layout) -> Path:
     m, n, k, left, right = layout.m, layout.n, layout.k, layout.left, layout.right
     if layout.multiplications == 0:
         return "zeros"
-    if scaled and not ring.narrow:
-        return "blocked"
-    by_rows = right.free == 1 or n == 1
     if not layout.contracts:
         return "outer"
-    if m == 1 and by_rows and n * k * ring.bytes > STREAMED:
+    by_rows, size = right.free == 1 or n == 1, n * k * ring.bytes
+    if m == 1 and by_rows and size > STREAMED:
         return "stream"
     along = ring.parts == 1 and left.contracted == 1 and right.contracted == 1
-    if along and (m < FEW or n < FEW):
+    deep = k >= 32 * ring.lanes(module) and m <= 64 and m * k * ring.bytes <= NEAR
+    if along and (m < FEW or n < 2 * ring.lanes(module) or deep):
         return "dot"
-    if by_rows and (m < FEW or (n * k * ring.bytes <= NEAR and m * n * k <= SMALL)):
+    if by_rows and ((m < FEW and size < FAR) or (size <= NEAR and m * n * k <= SMALL)):
         return "direct"
     return "blocked"
+
+
+def _is_thin(module: Module, ring: Ring, layout: Layout) -> bool:
+    """Whether there are so few columns that much of a vector of them would be empty: better to turn the right operand."""
+    lanes = ring.lanes(module)
+    loops = any(loop.strides[1] for loop in layout.loops)
+    right = layout.right.free == 1 and layout.left.contracted == 1 and not loops and ring.parts == 1
+    filled = layout.n / _up(max(layout.n, 1), lanes)
+    return right and 1 < layout.n < 2 * lanes and filled < THIN and layout.m > FEW and layout.k > 4 * lanes
+
+
+def _turned(layout: Layout) -> Layout:
+    """With a copy of the right operand that lies along the contracted axis."""
+    right = layout.right
+    copy = Copy((layout.n, layout.k), (right.free, right.contracted))
+    return replace(layout, right=Operand(right.size, layout.k, 1, copy))
 
 
 def _up(size: int, of: int) -> int:
@@ -94,12 +124,23 @@ def _up(size: int, of: int) -> int:
 
 
 def _blocks(module: Module, ring: Ring, tile: Tile, layout: Layout) -> Blocks:
+    """So that what a tile reads of the left operand (of packed ones: of the right) is in the first cache, and a block
+    of each in the second one.
+
+    Packed, the left operand is copied once for each block of columns, so these are many.
+    """
+    first, second = cache_bytes()
     width = tile.columns(module, ring)
     pack_left = layout.left.contracted != 1 and layout.k > 1
-    depth = min(layout.k, 256 if pack_left else 4096 // ring.bytes)
-    rows = min(layout.m, tile.rows * 24)
-    columns = min(_up(layout.n, width), 512 if not pack_left else 2048)
-    return Blocks(rows, columns, depth, pack_left, True)
+    near = first // width if pack_left else first * 3 // 4 // tile.rows
+    depth = min(max(layout.k, 1), max(near // ring.bytes, 64))
+    rows = _down(second * 3 // 8 // (depth * ring.bytes), tile.rows)
+    columns = _down((second * 2 if pack_left else second // 2) // (depth * ring.bytes), width * TOGETHER)
+    return Blocks(min(layout.m, rows), min(_up(layout.n, width), columns), depth, pack_left)
+
+
+def _down(size: int, of: int) -> int:
+    return max(size // of, 1) * of
 
 
 def _regions(module: Module, ring: Ring, tile: Tile, layout: Layout, path: Path, blocks: Blocks) -> Regions:
