@@ -44,7 +44,7 @@ from functrans.ops.sort import put_along_p, take_along_p
 from functrans.transforms.stage import stage
 from tests.cases import CASES
 from tests.cases.case import Case
-from tests.test_scalars import PAGE, Guarded
+from tests.test_element_memory import PAGE, Guarded
 
 # ---- calls ----
 

@@ -56,6 +56,8 @@ class ColumnEmitter(NestEmitter):
 
     def _columns(self, lead: list[Value], last: list[Value]) -> None:
         """All columns of one run of the last dimension: full tiles in a loop, then the rest."""
+        if not self._n:
+            return
         full = self._n // self._width * self._width
         if full:
             with self.f.loop(0, full, self._width) as loop:
