@@ -132,13 +132,12 @@ def pointwise(name: str, emit: Emit | None = None, needs: tuple[str, ...] | None
 
     `needs` are the operations that `emit` calls, besides arithmetic, comparisons, selection and casts.
     """
-    if emit is None:
-        needs = (name,)
 
-        def emit(builder: ScalarBuilder[Any], *operands: Any, **params: Any) -> Any:  # Any: the backend's elements
-            return builder.call(name, *operands, **params)
+    def named(builder: ScalarBuilder[Any], *operands: Any, **params: Any) -> Any:  # Any: the backend's elements
+        return builder.call(name, *operands, **params)
 
-    return lambda _avals, params: Pointwise(partial(emit, **params), needs or (), cost)
+    how, wanted = (named, (name,)) if emit is None else (emit, needs or ())
+    return lambda _avals, params: Pointwise(partial(how, **params), wanted, cost)
 
 
 def one_view(view: Remap | Strided | Reshape) -> View:
