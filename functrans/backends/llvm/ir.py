@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -35,7 +35,7 @@ class Type:
 
     @property
     def scalar(self) -> Type:
-        return replace(self, lanes=1)
+        return self if self.lanes == 1 else Type(self.kind, self.bits)
 
     @property
     def bytes(self) -> int:
@@ -43,7 +43,7 @@ class Type:
         return max(self.bits // 8, 1)
 
     def vector(self, lanes: int) -> Type:
-        return replace(self, lanes=lanes)
+        return Type(self.kind, self.bits, lanes)
 
     def integer(self, bits: int | None = None) -> Type:
         """The integer type of as many lanes, and of as many bits if nothing else is said."""
