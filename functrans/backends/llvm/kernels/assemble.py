@@ -11,12 +11,11 @@ from math import prod
 import numpy as np
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
+from functrans.backends.llvm.ir import I8, I32, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.blocks import Axis, byte_strides, copy_block, fill_block, kernel, nest, pattern_at
 from functrans.backends.llvm.scalars import Element, Scalars
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_data import Concatenate, Iota, Pad
-from functrans.typing import DType
 
 __all__ = ["emit", "scratch_bytes", "supports"]
 
@@ -158,16 +157,19 @@ def _kept(size: int, total: int, widths: tuple[int, int, int]) -> tuple[int, int
 
 
 def _iota(f: Function, aval: ShapedArray, out: Value) -> None:
-    lanes = max(f.module.lanes(I64), 1)
+    narrow = aval.size < 1 << 31  # which few machines do not turn into floats by vectors
+    kind, counter = (I32, np.dtype(np.int32)) if narrow else (I64, np.dtype(np.int64))
+    lanes = f.module.lanes(kind)
     whole = aval.size // lanes * lanes
+
+    def count(start: Value, valid: int) -> None:
+        b = Scalars(f, lanes, valid=valid)
+        first = f.cast("trunc", start, kind) if narrow else start
+        numbers = f.splat(first, lanes) + f.vector_const(list(range(lanes)), kind)
+        b.store(b.cast(Element(counter, (numbers,)), aval.dtype), out, start)
+
     if whole:
         with f.loop(0, whole, lanes) as loop:
-            _count(f, aval.dtype, out, loop.index, lanes, lanes)
+            count(loop.index, lanes)
     if whole < aval.size:
-        _count(f, aval.dtype, out, f.index(whole), lanes, aval.size - whole)
-
-
-def _count(f: Function, dtype: DType, out: Value, start: Value, lanes: int, valid: int) -> None:
-    b = Scalars(f, lanes, valid=valid)
-    numbers = f.splat(start, lanes) + f.vector_const(list(range(lanes)), I64)
-    b.store(b.cast(Element(np.dtype(np.int64), (numbers,)), dtype), out, start)
+        count(f.index(whole), aval.size - whole)
