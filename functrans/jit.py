@@ -274,7 +274,7 @@ def jit(
     in. Globals, closure variables and attributes of objects that are replaced by others are noticed and lead to a new
     tracing, also those that helper functions read; an array whose values are changed in place is not. Dicts that differ
     in the order of their keys only are of one kind, with the order of the first. `donate_argnums` says that the caller
-    gives these arguments' memory up; the NumPy backend does not reuse it yet. Results are new arrays that alias no
+    gives these arguments' memory up; it is not reused yet. Results are new arrays that alias no
     argument.
 
     Raises ConcretizationError where Python needs the value of a traced array, NonArrayInputError for leaves that are no
