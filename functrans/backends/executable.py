@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from importlib.util import find_spec
 from threading import Lock
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from functrans.backends.llvm.elements import is_known
-from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
 from functrans.compiler.pipeline import optimize
-from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr, memoized
 from functrans.core.primitive import Values
 
+if TYPE_CHECKING:
+    from functrans.backends.llvm.executable import NativeProgram
+
 __all__ = ["Executable", "compile_jaxpr"]
 
-AnyProgram: TypeAlias = Program | NativeProgram
+AnyProgram: TypeAlias = "Program | NativeProgram"
 
 _CACHE_SIZE = 1024
 _programs: OrderedDict[Hashable, AnyProgram] = OrderedDict()
@@ -51,16 +51,13 @@ def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
 
 
 def _program(jaxpr: Jaxpr) -> AnyProgram:
-    if _NATIVE and all(is_known(aval.dtype) for aval in _avals(jaxpr)):
-        return NativeProgram(jaxpr)
+    if _NATIVE:
+        # Here and not above: its modules are a third of `import functrans`, and eager code needs none of them.
+        from functrans.backends.llvm.executable import NativeProgram
+
+        if NativeProgram.takes(jaxpr):
+            return NativeProgram(jaxpr)
     return Program(jaxpr)
-
-
-def _avals(jaxpr: Jaxpr) -> Iterator[ShapedArray]:
-    yield from jaxpr.in_avals
-    yield from jaxpr.out_avals
-    for eqn in jaxpr.eqns:
-        yield from (var.aval for var in eqn.outvars)
 
 
 def _find(key: Hashable) -> AnyProgram | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.program import ENTRY, emit_program, scratch_bytes, supports
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
@@ -54,6 +55,12 @@ class NativeProgram:
         self._arenas: list[Array] = []
         self._failures: dict[int, Exception] = {}
         self._host = _HOST(self._called_back)
+
+    @staticmethod
+    def takes(jaxpr: Jaxpr) -> bool:
+        """Whether machine code has the dtypes of all values."""
+        made = (var.aval for eqn in jaxpr.eqns for var in eqn.outvars)
+        return all(is_known(aval.dtype) for aval in (*jaxpr.in_avals, *jaxpr.out_avals, *made))
 
     def _is_output(self, number: int, atom: object) -> bool:
         return isinstance(atom, Var) and self.plan.places[atom] == Output(number)
