@@ -1,6 +1,8 @@
-"""What every test shares: the Hypothesis profiles, and `--update-golden`, which writes tests/golden/ anew.
+"""What every test shares: the Hypothesis profiles, and options.
 
-With CI=true in the environment all runs try the same examples.
+`--update-golden` writes tests/golden/ anew. `--without avx512` compiles as for a machine that lacks these features, so that one
+machine tests the code of others; NumPy's own loops follow NPY_DISABLE_CPU_FEATURES. With CI=true in the environment all runs
+try the same examples.
 """
 
 import os
@@ -18,3 +20,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the files of tests/golden/ instead of comparing"
     )
+    parser.addoption("--without", metavar="FEATURES", help="compile for a machine without these, as avx512 or avx,fma")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if missing := config.getoption("--without"):
+        hide_features(tuple(missing.split(",")))
+
+
+def hide_features(missing: tuple[str, ...]) -> None:
+    """Let LLVM say of this machine that it has no feature whose name begins so."""
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features()
+    for name in features:
+        features[name] = features[name] and not name.startswith(missing)
+    binding.get_host_cpu_features = lambda: features
+    binding.get_host_cpu_name = lambda: "x86-64" if "avx".startswith(missing) else "haswell"

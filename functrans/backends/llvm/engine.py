@@ -10,6 +10,7 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from functrans.backends.llvm.half import half_conversions
 from functrans.backends.llvm.target import Target
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def assembly(text: str, target: Target) -> str:
 def _parsed(text: str, target: Target, machine: binding.TargetMachine) -> binding.ModuleRef:
     from llvmlite import binding
 
-    module = binding.parse_assembly(text)
+    module = binding.parse_assembly(text + half_conversions(target) if " half" in text else text)
     module.triple = target.triple
     module.data_layout = str(machine.target_data)
     return module

@@ -178,8 +178,10 @@ class Module:
         """The function of a name, built where it is first asked for."""
         return self.functions[name] if name in self.functions else build()
 
+    def functions_text(self) -> str:
+        return "\n".join(function.text() for function in self.functions.values())
+
     def text(self) -> str:
-        bodies = [function.text() for function in self.functions.values()]
         tables = [self._tables[name] for name in sorted(self._tables)]
         declarations = [self._declarations[name] for name in sorted(self._declarations)]
         width = self.target.vector_bytes * 8
@@ -187,4 +189,4 @@ class Module:
             f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" "min-legal-vector-width"="{width}"'
             ' "no-trapping-math"="true" }'
         )
-        return "\n".join([*tables, "", *bodies, *declarations, attributes, ""])
+        return "\n".join([*tables, "", self.functions_text(), *declarations, attributes, ""])
