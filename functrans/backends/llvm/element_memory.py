@@ -100,7 +100,8 @@ def _load_unit(f: Function, place: Value, kind: Type, lanes: int, count: int) ->
         if size == 1:
             x = f.insert(x, part, start)
         else:
-            wide = f.shuffle(part, part, [*range(size), *[0] * (lanes - size)])
+            # Lanes of any value, not of lane 0: LLVM 22 takes <0, 1, 0, 0, 0, 0, 0, 0> for lane 0 in every lane.
+            wide = f.shuffle(part, part, [*range(size), *[-1] * (lanes - size)])
             inside = range(start, start + size)
             x = f.shuffle(x, wide, [lanes + lane - start if lane in inside else lane for lane in range(lanes)])
     return x

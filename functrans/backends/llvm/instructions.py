@@ -192,8 +192,8 @@ class Instructions:
         return self.value(to, f"shufflevector {to} {first}, {to} poison, <{lanes} x i32> zeroinitializer")
 
     def shuffle(self, x: Value, y: Value, order: Sequence[int]) -> Value:
-        """The lanes of x and y, one after the other, in an order."""
-        mask = ", ".join(f"i32 {i}" for i in order)
+        """The lanes of x and y, one after the other, in an order; −1: any value."""
+        mask = ", ".join(f"i32 {i}" if i >= 0 else "i32 poison" for i in order)
         to = x.type.vector(len(order))
         return self.value(to, f"shufflevector {x.typed()}, {y.typed()}, <{len(order)} x i32> <{mask}>")
 
