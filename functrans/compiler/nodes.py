@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from functrans.compiler.layout import Layout, Ref
-from functrans.core.aval import ShapedArray, shaped
+from functrans.core.aval import ShapedArray, shaped, short_dtype
 from functrans.core.ir import Atom, Eqn, Jaxpr, Literal, Var
 from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce, Remap, Reshape, View
 from functrans.typing import Shape
@@ -26,6 +26,8 @@ class Copy:
 @dataclass(frozen=True, slots=True)
 class Host:
     """No native code: the primitive's NumPy implementation is called."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +91,7 @@ class _Builder:
     def add(self, eqn: Eqn) -> None:
         operands = tuple(map(self._ref, eqn.invars))
         ins, outs = [atom.aval for atom in eqn.invars], [var.aval for var in eqn.outvars]
-        lowering: Lowering | Host | None = eqn.prim.lower(ins, eqn.params) if eqn.prim.lower else None
+        lowering = self._lowering(eqn, ins, outs)
         if isinstance(lowering, View):
             for var, view in zip(eqn.outvars, lowering.results, strict=True):
                 seen = operands[0].seen(view, var.aval.shape)
@@ -99,8 +101,6 @@ class _Builder:
                     assert seen is not None
                 self._refs[var] = seen
             return
-        if lowering is None or isinstance(lowering, Host) or not self._supports(lowering, ins, outs):
-            lowering = Host()
         if isinstance(lowering, Reduce):
             self._reduce(lowering, operands[0], eqn)
             return
@@ -109,6 +109,18 @@ class _Builder:
         if not isinstance(lowering, Pointwise):  # kernels read operands in C order
             operands = tuple(ref if ref.is_whole else self._copied(ref, eqn) for ref in operands)
         self._store(Node(lowering, operands, eqn.outvars, eqn))
+
+    def _lowering(self, eqn: Eqn, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> Lowering | Host:
+        """What the backend has code for, or else why it has none."""
+        if eqn.prim.lower is None:
+            return Host(f"`{eqn.prim}` has no native code")
+        lowering = eqn.prim.lower(ins, eqn.params)
+        if lowering is None:
+            return Host(f"`{eqn.prim}` has no native code for these parameters")
+        if isinstance(lowering, View) or self._supports(lowering, ins, outs):
+            return lowering
+        dtypes = dict.fromkeys(short_dtype(aval.dtype) for aval in (*ins, *outs))
+        return Host(f"`{eqn.prim}` has no native code for {' and '.join(dtypes)}")
 
     def result(self, atom: Atom) -> Atom:
         ref = self._ref(atom)

@@ -52,8 +52,9 @@ class Step:
     """A loop nest, or a node that is a kernel or a callback."""
 
     work: Nest | Node
-    scratch: int
+    scratch: int = 0
     """Where in the arena a kernel may work, if it asked for bytes."""
+    scratch_bytes: int = 0
 
     @property
     def reads(self) -> tuple[Var, ...]:
@@ -105,7 +106,7 @@ class _Memory:
         self._taken: dict[Var | Step | int, tuple[int, int]] = {}  # start and end, of what is alive
 
     def allot(self, works: Sequence[Nest | Node], scratch: Callable[[Node], int]) -> tuple[Step, ...]:
-        steps = [Step(work, 0) for work in works]
+        steps = [Step(work) for work in works]
         last = {var: i for i, step in enumerate(steps) for var in step.reads}
         planned = []
         for i, step in enumerate(steps):
@@ -113,7 +114,7 @@ class _Memory:
             for var in step.outs:
                 if var not in self.places:
                     self._place(var, step, dying)
-            planned.append(Step(step.work, self._scratch(step, scratch)))
+            planned.append(Step(step.work, *self._scratch(step, scratch)))
             for var in (*dying, *(out for out in step.outs if out not in last)):
                 self._taken.pop(var, None)
         return tuple(planned)
@@ -126,13 +127,13 @@ class _Memory:
                 return
         self.places[var] = Temporary(self._take(var, _bytes(var)))
 
-    def _scratch(self, step: Step, scratch: Callable[[Node], int]) -> int:
-        """Bytes for the step alone: taken, placed and given back."""
+    def _scratch(self, step: Step, scratch: Callable[[Node], int]) -> tuple[int, int]:
+        """Bytes for the step alone, taken, placed and given back: where a kernel's are, and how many."""
         if isinstance(step.work, Node):
             size = scratch(step.work)
             start = self._take(step, size) if size else 0
             self._taken.pop(step, None)
-            return start
+            return start, size
         for var in step.work.scratch:
             row = 1
             for n in step.work.inner:
@@ -140,7 +141,7 @@ class _Memory:
             self.places[var] = Temporary(self._take(var, row * var.aval.dtype.itemsize))
         for var in step.work.scratch:
             del self._taken[var]
-        return 0
+        return 0, 0
 
     def _take(self, key: Var | Step, size: int) -> int:
         """The lowest gap that is large enough."""

@@ -9,7 +9,7 @@ import numpy as np
 from functrans.core.aval import short_dtype
 from functrans.core.ir import PRINT, Atom, Eqn, Jaxpr, Literal, Var
 
-__all__ = ["Names", "print_eqn", "print_jaxpr"]
+__all__ = ["Names", "print_eqn", "print_jaxpr", "print_params"]
 
 _INDENT = "  "
 
@@ -19,6 +19,13 @@ class Names:
 
     def __init__(self) -> None:
         self._names: dict[Var, str] = {}
+
+    @staticmethod
+    def of(jaxpr: Jaxpr) -> Names:
+        """The names that the variables of a jaxpr have in its text."""
+        names = Names()
+        names.typed((*jaxpr.constvars, *jaxpr.invars, *(var for eqn in jaxpr.eqns for var in eqn.outvars)))
+        return names
 
     def __getitem__(self, var: Var) -> str:
         if var not in self._names:
@@ -47,12 +54,13 @@ def print_jaxpr(jaxpr: Jaxpr, names: Names | None = None, indent: str = "") -> s
 
 def print_eqn(eqn: Eqn, names: Names, indent: str = "") -> str:
     """One equation: `c:f64[3] = mul a b`."""
-    params = _params(eqn, indent)
+    params = print_params(eqn, indent)
     operands = "".join(f" {names.atom(atom)}" for atom in eqn.invars)
     return f"{names.typed(eqn.outvars)} = {eqn.prim.name}{params}{operands}"
 
 
-def _params(eqn: Eqn, indent: str) -> str:
+def print_params(eqn: Eqn, indent: str = "") -> str:
+    """What an equation's primitive is given besides operands: `[axes=(0,)]`."""
     if not eqn.params:
         return ""
     inner = indent + _INDENT

@@ -1,0 +1,139 @@
+"""What a plan costs, told from its data: arithmetic, memory that is read and written, and memory that is held.
+
+Imports the compiler's data; start reading at `Cost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+from functrans.compiler.nest import Access, Nest, Op
+from functrans.compiler.nodes import Host, Node
+from functrans.compiler.plan import Output, Plan, Step
+from functrans.core.ir import Var
+from functrans.core.lowering import Contract, Pointwise, Reduce
+from functrans.core.lowering_data import DynamicSlice, Gather, Scatter
+from functrans.core.lowering_order import Cumulative, LinearRecurrence
+
+__all__ = ["Cost", "StepCost", "cost_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What one step of a program costs: a loop nest, a kernel, or a callback to NumPy."""
+
+    kind: str
+    flops: int
+    """One per element of an elementwise operation, whatever it is, and of a reduction; two per term of a matrix product;
+    none for moving and ordering. A callback's are not known and count as none."""
+    bytes_read: int
+    """Each operand once, or the part of it that is read."""
+    bytes_written: int
+    """Each result once. What stays inside a step is neither read nor written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a program costs, step by step; the sums are `flops`, `bytes_read` and `bytes_written`."""
+
+    steps: tuple[StepCost, ...]
+    arena: int
+    """Bytes of temporaries that are alive at once, and of what kernels work in."""
+    outputs: int
+    """Bytes of the results."""
+
+    @property
+    def flops(self) -> int:
+        return sum(step.flops for step in self.steps)
+
+    @property
+    def bytes_read(self) -> int:
+        return sum(step.bytes_read for step in self.steps)
+
+    @property
+    def bytes_written(self) -> int:
+        return sum(step.bytes_written for step in self.steps)
+
+    @property
+    def peak_memory(self) -> int:
+        """Bytes that a call takes besides its arguments."""
+        return self.arena + self.outputs
+
+    def __str__(self) -> str:
+        lines = [f"{'':24}{'flops':>14}{'bytes read':>14}{'bytes written':>15}"]
+        for i, step in enumerate((*self.steps, StepCost("", self.flops, self.bytes_read, self.bytes_written))):
+            name = f"step {i}: {step.kind}" if i < len(self.steps) else "in all"
+            lines.append(f"{name:24}{step.flops:>14,}{step.bytes_read:>14,}{step.bytes_written:>15,}")
+        lines.append(f"peak memory {self.peak_memory:,} bytes: arena {self.arena:,}, results {self.outputs:,}")
+        return "\n".join(lines)
+
+
+def cost_of(plan: Plan) -> Cost:
+    """The cost of a plan."""
+    outputs = sum(_bytes(var) for var, place in plan.places.items() if isinstance(place, Output))
+    return Cost(tuple(map(_step, plan.steps)), plan.arena, outputs)
+
+
+def _step(step: Step) -> StepCost:
+    written = sum(map(_bytes, dict.fromkeys(step.outs)))
+    if isinstance(step.work, Nest):
+        return StepCost("loop nest", _nest_flops(step.work), _nest_reads(step.work), written)
+    kind = "callback" if isinstance(step.work.lowering, Host) else type(step.work.lowering).__name__
+    return StepCost(kind, _flops(step.work), _reads(step.work), written)
+
+
+def _bytes(var: Var) -> int:
+    return var.aval.size * var.aval.dtype.itemsize
+
+
+# ---- loop nests ----
+
+
+def _nest_flops(nest: Nest) -> int:
+    outer, inner = prod(nest.lead) * prod(nest.last), prod(nest.inner)
+    full = sum(_counts(nest.ops[i]) for one in nest.passes for i in one.ops)
+    around = sum(_counts(op) for op in nest.ops if op.level == "outer")
+    return full * outer * inner + around * outer + sum(_counts(op) for op in nest.ops if op.level == "once")
+
+
+def _counts(op: Op) -> bool:
+    return isinstance(op.node.lowering, Pointwise | Reduce)
+
+
+def _nest_reads(nest: Nest) -> int:
+    """Of each value the elements that some access reaches, at most all."""
+    sizes = (*nest.lead, *nest.inner, *nest.last)
+    reached: dict[Var, int] = {}
+    for access in nest.reads:
+        reached[access.base] = reached.get(access.base, 0) + _reach(access, sizes)
+    return sum(min(count, var.aval.size) * var.aval.dtype.itemsize for var, count in reached.items())
+
+
+def _reach(access: Access, sizes: Iterable[int]) -> int:
+    return prod(size for size, stride in zip(sizes, access.strides, strict=True) if stride)
+
+
+# ---- kernels ----
+
+
+def _reads(node: Node) -> int:
+    operands = [prod(ref.layout.shape) * ref.base.aval.dtype.itemsize for ref in node.operands]
+    if isinstance(node.lowering, Gather | DynamicSlice):
+        operands[0] = min(operands[0], _bytes(node.outs[0]))
+    return sum(operands)
+
+
+def _flops(node: Node) -> int:
+    lowering, size = node.lowering, node.outs[0].aval.size
+    shapes = [ref.layout.shape for ref in node.operands]
+    if isinstance(lowering, Contract):
+        return 2 * size * prod(shapes[0][axis] for axis in lowering.contracted[0])
+    if isinstance(lowering, Cumulative):
+        return size
+    if isinstance(lowering, LinearRecurrence):
+        return 2 * size
+    if isinstance(lowering, Scatter) and lowering.combine:
+        return prod(shapes[0 if lowering.from_zeros else 2])
+    return 0

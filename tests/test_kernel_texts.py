@@ -1,0 +1,134 @@
+"""Plans of small programs, held to their text in tests/golden/kernels/: fusion that is lost shows as more steps.
+
+The texts are the same on every machine: kernels get no scratch memory here, whose size follows from vectors and caches. To write
+them anew, and then read what changed: `python -m pytest tests/test_kernel_texts.py --update-golden`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import functrans as ft
+from functrans import lax
+from functrans.compiler.inline import inline
+from functrans.compiler.pipeline import optimize
+from functrans.compiler.plan import make_plan
+from functrans.compiler.text import print_plan
+from functrans.core.printer import Names
+
+GOLDEN = Path(__file__).parent / "golden" / "kernels"
+F32 = partial(ft.ShapeDtypeStruct, dtype=np.float32)
+I64 = partial(ft.ShapeDtypeStruct, dtype=np.int64)
+
+
+def mish(x: Any) -> Any:
+    return x * np.tanh(np.logaddexp(x, 0))
+
+
+def softmax(x: Any) -> Any:
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def log_softmax(x: Any) -> Any:
+    shifted = x - np.max(x, axis=-1, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+
+
+def cross_entropy(x: Any, target: Any) -> Any:
+    return -np.mean(np.sum(target * log_softmax(x), axis=-1))
+
+
+def layer_norm(x: Any, scale: Any, shift: Any) -> Any:
+    mean = np.mean(x, axis=-1, keepdims=True)
+    variance = np.mean((x - mean) ** 2, axis=-1, keepdims=True)
+    return (x - mean) / np.sqrt(variance + 1e-5) * scale + shift
+
+
+def weighted(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss: the results of `fun` times given weights."""
+    return lambda weights, *args: np.sum(weights * fun(*args))
+
+
+def dense(x: Any, w: Any, b: Any) -> Any:
+    return np.maximum(x @ w + b, 0)
+
+
+def logistic(w: Any, x: Any, y: Any) -> Any:
+    return np.mean(np.logaddexp(0, -y * (x @ w)))
+
+
+def momentum(p: Any, v: Any, g: Any) -> Any:
+    v = 0.9 * v + g
+    return p - 0.1 * v, v
+
+
+def piecewise(x: Any) -> Any:
+    return np.where(x > 0, np.log1p(x), np.where(x < -1, -1, x))
+
+
+def chain_in_place(x: Any) -> Any:
+    """Sorting is a kernel, so what comes before and after is stored, and the last but one dies in the last."""
+    return np.sort(np.exp(np.sort(x + 1))) * 2
+
+
+NORM = (F32((64, 256)), F32((64, 256)), F32(256), F32(256))
+PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "elementwise": (mish, (F32(1000),)),
+    "elementwise_gradient": (ft.grad(lambda x: np.sum(mish(x))), (F32(1000),)),
+    "softmax": (softmax, (F32((64, 100)),)),
+    "log_softmax_gradient": (ft.grad(cross_entropy), (F32((64, 100)), F32((64, 100)))),
+    "layer_norm": (layer_norm, NORM[1:]),
+    "layer_norm_gradient": (ft.value_and_grad(weighted(layer_norm), argnums=(1, 2, 3)), NORM),
+    "dense": (dense, (F32((64, 32)), F32((32, 16)), F32(16))),
+    "dense_gradient": (
+        ft.grad(weighted(dense), argnums=(2, 3)),
+        (F32((64, 16)), F32((64, 32)), F32((32, 16)), F32(16)),
+    ),
+    "logistic_gradient": (ft.value_and_grad(logistic), (F32(20), F32((100, 20)), F32(100))),
+    "gather": (lambda x, i: x[i] * 2, (F32((50, 8)), I64(10))),
+    "scatter": (ft.grad(lambda x, i: np.sum(np.sin(x[i]))), (F32((50, 8)), I64(10))),
+    "concatenate": (lambda x, y: np.concatenate([x[1:], 2 * y[:3]]) + 1, (F32((5, 4)), F32((6, 4)))),
+    "shifted_slices": (lambda x: x[2:] - 2 * x[1:-1] + x[:-2], (F32(1000),)),
+    "transposed_reduction": (lambda x, y: np.sum(x.T * y, axis=1), (F32((300, 200)), F32((200, 300)))),
+    "column_reduction": (lambda x: (np.mean(x, axis=0), np.max(np.abs(x), axis=0)), (F32((300, 200)),)),
+    "full_reduction": (lambda x: np.sqrt(np.sum(x**2)), (F32((300, 200)),)),
+    "several_results": (momentum, (F32(1000), F32(1000), F32(1000))),
+    "where": (piecewise, (F32(1000),)),
+    "sort": (chain_in_place, (F32(5000),)),
+    "cumulative": (lambda x: np.cumsum(x**2, axis=1) / x.shape[1], (F32((20, 100)),)),
+    "callback": (lambda x: np.arcsin(x + 1j).real * 2, (F32(100),)),
+    "outer_product": (lambda x, y: np.exp(-((x[:, None] - y) ** 2)), (F32(300), F32(200))),
+    "reversed_copy": (lambda x: np.flip(x).copy(), (F32((20, 30)),)),
+    "nothing": (lambda x: (x, 1.0, x.reshape(2, 3).ravel()), (F32(6),)),
+    "batched_product": (ft.vmap(lambda a, b: np.tanh(a @ b.T)), (F32((8, 30, 20)), F32((8, 40, 20)))),
+    "dynamic_update": (lambda x: lax.dynamic_update_slice(x, x[:2] * 2, (3,)), (F32(10),)),
+}
+
+
+def text_of(fun: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    program = pytest.importorskip("functrans.backends.llvm.program")
+    jaxpr = optimize(inline(ft.make_jaxpr(fun)(*args)).with_consts_as_inputs())
+    return print_plan(make_plan(jaxpr, program.supports, lambda _node: 0), Names.of(jaxpr)) + "\n"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_golden(name: str, request: pytest.FixtureRequest) -> None:
+    path = GOLDEN / f"{name}.txt"
+    text = text_of(*PROGRAMS[name])
+    if request.config.getoption("--update-golden"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), (
+        "The plan has changed. If that is meant, write the texts anew and read what changed: "
+        "python -m pytest tests/test_kernel_texts.py --update-golden && git diff tests/golden/kernels"
+    )
+
+
+def test_every_golden_text_has_a_program() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == PROGRAMS.keys()
