@@ -14,10 +14,12 @@ Start reading at `functrans.transforms.vjp` for how a gradient is computed.
 """
 
 from functrans import errors, flatten_util, lax, numpy, test_util, tree, tree_util, typing
+from functrans.compiler.cost import Cost, StepCost
 from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
-from functrans.jit import Jitted, disable_jit, jit
+from functrans.jit import Jitted, clear_caches, disable_jit, jit
+from functrans.lowered import Compiled, Lowered
 from functrans.transforms.custom import custom_jvp, custom_vjp
 from functrans.transforms.grad import grad, value_and_grad
 from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
@@ -33,12 +35,17 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Array",
     "ArrayLike",
+    "Compiled",
+    "Cost",
     "DTypeLike",
     "Jaxpr",
     "Jitted",
+    "Lowered",
     "PyTree",
     "ShapeDtypeStruct",
+    "StepCost",
     "Tracer",
+    "clear_caches",
     "custom_jvp",
     "custom_vjp",
     "disable_jit",

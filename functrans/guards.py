@@ -46,6 +46,10 @@ class Guards:
                 return False
         return True
 
+    def changed(self) -> tuple[str, ...]:
+        """The names of what is not what it was."""
+        return tuple(name for read, name, unchanged in self._entries if not unchanged(read(name, MISSING)))
+
 
 def _check(value: Any) -> Check:
     if isinstance(value, PLAIN):

@@ -1,8 +1,8 @@
 """`jit`: trace a function once per kind of argument, compile the jaxpr, call the compiled program afterwards.
 
-`jit_p` is the primitive that a jitted function becomes inside other transforms; its rules are the transforms from jaxpr to
-jaxpr. `Jitted` is the callable that `jit` returns; what its static arguments are is in `static.py`, what it notices of the
-world outside its arguments in `guards.py`. Start reading at `Jitted.__call__`.
+`Jitted` is the callable that `jit` returns. What its static arguments are is in `static.py`, what it notices of the world
+outside its arguments in `guards.py`, what it is inside other transforms in `jit_primitive.py`, what it shows of itself in
+`lowered.py` and `explain.py`. Start reading at `Jitted.__call__`.
 """
 
 from __future__ import annotations
@@ -11,99 +11,37 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import update_wrapper
+from threading import Lock
 from types import MethodType
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Self, TypeVar, cast, overload
+from weakref import WeakSet
 
 from functrans import tree
-from functrans.backends.executable import compile_jaxpr
+from functrans.backends.executable import clear_programs
 from functrans.core.ir import Jaxpr
-from functrans.core.primitive import (
-    EVAL,
-    Maybes,
-    NamedAxis,
-    Params,
-    Primitive,
-    Pullback,
-    Trace,
-    Values,
-    aval_of,
-    current_trace,
-)
+from functrans.core.primitive import EVAL, Trace, Values, aval_of, current_trace
 from functrans.core.source import bare_name, trimmed
 from functrans.errors import FunctransError, NonArrayInputError
+from functrans.explain import CacheInfo, CallLog, Key, Miss, explain
 from functrans.guards import Guards
+from functrans.jit_primitive import jit_p, run_jaxpr
+from functrans.lowered import Lowered, Signature, Text
 from functrans.methods import BoundMethod, Methods
 from functrans.static import Call, StaticArguments
-from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned
-from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, vjp_jaxpr
+from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
+from functrans.transforms.make_jaxpr import abstract_leaves
 from functrans.transforms.stage import hoist_tracers, open_stage
 from functrans.transforms.vmap import BatchTrace
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
-__all__ = ["Jitted", "disable_jit", "jit", "jit_p"]
+__all__ = ["Jitted", "clear_caches", "disable_jit", "jit"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 
-
-# ---- the primitive ----
-
-
-def _impl(*args: Array, jaxpr: Jaxpr, name: str) -> Values:
-    results = owned(compile_jaxpr(jaxpr)(*args), args)
-    for i in jaxpr.weak_results:
-        results[i] = results[i].item()  # a Python number, as Python numbers give
-    return tuple(results)
-
-
-def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-    jaxpr, name = params["jaxpr"], params["name"]
-    split = vjp_jaxpr(jaxpr, wanted)
-    results = jit_p.bind(*primals, jaxpr=split.forward, name=name)
-    outs = results[: len(jaxpr.outvars)]
-    available = (*primals, *results)
-    residuals = [available[i] for i in split.residuals]
-
-    def pullback(cts: Maybes) -> Maybes:
-        live = split.is_tracked([ct is not None for ct in cts])
-        backward = split.backward(live)
-        given = [ct for ct, is_live in zip(cts, live, strict=True) if is_live]
-        found = iter(jit_p.bind(*residuals, *cast(Values, given), jaxpr=backward.jaxpr, name=f"{name} backward"))
-        return tuple(next(found) if has else None for has in backward.nonzero)
-
-    return outs, pullback
-
-
-def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
-    jaxpr, name = params["jaxpr"], params["name"]
-    pushed = jvp_jaxpr(jaxpr, tuple(tangent is not None for tangent in tangents))
-    given = [tangent for tangent in tangents if tangent is not None]
-    results = jit_p.bind(*primals, *given, jaxpr=pushed.jaxpr, name=f"{name} forward derivative")
-    rest = iter(results[len(jaxpr.outvars) :])
-    return results[: len(jaxpr.outvars)], tuple(next(rest) if has else None for has in pushed.nonzero)
-
-
-def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
-    whole = batch_jaxpr(params["jaxpr"], axis, batched)
-    return jit_p.bind(*args, jaxpr=whole.jaxpr, name=params["name"]), whole.batched
-
-
-jit_p = Primitive(
-    "jit",
-    _impl,
-    lambda *_avals, jaxpr, name: jaxpr.out_avals,
-    _vjp,
-    _jvp,
-    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
-    _batch,
-    carries="jaxpr",
-)
-
-
-# ---- the function ----
 
 _MOST_ENTRIES = 512
 
@@ -116,6 +54,12 @@ class _Entry(NamedTuple):
     guards: Guards
     outer: Values
     """Tracers of outer transforms that the function closes over: leading arguments of the jaxpr."""
+    miss: Miss
+    """The call that was traced."""
+
+
+_lock = Lock()
+_living: WeakSet[Jitted[..., Any]] = WeakSet()  # Any: of every signature
 
 
 class Jitted(Generic[P, R]):
@@ -131,8 +75,11 @@ class Jitted(Generic[P, R]):
         self._label = f"jit({self._name})"
         self._static = static
         self._entries: dict[Hashable, _Entry] = {}
+        self._log = CallLog()
         self._methods = Methods(fun, lambda method: Jitted(method, static.method()))
         update_wrapper(self, fun, updated=())
+        with _lock:
+            _living.add(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if _disabled.get():
@@ -149,39 +96,105 @@ class Jitted(Generic[P, R]):
         key = (in_tree, tuple(map(aval_of, leaves)), fixed, _named_axes(trace))
         entry = self._entries.get(key)
         if entry is None or not entry.guards.hold():
-            try:
-                entry = self._trace(leaves, in_tree, fixed)
-            except FunctransError as error:
-                raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
-            if not entry.outer and entry.guards.lasting:  # tracers of outer transforms are others at the next call
-                self._remember(key, entry)
+            entry = self._traced(key, dynamic)
+        else:
+            self._log.hits += 1
         return cast(R, tree.unflatten(entry.out_tree, _run(entry, self._bare_name, leaves, trace)))
+
+    def _traced(self, key: tuple[Any, ...], dynamic: Call) -> _Entry:
+        """The entry of a new kind of arguments, or of a known one where what was read from outside is another now."""
+        before = self._entries.get(key)
+        replaced = () if before is None else before.guards.changed()
+        try:
+            entry = self._trace(Key(*key), dynamic, replaced)
+        except FunctransError as error:
+            raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
+        self._log.add(entry.miss)
+        if entry.miss.kept:
+            self._remember(key, entry)
+        return entry
 
     def _remember(self, key: Hashable, entry: _Entry) -> None:
         if len(self._entries) >= _MOST_ENTRIES:  # a new lambda as static argument of every call, say
             self._entries.pop(next(iter(self._entries), None), None)
         self._entries[key] = entry
 
-    def _trace(self, leaves: Sequence[Array], in_tree: TreeDef[Any], fixed: Any) -> _Entry:
-        guards = Guards(self._fun, *(value for _, _, value in fixed))
+    def _trace(self, key: Key, dynamic: Call, replaced: tuple[str, ...]) -> _Entry:
+        guards = Guards(self._fun, *(value for _, _, value in key.fixed))
         with open_stage(function=self._fun) as trace:
-            names = self._paths(tree.unflatten(in_tree, leaves), fixed)
+            names = self._paths(dynamic, key.fixed)
             arguments = [
-                trace.argument(aval_of(leaf), f"argument `{name}` of `{self._name}`")
-                for leaf, name in zip(leaves, names, strict=True)
+                trace.argument(aval, f"argument `{name}` of `{self._name}`")
+                for aval, name in zip(key.avals, names, strict=True)
             ]
-            args, kwargs = self._static.join(tree.unflatten(in_tree, arguments), fixed)
+            args, kwargs = self._static.join(tree.unflatten(key.in_tree, arguments), key.fixed)
             outs, out_tree = tree.flatten(self._fun(*args, **kwargs))
             outs = check_results(outs, self._name, out_tree)
             jaxpr, outer = hoist_tracers(trace.finish(arguments, outs))
         guards.settle()
-        return _Entry(jaxpr, out_tree, guards, outer)
+        kept = not outer and guards.lasting  # tracers of outer transforms are others at the next call
+        static = {self._static.name(where): value for where, _, value in key.fixed}
+        return _Entry(jaxpr, out_tree, guards, outer, Miss(key, tuple(names), static, replaced, kept))
 
     def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
         """The user's name for every traced leaf."""
         args, _ = self._static.join(dynamic, fixed)
         traced = [i for i in range(len(args)) if i not in self._static.nums]
         return argument_paths(self._fun, args, dynamic[1], only=traced)
+
+    # ---- what it shows of itself ----
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered[P, R]:  # Any: shapes may stand for arrays
+        """What a call with these arguments would run, without running or compiling it. Traces it if need be.
+
+        Arrays may be given as `ShapeDtypeStruct`s. Raises what the call would raise before it computes.
+
+        >>> import numpy as np
+        >>> lowered = jit(lambda x: np.sum(np.exp(x) * 2)).lower(np.ones(3))
+        >>> lowered.optimized_jaxpr
+        { lambda ; a:f64[3]. let
+            b:f64[3] = exp a
+            c:f64[3] = mul b 2.0:f64[]
+            d:f64[] = reduce_sum[axes=(0,)] c
+          in (d,) }
+        >>> lowered.compile()(np.zeros(3))
+        np.float64(6.0)
+        """
+        dynamic, fixed = self._static.split(args, kwargs)
+        flat, in_tree = tree.flatten(dynamic)
+        try:
+            avals = tuple(abstract_leaves(flat, self._label, lambda: self._paths(dynamic, fixed)))
+        except NonArrayInputError:
+            if self._is_method_of(args):
+                return cast("Lowered[P, R]", cast(Any, self._bound_to(args[0])).lower(*args[1:], **kwargs))
+            raise
+        key = (in_tree, avals, fixed, _named_axes(current_trace()))
+        entry = self._entries.get(key)
+        if entry is None or not entry.guards.hold():
+            entry = self._traced(key, dynamic)
+        traced = entry
+        signature = Signature(
+            self._label, self._static, fixed, in_tree, avals, traced.miss.paths, traced.out_tree, self._paths
+        )
+        return Lowered(signature, traced.jaxpr, lambda leaves: _run(traced, self._bare_name, leaves, current_trace()))
+
+    def explain(self) -> Text:
+        """What became of this function, in plain words.
+
+        How many calls found a program and how many traced, and why; for every program which lines of yours each step
+        computes, and which steps NumPy still runs, and why.
+        """
+        return explain(self._label, self._log, [(entry.miss, entry.jaxpr) for entry in self._entries.values()])
+
+    def cache_info(self) -> CacheInfo:
+        """How many calls found a program and how many traced, and how many kinds of arguments are known."""
+        return CacheInfo(self._log.hits, self._log.misses, _MOST_ENTRIES, len(self._entries))
+
+    def clear_cache(self) -> None:
+        """Forget all programs of this function, and the counts: the next call traces anew."""
+        self._entries.clear()
+        self._methods.clear()
+        self._log = CallLog()
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> Self: ...
@@ -212,7 +225,7 @@ class Jitted(Generic[P, R]):
 def _run(entry: _Entry, name: str, leaves: Sequence[Array], trace: Trace) -> Sequence[Array]:
     args = (*entry.outer, *leaves)
     if trace is EVAL:
-        return _impl(*args, jaxpr=entry.jaxpr, name=name)
+        return run_jaxpr(*args, jaxpr=entry.jaxpr, name=name)
     return jit_p.bind(*args, jaxpr=entry.jaxpr, name=name)
 
 
@@ -224,6 +237,15 @@ def _named_axes(trace: Trace) -> tuple[tuple[Hashable, int], ...]:
         for outer in trace.ancestors()
         if isinstance(outer, BatchTrace) and outer.axis_name is not None
     )
+
+
+def clear_caches() -> None:
+    """Forget every program of every jitted function: as if nothing had been called yet."""
+    with _lock:
+        living = list(_living)
+    for jitted in living:
+        jitted.clear_cache()
+    clear_programs()
 
 
 _disabled: ContextVar[bool] = ContextVar("functrans_disable_jit", default=False)

@@ -67,3 +67,7 @@ class Methods:
                 return self._make(MethodType(self._function, instance))
             self._known[id(instance)] = method
         return method
+
+    def clear(self) -> None:
+        """Forget the methods, and with them what they have compiled."""
+        self._known.clear()

@@ -103,8 +103,12 @@ class StaticArguments:
             raise self._error(where, f"its value, of type {kind.__name__}, is not hashable") from error
         return _kind(value)
 
+    def name(self, where: int | str) -> int | str:
+        """The name of a static argument, or its position where it has none."""
+        return self.positional[where] if isinstance(where, int) and where < len(self.positional) else where
+
     def _error(self, where: int | str, problem: str) -> StaticArgumentError:
-        name = self.positional[where] if isinstance(where, int) and where < len(self.positional) else where
+        name = self.name(where)
         shown = f"static argument {name!r}" if isinstance(name, str) else f"static argument number {name}"
         return StaticArgumentError(self.function, shown, problem)
 

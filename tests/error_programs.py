@@ -257,4 +257,20 @@ CUSTOM = {
     ),
 }
 
-ERRORS = {"derivatives": DERIVATIVES, "inputs": INPUTS, "tracing": TRACING, "numpy": NUMPY, "custom": CUSTOM}
+LOWERED = "def f(a, k):\n    return a * k['w']\ncompiled = ft.jit(f).lower(x, {'w': 2.0}).compile()\n"
+
+COMPILING = {
+    "compiled for another shape": Mistake(f"{LOWERED}compiled(y, {{'w': 2.0}})", "compiled(y[:3], {'w': 2.0})"),
+    "compiled for other arguments": Mistake(f"{LOWERED}compiled(x, {{'v': 2.0}})", "compiled(x, {'w': 2.0})"),
+    "lowered for text": Mistake("def f(a, mode):\n    return a\nft.jit(f).lower(x, 'fast')",
+                                "ft.jit(f, static_argnames='mode').lower(x, 'fast')"),
+}  # fmt: skip
+
+ERRORS = {
+    "derivatives": DERIVATIVES,
+    "inputs": INPUTS,
+    "tracing": TRACING,
+    "numpy": NUMPY,
+    "custom": CUSTOM,
+    "compiling": COMPILING,
+}

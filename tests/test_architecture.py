@@ -31,7 +31,11 @@ LAYERS: dict[str, tuple[str, str]] = {
     "control": ("functrans.control", "transforms"),
     "compiler": ("functrans.compiler", "core"),
     "backends": ("functrans.backends", "compiler"),
-    "jit": ("functrans.jit functrans.guards functrans.methods functrans.reads functrans.static", "control backends"),
+    "jit": (
+        "functrans.jit functrans.jit_primitive functrans.lowered functrans.explain functrans.guards functrans.methods"
+        " functrans.reads functrans.static",
+        "control backends",
+    ),
     "public": (
         "functrans.lax functrans.flatten_util functrans.test_util functrans.tree_util functrans.nn functrans.random"
         " functrans.scipy functrans.optim functrans.debug",
@@ -40,8 +44,11 @@ LAYERS: dict[str, tuple[str, str]] = {
     "functrans": ("functrans! functrans.ops.__main__", "public"),
 }
 LINE_BUDGETS = {"functrans": 350, "functrans.ops": 500, "functrans.numpy": 500}
-# Imported when it is first needed, from this one place: all else that imports it late is an error.
-LATE = {("functrans.backends.executable", "functrans.backends.llvm.executable")}
+# Imported when they are first needed, from this one place: all else that imports late is an error.
+LATE = {
+    ("functrans.backends.executable", "functrans.backends.llvm.executable"),
+    ("functrans.backends.executable", "functrans.backends.llvm.text"),
+}
 LLVMLITE_HOME = "functrans.backends.llvm"
 
 ROOT = Path(__file__).parent.parent

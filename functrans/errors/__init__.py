@@ -8,6 +8,10 @@ then at the class whose message you met.
 from functrans.errors.base import (
     FunctransError,
 )
+from functrans.errors.compiling import (
+    CompiledArgumentsError,
+    NoMachineCodeError,
+)
 from functrans.errors.custom import (
     CustomClosureError,
     CustomRuleError,
@@ -83,6 +87,7 @@ __all__ = [
     "BroadcastError",
     "CaseNumberError",
     "ChangedConstantError",
+    "CompiledArgumentsError",
     "ComplexInputError",
     "ComplexOutputError",
     "ConcretizationError",
@@ -106,6 +111,7 @@ __all__ = [
     "JaxprError",
     "LeakedTracerError",
     "MissingRuleError",
+    "NoMachineCodeError",
     "NonArrayInputError",
     "NonArrayOutputError",
     "NotDifferentiableError",

@@ -1,0 +1,27 @@
+"""What the backend makes of a jaxpr, to be read: the plan, LLVM's text, and assembly. Imports the emitter and the engine."""
+
+from __future__ import annotations
+
+from functrans.backends.llvm import engine
+from functrans.backends.llvm.executable import NativeProgram
+from functrans.backends.llvm.program import emit_program, scratch_bytes, supports
+from functrans.backends.llvm.target import host
+from functrans.compiler.plan import Plan, make_plan
+from functrans.core.ir import Jaxpr
+
+__all__ = ["assembly", "llvm_ir", "native_plan"]
+
+
+def native_plan(jaxpr: Jaxpr) -> Plan | None:
+    """The plan of a program for this machine; None where it does not become machine code."""
+    return make_plan(jaxpr, supports, scratch_bytes) if NativeProgram.takes(jaxpr) else None
+
+
+def llvm_ir(plan: Plan) -> str:
+    """A program in LLVM's language."""
+    return emit_program(plan, host()).text()
+
+
+def assembly(plan: Plan) -> str:
+    """A program in this machine's language."""
+    return engine.assembly(llvm_ir(plan), host())

@@ -1,0 +1,37 @@
+"""Programs that were compiled ahead of time, and what they are asked for.
+
+Imports `base`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from functrans.errors.base import FunctransError
+
+__all__ = ["CompiledArgumentsError", "NoMachineCodeError"]
+
+
+class CompiledArgumentsError(FunctransError, TypeError):
+    """A compiled program was called with arguments of another kind than it was lowered for."""
+
+    def __init__(self, function: str, wanted: Mapping[str, str], got: Mapping[str, str]) -> None:
+        differences = [
+            f"  {path}: {wanted.get(path, 'no such argument')}, and this call has {got.get(path, 'none')}"
+            for path in {**wanted, **got}
+            if wanted.get(path) != got.get(path)
+        ]
+        super().__init__(
+            "\n".join([f"{function} was compiled for arguments of other types than those of this call:", *differences]),
+            fix=f"Convert the arguments, lower it for these too, or call {function} itself, which compiles for every kind.",
+        )
+
+
+class NoMachineCodeError(FunctransError, RuntimeError):
+    """The machine code was asked for of a program that NumPy runs."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"There is no machine code of this program: {why}.",
+            fix="Its equations, which NumPy runs one by one, are in `optimized_jaxpr`.",
+        )

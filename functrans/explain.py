@@ -1,0 +1,206 @@
+"""What a jitted function has done, in plain words: when it traced and why, what it compiled to, what NumPy still runs.
+
+`CallLog` is kept by every jitted function; `explain` makes a text of it. Imports backends and the compiler's data; start
+reading at `explain`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from functrans.backends.executable import plan_jaxpr
+from functrans.compiler.nest import Nest
+from functrans.compiler.nodes import Host
+from functrans.compiler.plan import Step
+from functrans.core.aval import ShapedArray
+from functrans.core.ir import Eqn, Jaxpr
+from functrans.lowered import Text
+from functrans.tree import TreeDef
+from functrans.treedef import differences
+
+__all__ = ["CacheInfo", "CallLog", "Key", "Miss", "explain"]
+
+_MOST_MISSES = 64
+"""How many of the last tracings are remembered."""
+
+
+class CacheInfo(NamedTuple):
+    """As `functools.lru_cache` gives it: `currsize` kinds of arguments are known, of at most `maxsize`."""
+
+    hits: int
+    misses: int
+    maxsize: int
+    currsize: int
+
+
+class Key(NamedTuple):
+    """The kind of a call."""
+
+    in_tree: TreeDef[Any]
+    avals: tuple[ShapedArray, ...]
+    fixed: Any
+    """The static arguments, as `StaticArguments.split` gives them."""
+    axes: tuple[tuple[Hashable, int], ...]
+    """The named axes around the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A call that traced the function."""
+
+    key: Key
+    paths: tuple[str, ...]
+    """The user's names of the arguments' leaves."""
+    static: dict[int | str, object]
+    """The static arguments, by name where they have one."""
+    replaced: tuple[str, ...] = ()
+    """What the function reads from outside its arguments and was replaced since the last tracing for such arguments."""
+    kept: bool = True
+    """Whether what was traced could be used again: not if it closes over values of a transform around the call."""
+
+    @property
+    def arguments(self) -> str:
+        traced = [f"{path}: {aval}" for path, aval in zip(self.paths, self.key.avals, strict=True)]
+        return ", ".join([*traced, *(f"{name}={value!r}" for name, value in self.static.items())]) or "no arguments"
+
+
+class CallLog:
+    """Counts calls, and remembers why the last few of them traced."""
+
+    __slots__ = ("hits", "misses", "traced")
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.misses = 0
+        self.traced: deque[Miss] = deque(maxlen=_MOST_MISSES)
+
+    def add(self, miss: Miss) -> None:
+        self.misses += 1
+        self.traced.append(miss)
+
+
+def explain(name: str, log: CallLog, programs: Iterable[tuple[Miss, Jaxpr]]) -> Text:
+    """The text; `programs` are the jaxprs that are known, with the calls that they were traced for."""
+    parts = [f"{name}: {_count(log.hits, 'call')} found a program, {log.misses} traced the function."]
+    if log.traced:
+        first = log.misses - len(log.traced) + 1
+        why = _reasons(list(log.traced), first)
+        parts.append("\n".join(["Why it was traced:", *(f"  {i}. {text}" for i, text in enumerate(why, first))]))
+    parts += ["\n".join(_program(miss.arguments, jaxpr)) for miss, jaxpr in programs]
+    return Text("\n\n".join(parts))
+
+
+# ---- why it traced ----
+
+
+def _reasons(misses: Sequence[Miss], first: int) -> Iterator[str]:
+    for i, miss in enumerate(misses):
+        before = misses[:i]
+        same = [other for other in before if other.key == miss.key]
+        if miss.replaced:
+            names = " and ".join(f"`{name}`" for name in miss.replaced)
+            yield f"{names}, which it reads from outside its arguments, {_was(miss.replaced)} replaced"
+        elif same and not same[-1].kept:
+            yield "the program for such arguments was not kept: it used values of a transform around the call"
+        elif same:
+            yield "the program for such arguments was dropped to make room for others"
+        elif not before:
+            yield f"{'the first call' if first == 1 else 'a new kind of arguments'}: {miss.arguments}"
+        else:
+            closest = min(reversed(before), key=lambda other: len(_differences(miss, other)))
+            yield f"a new kind of arguments: {'; '.join(_differences(miss, closest))}"
+
+
+def _was(names: Sequence[str]) -> str:
+    return "was" if len(names) == 1 else "were"
+
+
+def _differences(miss: Miss, other: Miss) -> list[str]:
+    """What differs between two kinds of arguments, in the user's names."""
+    now = dict(zip(miss.paths, miss.key.avals, strict=True))
+    then = dict(zip(other.paths, other.key.avals, strict=True))
+    found = [_leaf(path, now.get(path), then.get(path)) for path in {**then, **now} if now.get(path) != then.get(path)]
+    for name in {**other.static, **miss.static}:
+        shown = [repr(one.static[name]) if name in one.static else "not given" for one in (miss, other)]
+        if miss.key.fixed != other.key.fixed and shown[0] != shown[1]:
+            found.append(f"the static argument {name} is {shown[0]}, was {shown[1]}")
+    if miss.key.axes != other.key.axes:
+        found.append(f"the named axes around it are {dict(miss.key.axes)}, were {dict(other.key.axes)}")
+    if not found and miss.key.fixed != other.key.fixed:
+        found.append("a static argument is another one that looks the same")
+    if not found:  # containers of other types, with leaves of the same names
+        found += [
+            f"{path} is {got}, was {expected}"
+            for path, expected, got in differences(other.key.in_tree, miss.key.in_tree, "(args, kwargs)")
+        ]
+    return found
+
+
+def _leaf(path: str, now: ShapedArray | None, then: ShapedArray | None) -> str:
+    if then is None:
+        return f"{path} is new, {now}"
+    if now is None:
+        return f"{path}, which was {then}, is gone"
+    if now.shape != then.shape and now.dtype == then.dtype:
+        return f"the shape of {path} is {now.shape}, was {then.shape}"
+    if now.dtype != then.dtype and now.shape == then.shape:
+        return f"the dtype of {path} is {now.dtype}, was {then.dtype}"
+    if now.weak != then.weak:
+        return f"{path} is {_number(now)}, was {_number(then)}"
+    return f"{path} is {now}, was {then}"
+
+
+def _number(aval: ShapedArray) -> str:
+    return f"a Python {aval.dtype.type(0).item().__class__.__name__}" if aval.weak else f"{aval}"
+
+
+# ---- what it compiled to ----
+
+
+def _program(arguments: str, jaxpr: Jaxpr) -> Iterator[str]:
+    planned = plan_jaxpr(jaxpr)
+    yield f"The program for {arguments}"
+    steps = planned.plan.steps
+    if planned.why_numpy:
+        yield f"  has {_count(len(planned.jaxpr.eqns), 'equation')}, which NumPy runs one by one: {planned.why_numpy}."
+        return
+    called = [step for step in steps if not isinstance(step.work, Nest) and isinstance(step.work.lowering, Host)]
+    yield (
+        f"  is machine code of {_count(len(steps), 'step')}, of which {len(called) or 'none'} "
+        + ("is a callback to NumPy" if len(called) == 1 else "are callbacks to NumPy")
+        + f"; its temporaries take {planned.plan.arena} bytes."
+    )
+    for number, step in enumerate(steps):
+        yield f"  step {number}: {_title(step)}"
+        yield from (f"    {line}" for line in _sources(step))
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
+
+
+def _title(step: Step) -> str:
+    if isinstance(step.work, Nest):
+        return f"one loop nest for {_count(len(step.work.ops), 'operation')}"
+    lowering = step.work.lowering
+    if isinstance(lowering, Host):
+        return f"a callback to NumPy: {lowering.why}"
+    return f"a kernel, {type(lowering).__name__}"
+
+
+def _sources(step: Step) -> Iterator[str]:
+    """The lines of the user that a step computes, each with its primitives."""
+    nodes = [op.node for op in step.work.ops] if isinstance(step.work, Nest) else [step.work]
+    lines: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.eqn is not None:
+            lines.setdefault(_place(node.eqn), []).append(node.eqn.prim.name)
+    for place, names in lines.items():
+        yield f"{', '.join(dict.fromkeys(names))} {place}".rstrip()
+
+
+def _place(eqn: Eqn) -> str:
+    return "" if eqn.source is None else eqn.source.place

@@ -1,0 +1,69 @@
+"""`jit_p`, the primitive that a jitted function becomes inside other transforms; its rules are those from jaxpr to jaxpr.
+
+Imports the backends' `compile_jaxpr` and the transforms of jaxprs. Start reading at `run_jaxpr`.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from functrans.backends.executable import compile_jaxpr
+from functrans.core.ir import Jaxpr
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values
+from functrans.transforms.arguments import owned
+from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, vjp_jaxpr
+from functrans.typing import Array
+
+__all__ = ["jit_p", "run_jaxpr"]
+
+
+def run_jaxpr(*args: Array, jaxpr: Jaxpr, name: str) -> Values:
+    """The results for concrete arguments, of which they alias none."""
+    results = owned(compile_jaxpr(jaxpr)(*args), args)
+    for i in jaxpr.weak_results:
+        results[i] = results[i].item()  # a Python number, as Python numbers give
+    return tuple(results)
+
+
+def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
+    jaxpr, name = params["jaxpr"], params["name"]
+    split = vjp_jaxpr(jaxpr, wanted)
+    results = jit_p.bind(*primals, jaxpr=split.forward, name=name)
+    outs = results[: len(jaxpr.outvars)]
+    available = (*primals, *results)
+    residuals = [available[i] for i in split.residuals]
+
+    def pullback(cts: Maybes) -> Maybes:
+        live = split.is_tracked([ct is not None for ct in cts])
+        backward = split.backward(live)
+        given = [ct for ct, is_live in zip(cts, live, strict=True) if is_live]
+        found = iter(jit_p.bind(*residuals, *cast(Values, given), jaxpr=backward.jaxpr, name=f"{name} backward"))
+        return tuple(next(found) if has else None for has in backward.nonzero)
+
+    return outs, pullback
+
+
+def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
+    jaxpr, name = params["jaxpr"], params["name"]
+    pushed = jvp_jaxpr(jaxpr, tuple(tangent is not None for tangent in tangents))
+    given = [tangent for tangent in tangents if tangent is not None]
+    results = jit_p.bind(*primals, *given, jaxpr=pushed.jaxpr, name=f"{name} forward derivative")
+    rest = iter(results[len(jaxpr.outvars) :])
+    return results[: len(jaxpr.outvars)], tuple(next(rest) if has else None for has in pushed.nonzero)
+
+
+def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
+    whole = batch_jaxpr(params["jaxpr"], axis, batched)
+    return jit_p.bind(*args, jaxpr=whole.jaxpr, name=params["name"]), whole.batched
+
+
+jit_p = Primitive(
+    "jit",
+    run_jaxpr,
+    lambda *_avals, jaxpr, name: jaxpr.out_avals,
+    _vjp,
+    _jvp,
+    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    _batch,
+    carries="jaxpr",
+)

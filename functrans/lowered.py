@@ -1,0 +1,207 @@
+"""A jitted function for arguments of one kind, to be looked at before it is compiled: `Lowered`; and compiled: `Compiled`.
+
+`jit(f).lower(...)` makes the first, its `compile()` the second. Imports backends, the compiler and the transforms' checks;
+start reading at `Lowered`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from functrans import tree
+from functrans.backends.executable import compile_jaxpr, plan_jaxpr
+from functrans.compiler.cost import Cost, cost_of
+from functrans.compiler.text import print_plan
+from functrans.core.aval import ShapedArray
+from functrans.core.ir import Jaxpr
+from functrans.core.primitive import aval_of
+from functrans.core.printer import Names
+from functrans.errors import CompiledArgumentsError
+from functrans.static import Call, StaticArguments
+from functrans.transforms.arguments import check_leaves
+from functrans.transforms.make_jaxpr import ShapeDtypeStruct
+from functrans.tree import TreeDef
+from functrans.typing import Array, PyTree
+
+__all__ = ["Compiled", "Lowered", "Signature", "Text"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Text(str):
+    """A string of many lines that an interactive session shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature(Generic[R]):
+    """What a function was traced for, and what it gives."""
+
+    label: str
+    static: StaticArguments
+    fixed: Hashable
+    """The static arguments, as `StaticArguments.split` gives them."""
+    in_tree: TreeDef[Any]
+    in_avals: tuple[ShapedArray, ...]
+    in_paths: tuple[str, ...]
+    """The user's names for the arguments' leaves."""
+    out_tree: TreeDef[R]
+    paths: Callable[[Call, Hashable], list[str]]
+    """The same for another call."""
+
+    def leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
+        """The leaves of a call with arguments of these types, with or without the static ones.
+
+        Raises CompiledArgumentsError for others, NonArrayInputError for leaves that are no arrays.
+        """
+        call: Call = (args, kwargs)
+        flat, in_tree = tree.flatten(call)
+        if in_tree != self.in_tree:  # with the static ones, it may be
+            dynamic, fixed = self.static.split(args, kwargs)
+            if fixed == self.fixed:
+                call = dynamic
+                flat, in_tree = tree.flatten(call)
+        leaves = check_leaves(flat, self.label, lambda: self.paths(call, self.fixed))
+        avals = tuple(map(aval_of, leaves))
+        if in_tree != self.in_tree or any(map(_differ, avals, self.in_avals)):
+            got = zip(self.paths(call, self.fixed), map(_type, avals), strict=True)
+            wanted = zip(self.in_paths, map(_type, self.in_avals), strict=True)
+            raise CompiledArgumentsError(self.label, dict(wanted), dict(got))
+        return leaves
+
+
+def _type(aval: ShapedArray) -> str:
+    return str(aval.update(weak=False))
+
+
+def _differ(got: ShapedArray, wanted: ShapedArray) -> bool:
+    """Weakness does not matter: it has done its work when the function was traced."""
+    return (got.shape, got.dtype) != (wanted.shape, wanted.dtype)
+
+
+class Lowered(Generic[P, R]):
+    """A jitted function for arguments of one kind: what it will do, with nothing compiled yet.
+
+    `str()` of it, as `kernels`, tells in plain text what is computed together in which loops.
+    """
+
+    def __init__(
+        self, signature: Signature[R], jaxpr: Jaxpr, run: Callable[[Sequence[Array]], Sequence[Array]]
+    ) -> None:
+        self._signature = signature
+        self._run = run
+        self.jaxpr = jaxpr
+        """As it was traced."""
+        self._planned = plan_jaxpr(jaxpr)
+
+    @property
+    def optimized_jaxpr(self) -> Jaxpr:
+        """After all passes, with nested jits inlined. Captured arrays are leading arguments."""
+        return self._planned.jaxpr
+
+    @property
+    def in_tree(self) -> TreeDef[Any]:
+        """The structure of `(args, kwargs)`, without static arguments."""
+        return self._signature.in_tree
+
+    @property
+    def out_tree(self) -> TreeDef[R]:
+        """The structure of the result."""
+        return self._signature.out_tree
+
+    @property
+    def out_info(self) -> PyTree:
+        """The types of the results, as `eval_shape` gives them."""
+        structs = [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak) for a in self.jaxpr.out_avals]
+        return tree.unflatten(self._signature.out_tree, cast(list[Any], structs))
+
+    @property
+    def kernels(self) -> Text:
+        """The program step by step: loop nests with what they compute, read and store, kernels, callbacks to NumPy."""
+        planned = self._planned
+        if planned.why_numpy:
+            return Text(f"NumPy runs the equations one by one: {planned.why_numpy}\n\n{planned.jaxpr}")
+        return Text(print_plan(planned.plan, Names.of(planned.jaxpr)))
+
+    def as_text(self) -> Text:
+        """The same as `kernels`."""
+        return self.kernels
+
+    def cost(self) -> Cost:
+        """Arithmetic, memory traffic and peak memory, step by step, told from the plan: nothing is run or compiled."""
+        return cost_of(self._planned.plan)
+
+    def cost_analysis(self) -> dict[str, float]:
+        """The sums of `cost()` under the names that JAX gives them."""
+        cost = self.cost()
+        return {"flops": float(cost.flops), "bytes accessed": float(cost.bytes_read + cost.bytes_written)}
+
+    def llvm_ir(self) -> Text:
+        """The program in LLVM's language. Raises NoMachineCodeError where NumPy runs it."""
+        return Text(self._planned.llvm_ir())
+
+    def assembly(self) -> Text:
+        """The program in this machine's language. Raises NoMachineCodeError where NumPy runs it."""
+        return Text(self._planned.assembly())
+
+    def compile(self) -> Compiled[P, R]:
+        """Compile it now. The result takes arguments of these types only, and never traces."""
+        compile_jaxpr(self.jaxpr)
+        return Compiled(self, self._signature, self._run)
+
+    def __str__(self) -> str:
+        return self.kernels
+
+    def __repr__(self) -> str:
+        return f"<lowered {self._signature.label}: {len(self._planned.plan.steps)} steps>"
+
+
+class Compiled(Generic[P, R]):
+    """A jitted function compiled for arguments of one kind, ahead of its first call.
+
+    Static arguments are left out of a call, or are those that it was lowered for. Raises CompiledArgumentsError for
+    arguments of other types.
+    """
+
+    def __init__(
+        self, lowered: Lowered[P, R], signature: Signature[R], run: Callable[[Sequence[Array]], Sequence[Array]]
+    ) -> None:
+        self._lowered = lowered
+        self._signature = signature
+        self._run = run
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        leaves = self._signature.leaves(args, kwargs)
+        return tree.unflatten(self._signature.out_tree, list(self._run(leaves)))
+
+    def as_text(self) -> Text:
+        """The machine code, as assembly. Raises NoMachineCodeError where NumPy runs it."""
+        return self._lowered.assembly()
+
+    def cost(self) -> Cost:
+        """As `Lowered.cost`."""
+        return self._lowered.cost()
+
+    def cost_analysis(self) -> dict[str, float]:
+        """As `Lowered.cost_analysis`."""
+        return self._lowered.cost_analysis()
+
+    @property
+    def in_tree(self) -> TreeDef[Any]:
+        """As `Lowered.in_tree`."""
+        return self._lowered.in_tree
+
+    @property
+    def out_tree(self) -> TreeDef[R]:
+        """As `Lowered.out_tree`."""
+        return self._lowered.out_tree
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._signature.label}>"
