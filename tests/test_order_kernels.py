@@ -18,7 +18,7 @@ from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, 
 from functrans.backends.llvm.target import Target, host
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.primitive import Primitive
-from functrans.ops.cumulative import cummax_p, cummin_p, cumprod_p, cumsum_p, linear_recurrence_p
+from functrans.ops.cumulative import cumlogsumexp_p, cummax_p, cummin_p, cumprod_p, cumsum_p, linear_recurrence_p
 from functrans.ops.reduce import argmax_p, argmin_p
 from functrans.ops.sort import argsort_p, sort_p, top_k_p
 from functrans.typing import DType, Shape
@@ -352,6 +352,27 @@ def test_the_linear_recurrence_rounds_where_numpy_does() -> None:
     for k, one in enumerate(kernels.cases):
         operands = [rng.normal(size=one.shape).astype(dtype) for dtype in one.dtypes]
         kernels.check(k, operands)
+
+
+@pytest.mark.parametrize("code", "efd")
+def test_logarithms_of_sums_of_exponentials(code: str) -> None:
+    dtype, rng = np.dtype(code), np.random.default_rng(5)
+    shapes: list[tuple[Shape, int]] = [((40,), 0), ((3, 9, 21), 1), ((5, 33), 1), ((1,), 0), ((3, 0), 1)]
+    cases = [
+        case(cumlogsumexp_p, [dtype], shape, axis=axis, reverse=r) for shape, axis in shapes for r in (False, True)
+    ]
+    kernels = Kernels(cases)
+    for scale in (1.0, 30.0):
+        for k, one in enumerate(cases):
+            x = (scale * rng.normal(size=one.shape)).astype(dtype)
+            x[rng.random(one.shape) < 0.1] = -np.inf
+            x[rng.random(one.shape) < 0.01] = rng.choice([np.inf, np.nan])
+            (got,) = kernels.run(k, [x])
+            with np.errstate(invalid="ignore"):
+                (want,) = one.primitive.impl(x, **one.keywords)
+            np.testing.assert_allclose(
+                got, want, rtol=64 * float(np.finfo(dtype).eps), atol=64 * float(np.finfo(dtype).eps)
+            )
 
 
 # ---- positions of extrema ----

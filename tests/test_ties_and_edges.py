@@ -222,6 +222,14 @@ def test_a_recurrence_does_not_overflow_on_the_way(lines: int) -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_recurrence_of_one_line_is_that_of_many(dtype: type[np.floating[Any]]) -> None:
+    a, b = np.random.default_rng(0).normal(size=(2, 50, 40)).astype(dtype)
+    many = linear_recurrence(a, b)
+    for line in range(40):
+        np.testing.assert_array_equal(linear_recurrence(a[:, line], b[:, line]), many[:, line])
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, np.complex64])
 @pytest.mark.parametrize("zero", [0.0, -0.0])
 def test_many_elements_are_chosen_as_few_are(dtype: type[np.generic], zero: float) -> None:

@@ -51,8 +51,6 @@ class LinearRecurrence:
 
     axis: int
     reverse: bool
-    in_double: bool
-    """Computed in float64 or complex128, and only what is written rounded to the dtype."""
 
 
 @dataclass(frozen=True, slots=True)

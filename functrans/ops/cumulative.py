@@ -34,7 +34,8 @@ __all__ = [
 ]  # fmt: skip
 
 _FEW_LINES = 12
-"""With fewer lines than this along the axis, Python's own floats are faster than NumPy on a slice at a time."""
+"""With fewer lines than this along the axis, scalars are faster than NumPy on a slice at a time."""
+_PYTHONS = (np.dtype(np.float64), np.dtype(np.complex128))
 
 
 def previous(x: Array, axis: int, reverse: bool, first: float) -> Array:
@@ -62,8 +63,8 @@ def _recurrence_impl(a: Array, b: Array, *, axis: int, reverse: bool) -> tuple[A
     _check_shapes(a, b)
     out = np.empty(b.shape, b.dtype)
     target, a, b = (np.moveaxis(_directed(x, axis, reverse), axis, 0) for x in (out, a, b))
-    if _is_of_few_lines(b.size, len(b)):
-        lines = (x.reshape(len(b), -1).T.tolist() for x in (a, b))
+    if 0 < b.size < _FEW_LINES * len(b):
+        lines = (map(_scalars, x.reshape(len(b), -1).T) for x in (a, b))
         target[...] = np.array([_line(*line) for line in zip(*lines, strict=True)]).T.reshape(b.shape)
     elif b.size:
         target[0] = b[0]
@@ -73,8 +74,9 @@ def _recurrence_impl(a: Array, b: Array, *, axis: int, reverse: bool) -> tuple[A
     return (out,)
 
 
-def _is_of_few_lines(size: int, length: int) -> bool:
-    return 0 < size < _FEW_LINES * length
+def _scalars(x: Array) -> list[complex]:
+    """The elements as what computes in their dtype: Python's numbers where they do, else NumPy's."""
+    return x.tolist() if x.dtype in _PYTHONS else list(x)
 
 
 def _check_shapes(a: Array | ShapedArray, b: Array | ShapedArray) -> None:
@@ -140,9 +142,7 @@ linear_recurrence_p: Primitive = Primitive(
     _recurrence_vjp,
     _recurrence_jvp,
     _recurrence_batch,
-    lower=lambda avals, params: LinearRecurrence(
-        params["axis"], params["reverse"], _is_of_few_lines(avals[0].size, avals[0].shape[params["axis"]])
-    ),
+    lower=lambda _avals, params: LinearRecurrence(**params),
 )
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import numpy as np
-
 from functrans.backends.llvm.elements import Element
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
@@ -34,7 +32,7 @@ Step: TypeAlias = Callable[[Scalars, Element, Sequence[Element]], Element]
 
 
 def supports(spec: Cumulative | LinearRecurrence, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
-    dtype = _computed(spec, ins[0].dtype)
+    dtype = bytes_of(ins[0].dtype)
     needed = (spec.combine,) if isinstance(spec, Cumulative) else ("add", "mul")
     return all(has_operation(name, [dtype, dtype], {}) for name in needed)
 
@@ -55,20 +53,13 @@ def emit(
     names = [*(f"a{k}" for k in range(len(ins))), "out", "scratch"]
     f = Function(module, name, [(p, PTR) for p in names], I64, noalias=names[:-1])
     if outs[0].size:
-        wide = _computed(spec, dtype)
-        recurrence = _Recurrence(f, lines, spec.reverse, dtype, wide, _step(spec))
-        if lines.inner == 1 or wide != dtype:
+        recurrence = _Recurrence(f, lines, spec.reverse, dtype, _step(spec))
+        if lines.inner == 1:
             recurrence.along()
         else:
             recurrence.across()
     f.ret(f.index(0))
     return f
-
-
-def _computed(spec: Cumulative | LinearRecurrence, dtype: DType) -> DType:
-    if isinstance(spec, LinearRecurrence) and spec.in_double:
-        return np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
-    return bytes_of(dtype)
 
 
 def _step(spec: Cumulative | LinearRecurrence) -> Step:
@@ -81,8 +72,8 @@ def _step(spec: Cumulative | LinearRecurrence) -> Step:
 class _Recurrence:
     """Writes the loops of one kernel, whose operands and result are the function's first parameters."""
 
-    def __init__(self, f: Function, lines: Lines, reverse: bool, dtype: DType, wide: DType, step: Step) -> None:
-        self._f, self._lines, self._reverse, self._dtype, self._wide, self._step = f, lines, reverse, dtype, wide, step
+    def __init__(self, f: Function, lines: Lines, reverse: bool, dtype: DType, step: Step) -> None:
+        self._f, self._lines, self._reverse, self._dtype, self._step = f, lines, reverse, dtype, step
         *self._operands, self._out = f.args[:-1]
 
     def _index(self, place: Value, inner: Value) -> Value:
@@ -91,10 +82,7 @@ class _Recurrence:
         return along * self._lines.inner + inner
 
     def _load(self, b: Scalars, pointers: Sequence[Value], index: Value) -> list[Element]:
-        return [b.cast(b.load(pointer, self._dtype, index), self._wide) for pointer in pointers]
-
-    def _store(self, b: Scalars, element: Element, pointer: Value, index: Value) -> None:
-        b.store(b.cast(element, self._dtype), pointer, index)
+        return [b.load(pointer, self._dtype, index) for pointer in pointers]
 
     # ---- along lines ----
 
@@ -104,27 +92,27 @@ class _Recurrence:
         whole = lines.outer - lines.outer % _TOGETHER
         for start, stop, together in ((0, whole, _TOGETHER), (whole, lines.outer, 1)):
             if start < stop:
-                with f.loop(start, stop, together) as outer, f.loop(0, lines.inner) as inner:
-                    self._together(outer.index, inner.index, together)
+                with f.loop(start, stop, together) as outer:
+                    self._together(outer.index, together)
 
-    def _together(self, outer: Value, inner: Value, count: int) -> None:
-        f, b, size = self._f, Scalars(self._f, 1), self._lines.length * self._lines.inner
+    def _together(self, outer: Value, count: int) -> None:
+        f, b, zero = self._f, Scalars(self._f, 1), self._f.index(0)
         lines = [
-            [pointer_at(f, pointer, (outer + k) * size, self._dtype) for pointer in (*self._operands, self._out)]
+            [pointer_at(f, p, (outer + k) * self._lines.length, self._dtype) for p in (*self._operands, self._out)]
             for k in range(count)
         ]
-        first = self._index(f.index(0), inner)
+        first = self._index(zero, zero)
         results = []
         for *operands, out in lines:
             results.append(self._load(b, operands, first)[-1])
-            self._store(b, results[-1], out, first)
+            b.store(results[-1], out, first)
         with f.loop(1, self._lines.length, carry=[part for x in results for part in x.parts]) as loop:
-            here, width = self._index(loop.index, inner), len(results[0].parts)
+            here, width = self._index(loop.index, zero), len(results[0].parts)
             following: list[Value] = []
             for k, (*operands, out) in enumerate(lines):
-                before = Element(self._wide, tuple(loop.carry[k * width : (k + 1) * width]))
+                before = Element(self._dtype, tuple(loop.carry[k * width : (k + 1) * width]))
                 result = self._step(b, before, self._load(b, operands, here))
-                self._store(b, result, out, here)
+                b.store(result, out, here)
                 following += result.parts
             loop.next = following
 
@@ -149,7 +137,7 @@ class _Recurrence:
 
         def begin(b: Scalars, column: Value) -> None:
             index = self._index(zero, column)
-            self._store(b, self._load(b, operands, index)[-1], out, index)
+            b.store(self._load(b, operands, index)[-1], out, index)
 
         in_columns(f, width, lanes, begin)
         with f.loop(1, self._lines.length) as loop:
@@ -157,6 +145,6 @@ class _Recurrence:
             def follow(b: Scalars, column: Value) -> None:
                 (before,) = self._load(b, [out], self._index(loop.index - 1, column))
                 here = self._index(loop.index, column)
-                self._store(b, self._step(b, before, self._load(b, operands, here)), out, here)
+                b.store(self._step(b, before, self._load(b, operands, here)), out, here)
 
             in_columns(f, width, lanes, follow)
