@@ -6,7 +6,6 @@ tile is touched. Imports `nests` and `reductions`; start reading at `ColumnEmitt
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from functrans.backends.llvm.elements import Element, memory_type
@@ -20,11 +19,11 @@ from functrans.core.lowering import Pointwise
 
 __all__ = ["ColumnEmitter"]
 
-_TILE = 8192
-"""Bytes of a tile, for each reduction."""
+_TILE = 16384
+"""Bytes of a tile, for each reduction: memory is read in long runs."""
 _LIGHT = 4
 """A body of at most so many operations is repeated for several rows."""
-_ROWS = 4
+_ROWS = 8
 
 
 class ColumnEmitter(NestEmitter):
@@ -67,26 +66,18 @@ class ColumnEmitter(NestEmitter):
 
     def _tile(self, lead: list[Value], last: list[Value], first: Value, columns: int) -> None:
         """Columns first to first + columns."""
-        self._vectors(columns, self._clear)
+        self.vectors(columns, self._clear)
         *slow, rows = self.nest.inner
         with ExitStack() as loops:
             inner = [loops.enter_context(self.f.loop(0, size)).index for size in slow]
-            count = _ROWS if sum(self._cost(i) for i in range(len(self.nest.ops))) <= _LIGHT else 1
+            cost = sum(self._cost(i) for i, op in enumerate(self.nest.ops) if op.level == "full")
+            count = _ROWS if cost <= _LIGHT else 1
             for start, stop, several in ((0, rows // count * count, count), (rows // count * count, rows, 1)):
                 if start < stop:
                     with self.f.loop(start, stop, several) as loop:
                         found = [[*inner, loop.index + k] for k in range(several)]
                         self._rows(lead, found, last, first, columns)
-        self._vectors(columns, lambda column, scalars: self._finish(lead, last, first, column, scalars))
-
-    def _vectors(self, columns: int, body: Callable[[Value, Scalars], None]) -> None:
-        """Run a body for each vector of columns of a tile, the shorter one at its end too."""
-        whole = columns // self.lanes * self.lanes
-        if whole:
-            with self.f.loop(0, whole, self.lanes) as loop:
-                body(loop.index, self.scalars(self.lanes))
-        if columns % self.lanes:
-            body(self.f.index(whole), self.scalars(self.lanes, columns % self.lanes))
+        self.vectors(columns, lambda column, scalars: self._finish(lead, last, first, column, scalars))
 
     # ---- bodies, each for one vector of columns ----
 
@@ -102,7 +93,7 @@ class ColumnEmitter(NestEmitter):
                 before = scalars.load(tile, reduction.work, column, 1)
                 scalars.store(reduction.add(scalars, before, total), tile, column, 1)
 
-        self._vectors(columns, body)
+        self.vectors(columns, body)
 
     def _row(self, indices: list[Value], scalars: Scalars) -> list[Element]:
         """The full operations of one row: the elements that go into each reduction."""

@@ -31,12 +31,12 @@ def nest_variables(nest: Nest) -> tuple[Var, ...]:
 
 
 class NestEmitter:
-    """Writes one nest as `i64 name(ptr variable, …, ptr warnings)`, which gives 0."""
+    """Writes one nest as `i64 name(ptr variable, …, ptr scratch, ptr warnings)`, which gives 0."""
 
     def __init__(self, module: Module, name: str, nest: Nest) -> None:
         variables = nest_variables(nest)
         names = [f"p{i}" for i in range(len(variables))]
-        params = [*((name, PTR) for name in names), ("warnings", PTR)]
+        params = [*((name, PTR) for name in names), ("scratch", PTR), ("warnings", PTR)]
         self.f = Function(module, name, params, I64)
         self.module = module
         self.nest = nest
@@ -106,6 +106,15 @@ class NestEmitter:
         for index, stride in zip(indices, access.strides[first:], strict=False):
             total = total + index * stride
         return total
+
+    def vectors(self, count: int, body: Callable[[Value, Scalars], None]) -> None:
+        """Run a body for each vector of `count` elements, the shorter one at the end too."""
+        whole = count // self.lanes * self.lanes
+        if whole:
+            with self.f.loop(0, whole, self.lanes) as loop:
+                body(loop.index, self.scalars(self.lanes))
+        if count % self.lanes:
+            body(self.f.index(whole), self.scalars(self.lanes, count % self.lanes))
 
     def finish(self) -> Function:
         self.f.ret(self.f.index(0))
