@@ -3,6 +3,7 @@
 Steps are exact in every order of rounding (small whole numbers), so that results must be equal bit for bit.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 import functrans.numpy as fnp
-from functrans import jit
+from functrans import jit, make_jaxpr, vjp
 from functrans.backends import numpy as reference
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.compiler.pipeline import optimize
@@ -139,6 +140,56 @@ def test_sums_are_as_accurate_as_pairwise_ones(n: int, dtype: str) -> None:
     total = jit(np.sum)
     assert abs(float(total(x) - exact)) <= max(2 * abs(float(np.sum(x) - exact)), scale / 2)
     assert total(x) == total(x), "a result repeats bit for bit"
+
+
+def kernels(fun: Callable[..., Any], *args: Any) -> list[str]:
+    """What a program is made of: its loop nests and kernels."""
+    jaxpr = optimize(make_jaxpr(fun)(*args).with_consts_as_inputs())
+    return [type(step.work).__name__ for step in NativeProgram(jaxpr).plan.steps]
+
+
+def rows_and_columns(x: Any) -> tuple[Any, ...]:
+    """Sums along rows, of columns, and of everything, and what is made of them: of one reading of x."""
+    rows = fnp.sum(x * x, axis=-1)
+    columns = fnp.sum(x * rows[..., None], axis=0)
+    return rows, columns, columns * 2 + fnp.max(x, axis=0), fnp.sum(rows), fnp.sum(rows) * 3
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "float16", "float32", "float64", "complex64"])
+@pytest.mark.parametrize(
+    "shape", [(2, 2), (3, 1000), (64, 17), (65, 16), (300, 33), (200, 3, 19), (2, 0), (1, 5), (5, 1)]
+)
+def test_rows_and_columns_are_reduced_in_one_nest(dtype: str, shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).integers(0, 3, shape).astype(dtype)
+    got, expected = jit(rows_and_columns)(x), rows_and_columns(x)
+    for a, b in zip(got, expected, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        np.testing.assert_allclose(a, b, rtol=1e-2 if dtype == "float16" else 0)  # rounded by NumPy at each step
+
+
+def test_each_of_these_reads_its_operands_once() -> None:
+    x, row, column = np.ones((300, 40), "f"), np.ones(40, "f"), np.ones(300, "f")
+    assert kernels(rows_and_columns, x) == ["Nest"]
+    assert kernels(lambda x, y: vjp(layer_norm, x, y)[1](x), x, row) == ["Nest"]
+    assert kernels(lambda x, c: fnp.sum(fnp.exp(x * c[:, None])), x, column) == ["Nest"]
+
+
+def layer_norm(x: Any, scale: Any) -> Any:
+    centred = x - fnp.mean(x, axis=-1, keepdims=True)
+    return centred / fnp.sqrt(fnp.mean(centred**2, axis=-1, keepdims=True) + 1e-5) * scale
+
+
+def test_columns_are_added_up_more_exactly_than_by_numpy() -> None:
+    x = np.random.default_rng(0).random((5000, 40), "f")
+
+    def both(x: Any) -> tuple[Any, Any]:
+        return fnp.sum(x, axis=0), fnp.sum(x, axis=1)
+
+    assert kernels(both, x) == ["Nest"]
+    exact = np.array([math.fsum(column) for column in x.T])
+    errors = np.abs(jit(both)(x)[0] - exact)
+    assert np.max(errors) <= np.finfo(np.float32).eps * 2 * np.max(exact)
+    assert np.max(errors) < np.max(np.abs(np.sum(x, axis=0) - exact)) / 4
 
 
 def test_infinities_survive_compensated_sums() -> None:

@@ -27,7 +27,8 @@ def fuse(nodes: Sequence[Node]) -> list[Unit]:
     """Nodes as units; the units are in no particular order."""
     fusion = _Fusion(nodes)
     fusion.merge_along_values()
-    fusion.merge_neighbours()
+    if fusion.merge_neighbours():
+        fusion.merge_along_values()
     return fusion.units()
 
 
@@ -52,18 +53,20 @@ class _Fusion:
                 if first is not second and isinstance(first, Group) and isinstance(second, Group):
                     self._merge(first, second)
 
-    def merge_neighbours(self) -> None:
-        """Groups over the same dimensions that read the same large value."""
+    def merge_neighbours(self) -> bool:
+        """Groups over the same dimensions that read the same large value; whether there were such."""
         readers: dict[Var, list[Node]] = {}
         for node in self._nodes:
             for ref in node.operands:
                 if isinstance(ref.base, Var) and ref.base.aval.size >= _WORTH_SHARING:
                     readers.setdefault(ref.base, []).append(node)
+        units = len(self.units())
         for nodes in readers.values():
             for before, after in pairwise(nodes):
                 first, second = self._unit[before], self._unit[after]
                 if first is not second and isinstance(first, Group) and isinstance(second, Group):
                     self._merge_neighbours(first, second)
+        return len(self.units()) < units
 
     def _merge(self, first: Group, second: Group) -> None:
         tied = ties(first, second)

@@ -1,14 +1,16 @@
 """A group: nodes that one loop nest computes, and the dimensions they share. What makes two groups one.
 
-The nest has outer loops and, inside them, one or more passes over the inner loops. A node runs at one of three levels: over
-all dimensions, over the outer ones only (what a reduction gives, and what is made of it), or once (numbers). Only
-dimensions longer than 1 count. Imports `nodes`; start reading at `Group`, then `aligned`.
+The nest has outer loops and, inside them, one or more passes over the inner loops. A node runs over all dimensions, over the
+outer ones only (what a reduction gives, and what is made of it), or once (numbers). A reduction may also go across the
+outer loops: its results are there when all loops are done, and what is made of them is late. Only dimensions longer than 1
+count. Imports `nodes`; start reading at `Group`, then `aligned`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 from functrans.compiler.layout import Ref
 from functrans.compiler.nodes import Node
@@ -22,6 +24,8 @@ Coords = tuple[int | None, ...]
 
 _MOST_NODES = 160
 _MOST_BUFFERS = 40
+_MOST_COLUMNS = 1 << 14
+"""Elements of a result that is added up in the cache while rows are worked on."""
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +61,28 @@ class Group:
     def is_column(self) -> bool:
         """Whether the fastest dimension is an outer one: a reduction over leading axes."""
         return bool(self.inner) and self.dims[-1] not in self.inner
+
+    def is_across(self, node: Node) -> bool:
+        """Whether a node reduces over the outer loops."""
+        return bool(self.outer) and self.reduced(node) == self.outer
+
+    def reduced(self, node: Node) -> frozenset[int]:
+        """The dimensions that a node reduces."""
+        return frozenset(_dims(self.coords[node][axis] for axis in node.reduced))
+
+    def late(self) -> set[Node]:
+        """The nodes of a row nest that are computed when all loops are done: those made of reductions across."""
+        late: set[Node] = set()
+        if not self.outer or self.is_column:
+            return late
+        inner, done = set(self.inner), set[Var]()
+        for node in self.nodes:
+            over = _dims(self.coords[node])
+            if over == inner != set(self.dims) or any(ref.base in done for ref in node.operands):
+                late.add(node)
+            if node in late or self.is_across(node):
+                done.update(node.outs)
+        return late
 
     def stages(self) -> dict[Node, int]:
         """For each node the pass over the inner loops that it belongs to; of an outer one, the pass before which it runs."""
@@ -148,26 +174,41 @@ def aligned(first: Group, second: Group, tied: Ties) -> Alignment | None:
     if not first.dims and second.dims:
         return Alignment({}, second.outer, False)  # numbers: computed once, before the loops
     if free_first and free_second:  # reductions, and what runs over their dimensions again
-        if first.outer != frozenset(tied) or second.outer not in (None, frozenset(back)):
+        outer = _common_outer(frozenset(back), second)
+        if first.outer != frozenset(tied) or outer is None:
             return None
         if [first.sizes[d] for d in free_first] != [second.sizes[d] for d in free_second]:
             return None
         both = {**tied, **dict(zip(free_first, free_second, strict=True))}
-        return Alignment(both, frozenset(back), False)
-    if free_first:  # the second is made of what the first's reductions give
-        if first.outer != frozenset(tied) or second.outer is not None:
-            return None
-        return Alignment(tied, first.outer, True)
+        return Alignment(both, outer, False)
+    if free_first:
+        return Alignment(tied, first.outer, True) if _is_made_of_reductions(first, second, tied) else None
     if free_second:  # the first is repeated along inner dimensions of the second
-        if first.outer is not None or second.outer not in (None, frozenset(back)):
+        if first.outer or second.outer not in (None, frozenset(back)):
             return None
         if second.outer is None and second.dims[: len(back)] != [d for d in second.dims if d in back]:
             return None
         return Alignment(tied, frozenset(back), False)
-    outer = None if first.outer is None else frozenset(tied[dim] for dim in first.outer)
-    if outer is not None and second.outer not in (None, outer):
-        return None
-    return Alignment(tied, second.outer if outer is None else outer, False)
+    if first.outer is None:
+        return Alignment(tied, second.outer, False)
+    outer = _common_outer(frozenset(tied[dim] for dim in first.outer), second)
+    return None if outer is None else Alignment(tied, outer, False)
+
+
+def _common_outer(outer: frozenset[int], second: Group) -> frozenset[int] | None:
+    """The outer dimensions of a group with some and a second: where one sums rows and the other columns, those of rows."""
+    if second.outer in (None, outer):
+        return outer
+    if outer | second.outer == set(second.dims) and not outer & second.outer:
+        return second.outer if second.dims[-1] in outer else outer
+    return None
+
+
+def _is_made_of_reductions(first: Group, second: Group, tied: Ties) -> bool:
+    """Whether the second runs over what reductions of the first leave: of each row, of each column, or of everything."""
+    if first.outer == frozenset(tied):
+        return not second.outer
+    return first.outer is not None and second.outer is None and set(tied) in (set(first.inner), set())
 
 
 def merged(first: Group, second: Group, how: Alignment) -> Group | None:
@@ -185,27 +226,40 @@ def merged(first: Group, second: Group, how: Alignment) -> Group | None:
 
 
 def _is_nest(group: Group) -> bool:
-    if (
-        len(group.nodes) > _MOST_NODES
-        or len({ref.base for node in group.nodes for ref in node.operands}) > _MOST_BUFFERS
-    ):
+    made = {var for node in group.nodes for var in node.outs}
+    read = {ref.base for node in group.nodes for ref in node.operands if isinstance(ref.base, Var)} - made
+    if len(group.nodes) > _MOST_NODES or len(read) > _MOST_BUFFERS:
         return False
     if group.outer is None:
         return True
     levels: tuple[set[int], ...] = (set(group.dims), set(group.outer), set())
-    if any(_dims(group.coords[node]) not in levels for node in group.nodes):
-        return False
-    inner = group.inner
+    if group.is_column:
+        return all(_dims(group.coords[node]) in levels for node in group.nodes) and _is_column_nest(group)
+    return group.dims[len(group.dims) - len(group.inner) :] == group.inner and _is_row_nest(group, levels)
+
+
+def _is_row_nest(group: Group, levels: tuple[set[int], ...]) -> bool:
+    """Rows are reduced as a whole, or added to rows of results, which nothing reads before all loops are done."""
+    inner, late = set(group.inner), group.late()
     for node in group.nodes:
-        if isinstance(node.lowering, Reduce) and {group.coords[node][axis] for axis in node.reduced} != set(inner):
+        over = _dims(group.coords[node])
+        if over not in ((inner, set()) if node in late else levels):
             return False
-    if not group.is_column:
-        return group.dims[len(group.dims) - len(inner) :] == inner
-    return _is_column_nest(group)
+        if not isinstance(node.lowering, Reduce):
+            continue
+        reduced = group.reduced(node)
+        if node in late or reduced not in (inner, group.outer) or (reduced == inner and not group.is_full(node)):
+            return False
+        if reduced == group.outer and prod(group.sizes[dim] for dim in inner & over) > _MOST_COLUMNS:
+            return False
+    return True
 
 
 def _is_column_nest(group: Group) -> bool:
     """Rows are added to a row of results: one pass, which reads nothing that is made of the outer dimensions alone."""
+    for node in group.nodes:
+        if node.reduced and group.reduced(node) != set(group.inner):
+            return False
     start = group.dims.index(group.inner[0])
     if group.dims[start : start + len(group.inner)] != group.inner:
         return False

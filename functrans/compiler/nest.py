@@ -1,13 +1,14 @@
 """A loop nest as data: what a group becomes, for a backend to write as code.
 
 Loops run over three runs of dimensions, each collapsed as far as the strides allow: `lead`, `inner`, `last`. A row nest has no
-`last`: for each index of `lead` come passes over `inner`, of which each may reduce all of it to one element. In a column nest
-there is one pass, which adds (or otherwise combines) rows over `last` along `inner`. Imports `groups`; start reading at `Nest`.
+`last`: for each index of `lead` come passes over `inner`, of which each may reduce all of it to one element, or add it to a row
+of results over `inner`, which is complete after all of `lead`. In a column nest there is one pass, which adds (or otherwise
+combines) rows over `last` along `inner`. Imports `groups`; start reading at `Nest`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal as OneOf
 from typing import TypeAlias
 
@@ -18,9 +19,11 @@ from functrans.core.ir import Literal, Var
 from functrans.core.lowering import Pointwise, Reduce
 from functrans.typing import Shape
 
-__all__ = ["Access", "Nest", "Op", "Operand", "Pass", "Store", "make_nest"]
+__all__ = ["Access", "Level", "Nest", "Op", "Operand", "Pass", "Store", "make_nest"]
 
-Level: TypeAlias = OneOf["once", "outer", "full"]
+Level: TypeAlias = OneOf["once", "outer", "full", "columns", "end"]
+"""Where an operation runs: before all loops, for each index of the outer ones, of all; or after the loops, for each index of
+the inner ones (`columns`) or as a number (`end`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Op:
     stage: int
     """The pass it belongs to; of an outer one, the pass before which it runs."""
     operands: tuple[Operand, ...]
+    is_across: bool
+    """Whether it reduces over the outer loops and not over the inner ones."""
 
     @property
     def reduces(self) -> Reduce | None:
@@ -118,6 +123,7 @@ class _Maker:
         first = group.dims.index(inner[0]) if inner else len(group.dims)
         self._runs = [group.dims[:first], inner, group.dims[first + len(inner) :]]
         self._stages = group.stages()
+        self._late = group.late()
         self._ops = [self._op(node) for node in group.nodes]
         self._scratch: list[Var] = []
 
@@ -132,18 +138,16 @@ class _Maker:
     # ---- operations ----
 
     def _op(self, node: Node) -> Op:
-        return Op(node, self._level(node), self._stages[node], tuple(self._operand(node, ref) for ref in node.operands))
+        operands = tuple(self._operand(node, ref) for ref in node.operands)
+        return Op(node, self._level(node), self._stages[node], operands, self._group.is_across(node))
 
     def _level(self, node: Node) -> Level:
-        group = self._group
-        if group.is_full(node):
+        is_number = all(dim is None for dim in self._group.coords[node])
+        if node in self._late:
+            return "end" if is_number else "columns"
+        if self._group.is_full(node):
             return "full"
-        return (
-            "outer" if group.outer and any(dim is not None for dim in group.coords[node]) else self._level_of_number()
-        )
-
-    def _level_of_number(self) -> Level:
-        return "once" if self._group.outer else "outer"
+        return "once" if is_number and self._group.outer else "outer"
 
     def _operand(self, node: Node, ref: Ref) -> Operand:
         if isinstance(ref.base, Literal):
@@ -173,7 +177,25 @@ class _Maker:
     def _passes(self) -> tuple[Pass, ...]:
         full = [i for i, op in enumerate(self._ops) if op.level == "full"]
         count = max((self._ops[i].stage for i in full), default=-1) + 1
-        return tuple(self._pass(stage, [i for i in full if self._ops[i].stage == stage]) for stage in range(count))
+        passes = [self._pass(stage, [i for i in full if self._ops[i].stage == stage]) for stage in range(count)]
+        return tuple(self._needed(stage, one) for stage, one in enumerate(passes))
+
+    def _needed(self, stage: int, one: Pass) -> Pass:
+        """A pass without what only later ones need: they compute it again."""
+        needed, used = set[int](), set[int]()
+        todo = [i for i in one.ops if self._ops[i].reduces or (self._ops[i].stage == stage and self._is_stored(i))]
+        while todo:
+            number = todo.pop()
+            if number not in needed:
+                needed.add(number)
+                operands = self._ops[number].operands
+                used.update(x.op for x in operands if isinstance(x, Result))
+                todo += used & {*one.ops} - needed
+        return Pass(tuple(i for i in one.reloads if i in used), tuple(sorted(needed)))
+
+    def _is_stored(self, number: int) -> bool:
+        var = self._ops[number].node.outs[0]
+        return var in self._wanted or var in self._scratch
 
     def _pass(self, stage: int, own: list[int]) -> Pass:
         reloads: set[int] = set()
@@ -187,12 +209,12 @@ class _Maker:
                 if op.level != "full" or op.stage == stage or op.reduces:
                     continue
                 var = op.node.outs[0]
-                if var not in self._wanted and var not in self._scratch and self._is_cheap(op):
+                if not self._is_stored(operand.op) and self._is_cheap(op):
                     again.add(operand.op)
                     todo.append(operand.op)
                     continue
                 reloads.add(operand.op)
-                if var not in self._wanted and var not in self._scratch:
+                if not self._is_stored(operand.op):
                     self._scratch.append(var)
         return Pass(tuple(sorted(reloads)), tuple(sorted({*own, *again})))
 
@@ -229,7 +251,7 @@ class _Maker:
             return Access(access.base, tuple(access.strides[k] for k in kept), access.offset)
 
         ops = [
-            Op(op.node, op.level, op.stage, tuple(narrowed(a) if isinstance(a, Access) else a for a in op.operands))
+            replace(op, operands=tuple(narrowed(a) if isinstance(a, Access) else a for a in op.operands))
             for op in self._ops
         ]
         return sizes, ops, [Store(store.op, narrowed(store.access)) for store in stores]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeAlias
 
 from functrans.compiler.fusion import Unit, fuse
@@ -53,7 +54,7 @@ class Step:
 
     work: Nest | Node
     scratch: int = 0
-    """Where in the arena a kernel may work, if it asked for bytes."""
+    """Where in the arena it may work, if it asked for bytes."""
     scratch_bytes: int = 0
 
     @property
@@ -79,8 +80,12 @@ class Plan:
     arena: int
 
 
-def make_plan(jaxpr: Jaxpr, supports: Supports, scratch: Callable[[Node], int]) -> Plan:
-    """The plan of a jaxpr for a backend that has code for what `supports` says; `scratch`: the bytes a kernel works in."""
+Scratch: TypeAlias = Callable[[Nest | Node], int]
+"""The bytes that a nest or a kernel works in, besides its operands, results and scratch variables."""
+
+
+def make_plan(jaxpr: Jaxpr, supports: Supports, scratch: Scratch) -> Plan:
+    """The plan of a jaxpr for a backend that has code for what `supports` says."""
     nodes = build(jaxpr, supports)
     units = schedule(fuse(nodes.nodes), nodes.results)
     wanted = stored(units, nodes.results)
@@ -105,7 +110,7 @@ class _Memory:
         self.size = 0
         self._taken: dict[Var | Step | int, tuple[int, int]] = {}  # start and end, of what is alive
 
-    def allot(self, works: Sequence[Nest | Node], scratch: Callable[[Node], int]) -> tuple[Step, ...]:
+    def allot(self, works: Sequence[Nest | Node], scratch: Scratch) -> tuple[Step, ...]:
         steps = [Step(work) for work in works]
         last = {var: i for i, step in enumerate(steps) for var in step.reads}
         planned = []
@@ -127,21 +132,17 @@ class _Memory:
                 return
         self.places[var] = Temporary(self._take(var, _bytes(var)))
 
-    def _scratch(self, step: Step, scratch: Callable[[Node], int]) -> tuple[int, int]:
-        """Bytes for the step alone, taken, placed and given back: where a kernel's are, and how many."""
-        if isinstance(step.work, Node):
-            size = scratch(step.work)
-            start = self._take(step, size) if size else 0
-            self._taken.pop(step, None)
-            return start, size
-        for var in step.work.scratch:
-            row = 1
-            for n in step.work.inner:
-                row *= n
-            self.places[var] = Temporary(self._take(var, row * var.aval.dtype.itemsize))
-        for var in step.work.scratch:
+    def _scratch(self, step: Step, scratch: Scratch) -> tuple[int, int]:
+        """Bytes for the step alone, taken, placed and given back: where those are that it asked for, and how many."""
+        rows, inner = (step.work.scratch, step.work.inner) if isinstance(step.work, Nest) else ((), ())
+        for var in rows:
+            self.places[var] = Temporary(self._take(var, prod(inner) * var.aval.dtype.itemsize))
+        size = scratch(step.work)
+        start = self._take(step, size) if size else 0
+        for var in rows:
             del self._taken[var]
-        return 0, 0
+        self._taken.pop(step, None)
+        return start, size
 
     def _take(self, key: Var | Step, size: int) -> int:
         """The lowest gap that is large enough."""

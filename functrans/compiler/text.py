@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from functrans.compiler.layout import Ref
-from functrans.compiler.nest import Access, Nest, Op, Operand, Result
+from functrans.compiler.nest import Access, Level, Nest, Op, Operand, Result
 from functrans.compiler.nodes import Copy, Host, Node
 from functrans.compiler.plan import Argument, Output, Plan, Step, Temporary
 from functrans.core.aval import short_dtype
@@ -142,6 +142,7 @@ class _Nest:
             yield from self._ops(one.ops, number)
             self._depth = outer
         yield from self._outer(len(nest.passes))
+        yield from self._after()
 
     def _title(self) -> str:
         nest = self._nest
@@ -156,9 +157,26 @@ class _Nest:
 
     def _outer(self, stage: int) -> Iterator[str]:
         """What comes before a pass, and the stores of what the pass before it has reduced."""
-        reduced = [i for i, op in enumerate(self._nest.ops) if op.reduces and op.stage == stage - 1]
+        ops = enumerate(self._nest.ops)
+        reduced = [i for i, op in ops if op.reduces and not op.is_across and op.stage == stage - 1]
         yield from (self._line(f"{self._name(i)}{self._stores(i)}") for i in reduced if self._stored(i))
         yield from self._ops([i for i, op in enumerate(self._nest.ops) if op.level == "outer" and op.stage == stage])
+
+    def _after(self) -> Iterator[str]:
+        """What is stored when all loops are done: reductions over the outer ones, and what is made of them."""
+        self._depth = 0
+        yield from self._late("outer", "end")
+        columns = list(self._late("full", "columns"))
+        if columns:
+            yield from self._loops(range(len(self._nest.lead), len(self._sizes)))
+            yield from map(self._line, columns)
+
+    def _late(self, reduced: Level, made: Level) -> Iterator[str]:
+        for number, op in enumerate(self._nest.ops):
+            if op.is_across and op.level == reduced and self._stored(number):
+                yield f"{self._name(number)}{self._stores(number)}"
+            elif op.level == made:
+                yield self._op(number) + self._stores(number)
 
     def _ops(self, numbers: Sequence[int], stage: int | None = None) -> Iterator[str]:
         for number in numbers:

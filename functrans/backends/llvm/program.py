@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from functrans.backends.llvm.across import across_bytes
 from functrans.backends.llvm.columns import ColumnEmitter
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.families import FAMILIES
@@ -45,10 +46,12 @@ def supports(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[Shap
     return family is not None and family.supports(lowering, ins, outs)
 
 
-def scratch_bytes(node: Node) -> int:
-    """What a kernel works in."""
-    family = FAMILIES.get(type(node.lowering))
-    return 0 if family is None else family.scratch_bytes(node.lowering, *_avals(node))
+def scratch_bytes(work: Nest | Node) -> int:
+    """What a nest or a kernel works in."""
+    if isinstance(work, Nest):
+        return across_bytes(work)
+    family = FAMILIES.get(type(work.lowering))
+    return 0 if family is None else family.scratch_bytes(work.lowering, *_avals(work))
 
 
 def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
@@ -72,7 +75,7 @@ def emit_program(plan: Plan, target: Target) -> Module:
     for i, (step, function) in enumerate(zip(plan.steps, steps, strict=True)):
         if isinstance(step.work, Nest):
             assert function is not None
-            f.call(function, *map(main.pointer, nest_variables(step.work)), main.warnings)
+            f.call(function, *map(main.pointer, nest_variables(step.work)), main.at(step.scratch), main.warnings)
             continue
         if function is None:
             status = main.call_host(i, step.work)

@@ -62,12 +62,15 @@ class Reduction:
     def finish(self, scalars: Scalars, totals: Sequence[Element]) -> Element:
         """All lanes of the totals as one element of the result's dtype."""
         one = Scalars(scalars.function, 1, warnings=scalars.warnings)
-        whole = scalars.reduce_lanes(self.combine, totals[0])
+        return self.result(one, [scalars.reduce_lanes(self.combine, total) for total in totals])
+
+    def result(self, scalars: Scalars, totals: Sequence[Element]) -> Element:
+        """Totals as an element of the result's dtype."""
+        whole = totals[0]
         if self.is_compensated:
-            errors = scalars.reduce_lanes(self.combine, totals[1])
-            pairs = zip(whole.parts, errors.parts, strict=True)
+            pairs = zip(whole.parts, totals[1].parts, strict=True)
             whole = Element(self.work, tuple(_corrected(x, error) for x, error in pairs))
-        return one.cast(whole, self.dtype)
+        return scalars.cast(whole, self.dtype)
 
 
 def _two_sum(total: Value, x: Value, errors: Value) -> tuple[Value, Value]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import prod
 
-from functrans.backends.llvm.elements import Element
+from functrans.backends.llvm.across import Across
+from functrans.backends.llvm.elements import Element, memory_type
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import Value
+from functrans.backends.llvm.ir import I8, Value
 from functrans.backends.llvm.nests import Env, NestEmitter
 from functrans.backends.llvm.reductions import Reduction, flat, tree, unflat
 from functrans.backends.llvm.scalars import Scalars
-from functrans.compiler.nest import Access, Pass
+from functrans.backends.llvm.target import cache_bytes
+from functrans.compiler.nest import Access, Level, Pass
 from functrans.core.lowering import Pointwise
 
 __all__ = ["RowEmitter"]
@@ -25,6 +28,8 @@ _LIGHT = 8
 """A body of at most so many operations is repeated for several vectors in one turn of its loop."""
 _BLOCK = 16
 """How many elements go into one lane of an accumulator before it is added to the totals."""
+_LINE = 64
+"""Bytes of memory that are brought near at once."""
 
 
 @dataclass(slots=True)
@@ -42,9 +47,15 @@ class RowEmitter(NestEmitter):
 
     def emit(self) -> Function:
         self.emit_once()
+        self._fetches = self._busiest_pass()
+        self.across = Across(self, self.f.args[-2])
+        self.across.clear()
         with ExitStack() as loops:
             lead = [loops.enter_context(self.f.loop(0, size)).index for size in self.nest.lead]
             self._row(lead)
+            self.across.end_row(lead)
+        self.across.end_block()
+        self._after()
         return self.finish()
 
     def _row(self, lead: list[Value]) -> None:
@@ -53,7 +64,8 @@ class RowEmitter(NestEmitter):
         starts = {access: self.offset(access, lead) for access in accesses}
         self._outer(0, env, starts)
         for number, one in enumerate(self.nest.passes):
-            row = _Row(one, env, starts, [self._reduction(i) for i in one.ops if self.nest.ops[i].reduces])
+            reduced = [i for i in one.ops if self.nest.ops[i].reduces and not self.nest.ops[i].is_across]
+            row = _Row(one, env, starts, [self._reduction(i) for i in reduced])
             env.update(self._pass(row))
             self._outer(number + 1, env, starts)
 
@@ -62,10 +74,58 @@ class RowEmitter(NestEmitter):
         ops, scalars = self.nest.ops, self.scalars(1)
         numbers = [i for i, op in enumerate(ops) if op.level == "outer" and op.stage == stage]
         for number in numbers:
-            self.compute(number, scalars, env, starts.__getitem__)
-        reduced = [i for i, op in enumerate(ops) if op.reduces and op.stage == stage - 1]
-        for store in self.stores([*numbers, *reduced]):
+            self._compute(number, scalars, env, starts.__getitem__, self.f.index(0))
+        reduced = [i for i, op in enumerate(ops) if op.reduces and not op.is_across and op.stage == stage - 1]
+        for store in self.stores([*(i for i in numbers if not ops[i].is_across), *reduced]):
             self.store(store, scalars, env, starts.__getitem__, 0)
+
+    def _compute(
+        self, number: int, scalars: Scalars, env: Env, place: Callable[[Access], Value], column: Value
+    ) -> None:
+        """One operation; a reduction over the outer loops takes what it is given, for results from `column` on."""
+        op = self.nest.ops[number]
+        if op.is_across:
+            x = self.operand(op.operands[0], op, scalars, env, place)
+            self.across.add(number, scalars, x, column)
+        else:
+            self.compute(number, scalars, env, place)
+
+    def _after(self) -> None:
+        """What is made of the reductions over the outer loops: numbers, then rows of results."""
+        numbers: Env = {}
+        self._late("outer", "end", [], self.scalars(1), numbers)
+        *slow, last = self.nest.inner or (1,)
+        with ExitStack() as loops:
+            indices = [loops.enter_context(self.f.loop(0, size)).index for size in slow]
+
+            def body(index: Value, scalars: Scalars) -> None:
+                self._late("full", "columns", [*indices, index], scalars, dict(numbers))
+
+            if any(op.is_across and op.level == "full" for op in self.nest.ops):
+                self.vectors(last, body)
+
+    def _late(self, reduced: Level, made: Level, inner: list[Value], scalars: Scalars, env: Env) -> None:
+        """The reductions over the outer loops of one level, and what is made of them."""
+        indices = [*(self.f.index(0) for _ in self.nest.lead), *inner]
+
+        def place(access: Access) -> Value:
+            return self.offset(access, indices)
+
+        across = [i for i, op in enumerate(self.nest.ops) if op.is_across and op.level == reduced]
+        for number in across:
+            env[number] = self.across.result(number, scalars, self._column(inner))
+        numbers = [i for i, op in enumerate(self.nest.ops) if op.level == made]
+        for number in numbers:
+            self.compute(number, scalars, env, place)
+        for store in self.stores([*across, *numbers]):
+            self.store(store, scalars, env, place, self.stride(store.access) if inner else 0)
+
+    def _column(self, inner: Sequence[Value]) -> Value:
+        """Where the inner loops are, as one count."""
+        column = self.f.index(0)
+        for index, size in zip(inner, self.nest.inner, strict=False):
+            column = column * size + index
+        return column
 
     # ---- a pass ----
 
@@ -177,17 +237,43 @@ class RowEmitter(NestEmitter):
             env[number] = self.load(access, scalars, place)
         for number in row.one.ops:
             op = self.nest.ops[number]
-            if op.reduces:
+            if op.reduces and not op.is_across:
                 slot = [reduction.op for reduction in row.reductions].index(number) * count + k
                 x = self.operand(op.operands[0], op, scalars, env, place)
                 found[slot] = row.reductions[slot // count].add(scalars, found[slot], x)
             else:
-                self.compute(number, scalars, env, place)
+                self._compute(number, scalars, env, place, self._column(inner))
         stage = self.nest.passes.index(row.one)
+        if stage == self._fetches:
+            self._fetch_next_row(place, scalars)
         own = [i for i in row.one.ops if self.nest.ops[i].stage == stage and not self.nest.ops[i].reduces]
         for store in self.stores(own):
             self.store(store, scalars, env, place, self.stride(store.access))
         return found
+
+    def _busiest_pass(self) -> int | None:
+        """The pass that has the time to bring the next row near, where rows are short enough to stay in the second cache."""
+        costs = [sum(map(self._cost, one.ops)) for one in self.nest.passes]
+        accesses = self._streams()
+        row = prod(self.nest.inner) * sum(access.base.aval.dtype.itemsize for access in accesses)
+        return costs.index(max(costs)) if len(costs) > 1 and row <= cache_bytes()[1] // 2 else None
+
+    def _streams(self) -> list[Access]:
+        """The accesses that go on in memory from row to row."""
+        accesses = dict.fromkeys([*self.nest.reads, *(store.access for store in self.nest.stores)])
+        depth = len(self.nest.lead)
+        return [access for access in accesses if depth and access.strides[depth - 1] and self.stride(access) == 1]
+
+    def _fetch_next_row(self, place: Callable[[Access], Value], scalars: Scalars) -> None:
+        """Ask for the next row's part that corresponds to a vector of this row: memory does not notice a new row in time."""
+        written = {store.access for store in self.nest.stores}
+        for access in self._streams():
+            kind = memory_type(access.base.aval.dtype)
+            parts = 2 if access.base.aval.dtype.kind == "c" else 1
+            next_row = place(access) + access.strides[len(self.nest.lead) - 1]
+            pointer = self.f.offset(self.pointers[access.base], next_row * parts, kind)
+            for start in range(0, scalars.lanes * parts * kind.bytes, _LINE):
+                self.f.prefetch(self.f.offset(pointer, start, I8), write=access in written, locality=2)
 
     def _placed(self, starts: dict[Access, Value], inner: list[Value]) -> Callable[[Access], Value]:
         depth = len(self.nest.lead)
