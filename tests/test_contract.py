@@ -4,6 +4,7 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,11 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels import contract
 from functrans.backends.llvm.kernels.product.finish import Epilogue
+from functrans.backends.llvm.kernels.product.layout import layout_of
 from functrans.backends.llvm.kernels.product.openblas import has_openblas
+from functrans.backends.llvm.kernels.product.plan import Blocks, plan_of
 from functrans.backends.llvm.kernels.product.ring import ring_of
-from functrans.backends.llvm.target import host
+from functrans.backends.llvm.target import Target, caches_of_linux, host
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering import Contract
 from functrans.ops.linear_algebra import dot_general_p
@@ -47,13 +50,15 @@ class Kernel:
     ins: tuple[ShapedArray, ...]
     out: ShapedArray
     options: tuple[bool, bool]
+    target: Target
     address: int = 0
     library: Library | None = None  # keeps the code
 
     def __call__(self, *operands: Array, out: Array | None = None) -> Array:
         """The result; memory around result and scratch must stay as it was, and nothing around operands is read."""
         scaled, library = self.options
-        size = contract.scratch_bytes(self.spec, self.ins, (self.out,), scaled=scaled, library=library)
+        options = {"scaled": scaled, "library": library}
+        size = contract.scratch_bytes(self.spec, self.ins, (self.out,), target=self.target, **options)
         result, scratch = _guarded(self.out.size * self.out.dtype.itemsize), _guarded(size)
         view = result[64 : len(result) - 64].view(self.out.dtype).reshape(self.out.shape)
         view[...] = np.nan if out is None and self.out.dtype.kind in "fc" else 1 if out is None else out
@@ -92,9 +97,10 @@ class Request(NamedTuple):
     library: bool = False
 
 
-def build(requests: Sequence[Request]) -> list[Kernel]:
-    """The kernels, all in one module."""
-    module = Module(host())
+def build(requests: Sequence[Request], target: Target | None = None) -> list[Kernel]:
+    """The kernels, all in one module, for this machine or one that can less."""
+    target = target or host()
+    module = Module(target)
     kernels = []
     for i, request in enumerate(requests):
         spec, avals, out = _spec(request.case, request.dtype)
@@ -105,10 +111,10 @@ def build(requests: Sequence[Request]) -> list[Kernel]:
         params = [(f"p{k}", PTR) for k in range(len(function.args))]
         wrapper = Function(module, f"run{i}", params, I64, exported=True)
         wrapper.ret(wrapper.call(function, *wrapper.args))
-        kernels.append(Kernel(spec, ins, out, (request.scaled, request.library)))
+        kernels.append(Kernel(spec, ins, out, (request.scaled, request.library), target))
     names = tuple(f"run{i}" for i in range(len(kernels)))
     symbols = {name: find() for name, find in module.addresses.items()}
-    library = load(module.text(), host(), names, symbols)
+    library = load(module.text(), target, names, symbols)
     return [replace(k, address=library.address(name), library=library) for k, name in zip(kernels, names, strict=True)]
 
 
@@ -154,9 +160,9 @@ def check(case: Case, result: Array, left: Array, right: Array) -> None:
     assert (abs(result - exact) <= bound + np.finfo(dtype).tiny).all()
 
 
-def run(cases: Sequence[Case], dtype: str, *, library: bool = False) -> None:
+def run(cases: Sequence[Case], dtype: str, *, library: bool = False, target: Target | None = None) -> None:
     requests = [Request(case, dtype, library=library) for case in cases]
-    for case, kernel in zip(cases, build(requests), strict=True):
+    for case, kernel in zip(cases, build(requests, target), strict=True):
         left, right = operands(case, dtype)
         result = kernel(left, right)
         check(case, result, left, right)
@@ -226,6 +232,23 @@ def test_several_blocks_along_every_axis() -> None:
          Case((310, 1100), (600, 1100), (((1,), (1,)), ((), ())))], "f4")  # fmt: skip
 
 
+def host_without(*words: str) -> Target:
+    """This machine, with features whose names begin so switched off."""
+    features = [
+        "-" + feature[1:] if feature[1:].startswith(words) else feature for feature in host().features.split(",")
+    ]
+    return replace(host(), features=",".join(features))
+
+
+@pytest.mark.skipif(host().is_arm, reason="has one width of vectors")
+@pytest.mark.parametrize("dtype", ["?", "i1", "i2", "i8", "f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("missing", [("avx512",), ("avx", "fma", "f16c", "vaes", "vpclmul")])
+def test_on_machines_that_can_less(missing: tuple[str, ...], dtype: str) -> None:
+    """Narrower vectors, fewer registers; the last have no masks and no fused multiply-add."""
+    cases = [*matrices((13, 40, 70), (1, 50, 70), (50, 70, 1), (90, 8, 130)), *ALL_TRANSPOSED]
+    run(cases, dtype, target=host_without(*missing))
+
+
 @st.composite
 def random_cases(draw: st.DrawFn) -> Case:
     sizes = st.integers(0, 9)
@@ -264,6 +287,71 @@ def test_the_environment_can_choose_openblas(monkeypatch: pytest.MonkeyPatch) ->
     ring = ring_of(out.dtype)
     assert ring is not None
     assert symbols == [False, has_openblas(ring)]
+
+
+# ---- which way a product takes ----
+
+WIDE = Target("x86_64-unknown-linux-gnu", "znver4", "+avx,+avx2,+fma,+avx512f,+avx512vl,+avx512bw", (1 << 15, 1 << 20))
+NARROW = Target("x86_64-unknown-linux-gnu", "znver2", "+avx,+avx2,+fma", (1 << 15, 1 << 19))
+NEON = Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon", (1 << 16, 1 << 20))
+PATHS = {  # form, m k n: on the wide machine, on the narrow one, on NEON
+    "NN 16 16 16": "direct direct direct",
+    "NN 128 128 128": "direct direct direct",
+    "NN 256 256 256": "blocked blocked blocked",
+    "NT 64 64 64": "blocked blocked blocked",
+    "TN 2048 256 2048": "blocked blocked blocked",
+    "NN 128 512 10": "direct direct direct",
+    "NN 128 512 3": "dot dot direct",
+    "TN 512 128 10": "direct direct direct",
+    "NN 4 2048 2048": "blocked blocked blocked",
+    "NN 1 784 512": "stream stream stream",
+    "NN 1 64 64": "direct direct direct",
+    "NT 1 784 512": "dot dot dot",
+    "NN 784 512 1": "dot dot dot",
+    "NT 16 9216 4096": "blocked blocked blocked",
+    "NT 16 2048 64": "dot dot dot",
+    "NN 5 0 5": "zeros zeros zeros",
+}
+
+
+@pytest.mark.parametrize("shape", PATHS)
+def test_the_way_of_a_product(shape: str) -> None:
+    form, *sizes = shape.split()
+    m, k, n = map(int, sizes)
+    left, lc = ((m, k), 1) if form[0] == "N" else ((k, m), 0)
+    right, rc = ((k, n), 0) if form[1] == "N" else ((n, k), 1)
+    spec, _, out = _spec(Case(left, right, (((lc,), (rc,)), ((), ()))), "f4")
+    ring = ring_of(out.dtype)
+    assert ring is not None
+    layout = layout_of(spec, left, right)
+    plans = [plan_of(Module(target), ring, layout, scaled=False, library=False) for target in (WIDE, NARROW, NEON)]
+    assert " ".join(plan.path for plan in plans) == PATHS[shape]
+
+
+def test_blocks_follow_the_caches() -> None:
+    spec, _, out = _spec(matrices((2048, 2048, 2048))[0], "f4")
+    ring = ring_of(out.dtype)
+    assert ring is not None
+    layout = layout_of(spec, (2048, 2048), (2048, 2048))
+    blocks = [
+        plan_of(Module(target), ring, layout, scaled=False, library=False).blocks for target in (WIDE, NARROW, NEON)
+    ]
+    assert blocks == [Blocks(192, 256, 1024, False), Blocks(96, 128, 1024, False), Blocks(96, 128, 2048, False)]
+
+
+def test_the_sizes_of_caches_are_read(tmp_path: Path) -> None:
+    kinds = [("1", "Data", "48K"), ("1", "Instruction", "32K"), ("2", "Unified", "2M"), ("3", "Unified", "36864K")]
+    for i, facts in enumerate(kinds):
+        place = tmp_path / "cache" / f"index{i}"
+        place.mkdir(parents=True)
+        for name, fact in zip(("level", "type", "size"), facts, strict=True):
+            (place / name).write_text(fact + "\n")
+    assert caches_of_linux(tmp_path) == (48 << 10, 2 << 20)
+    assert caches_of_linux(tmp_path / "nowhere") == (0, 0)
+    (tmp_path / "cache" / "index0" / "size").write_text("large")
+    assert caches_of_linux(tmp_path) == (0, 0)
+    first, second = host().caches
+    assert 1 << 12 <= first <= second
 
 
 # ---- half precision, signs, scales, epilogues ----

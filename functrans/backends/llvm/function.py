@@ -169,17 +169,26 @@ class Function(Instructions):
 
     def choose(self, condition: Value, then: Callable[[], Value], other: Callable[[], Value]) -> Value:
         """The value of one of two computations, of which only that one runs."""
+        return self.choose_all(condition, lambda: [then()], lambda: [other()])[0]
+
+    def choose_all(
+        self, condition: Value, then: Callable[[], Sequence[Value]], other: Callable[[], Sequence[Value]]
+    ) -> list[Value]:
+        """The values of one of two computations, of which only that one runs."""
         first, second, end = self._label("then"), self._label("else"), self._label("end")
         self.emit(f"br i1 {condition}, label %{first}, label %{second}")
         incoming = []
         for label, compute in ((first, then), (second, other)):
             self._start(label)
-            value = compute()
-            incoming.append((value, self._block))
+            values = compute()
+            incoming.append((values, self._block))
             self._jump(end)
         self._start(end)
-        kind = incoming[0][0].type
-        return self.value(kind, f"phi {kind} " + ", ".join(f"[{value}, %{block}]" for value, block in incoming))
+        (ones, left), (others, right) = incoming
+        return [
+            self.value(x.type, f"phi {x.type} [{x}, %{left}], [{y}, %{right}]")
+            for x, y in zip(ones, others, strict=True)
+        ]
 
     def call(self, function: Function, *args: Value | int) -> Value:
         """Call a function of this module; what it gives (a meaningless value where it gives nothing)."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import ctypes
+import sys
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
-__all__ = ["Target", "cache_bytes", "host"]
+__all__ = ["Target", "cache_bytes", "caches_of_linux", "host"]
+
+FIRST_CACHE, SECOND_CACHE = 1 << 15, 1 << 18
+"""Of a machine that does not say: what all have that compute with vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,8 @@ class Target:
     cpu: str
     features: str
     """LLVM's list, as `+avx2,+fma,-avx512f`."""
+    caches: tuple[int, int] = (FIRST_CACHE, SECOND_CACHE)
+    """Bytes of the first and the second data cache of a core."""
 
     def has(self, feature: str) -> bool:
         return f"+{feature}" in self.features.split(",")
@@ -51,14 +58,40 @@ def host() -> Target:
     from llvmlite import binding
 
     features = binding.get_host_cpu_features().flatten()
-    return Target(binding.get_process_triple(), binding.get_host_cpu_name(), features)
+    return Target(binding.get_process_triple(), binding.get_host_cpu_name(), features, cache_bytes())
 
 
 @cache
 def cache_bytes() -> tuple[int, int]:
     """The first and the second data cache of a core of this machine; small ones where the system does not say."""
-    named = getattr(os, "sysconf_names", {})
+    first, second = _of_macos() if sys.platform == "darwin" else caches_of_linux()
+    return first or FIRST_CACHE, second or SECOND_CACHE
+
+
+def caches_of_linux(processor: Path = Path("/sys/devices/system/cpu/cpu0")) -> tuple[int, int]:
+    """From the kernel's files; zeros where there are none. Containers may hide them, and not every system has them."""
+    sizes = [0, 0]
+    try:
+        for place in processor.glob("cache/index*"):
+            level, kind, size = ((place / name).read_text("ascii").strip() for name in ("level", "type", "size"))
+            if kind != "Instruction" and level in ("1", "2"):
+                sizes[int(level) - 1] = int(size[:-1]) << {"K": 10, "M": 20}[size[-1]]
+    except (OSError, ValueError, KeyError, IndexError):
+        return 0, 0
+    return sizes[0], sizes[1]
+
+
+def _of_macos() -> tuple[int, int]:
+    """Of the fast cores where there are several kinds."""
     first, second = (
-        os.sysconf(name) if name in named else 0 for name in ("SC_LEVEL1_DCACHE_SIZE", "SC_LEVEL2_CACHE_SIZE")
+        _sysctl(f"hw.perflevel0.{name}") or _sysctl(f"hw.{name}") for name in ("l1dcachesize", "l2cachesize")
     )
-    return first if first > 0 else 1 << 15, second if second > 0 else 1 << 18
+    return first, second
+
+
+def _sysctl(name: str) -> int:
+    """A number that the system knows by name; zero where it does not."""
+    number, size = ctypes.c_int64(0), ctypes.c_size_t(8)
+    read = ctypes.CDLL(None).sysctlbyname
+    failed = read(name.encode(), ctypes.byref(number), ctypes.byref(size), None, ctypes.c_size_t(0))
+    return 0 if failed else number.value

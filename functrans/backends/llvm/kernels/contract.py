@@ -199,12 +199,11 @@ class _Body:
         ]
 
         def product(place: _Place) -> None:
-            def store(row: Value, column: Value, rows: int, columns: int, compute: Compute) -> None:
+            def store(row: Value, column: Value, rows: Value | int, columns: Value | int, compute: Compute) -> None:
                 c = f.offset(place.c, (row * layout.c + column) * ring.parts, ring.part)
                 compute(c, f.index(layout.c))
                 if todo.known != 0:
-                    size = f.index(rows), f.index(columns)
-                    f.call(f.module.functions[f"{f.name}_finish"], c, f.index(layout.c), c, f.index(layout.c), *size,
+                    f.call(f.module.functions[f"{f.name}_finish"], c, layout.c, c, layout.c, rows, columns,
                            place.row + row, place.column + column, todo, state)  # fmt: skip
 
             path(f, ring, self._matrices(place), store)

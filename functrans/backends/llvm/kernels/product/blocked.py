@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.finish import ADD, ALPHA, BETA, LAST, STATE_WORDS, finisher
-from functrans.backends.llvm.kernels.product.microkernel import Tile, best_tile, microkernel
-from functrans.backends.llvm.kernels.product.packing import TOGETHER, packer, panels_packer
+from functrans.backends.llvm.kernels.product.microkernel import best_tile, microkernel
+from functrans.backends.llvm.kernels.product.packing import TOGETHER, copier, transposer
 from functrans.backends.llvm.kernels.product.ring import Ring
 
 __all__ = ["ARGUMENTS", "POINTERS", "blocked"]
@@ -31,40 +31,36 @@ POINTERS = frozenset(("left", "right", "c", "state", "left_space", "right_space"
 def blocked(module: Module, ring: Ring, name: str) -> Function:
     """`(arguments)`: the product that a block of ARGUMENTS says, k ≥ 1."""
     f = Function(module, name, [("arguments", PTR)], exported=True)
-    tile = best_tile(module, ring)
-    _Product(f, ring, tile).run()
+    _Product(f, ring).run()
     return f
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Rows of the left operand: where they begin, how many (in tiles of full height), how deep; what to do with the tiles."""
+    """Rows of the left operand: where they begin, how many, how deep; what to do with the tiles."""
 
     left: Value
     row: Value
     height: Value
-    high: Value
     deep: Value
     how: Value
 
 
 class _Product:
-    def __init__(self, f: Function, ring: Ring, tile: Tile) -> None:
+    def __init__(self, f: Function, ring: Ring) -> None:
         self.f = f
         self.ring = ring
-        self.tile = tile
         self.given = {
             name: f.load(f.offset(f.args[0], i, I64), PTR if name in POINTERS else I64)
             for i, name in enumerate(ARGUMENTS)
         }
         self.given["state"] = self._state()
-        self.width = tile.columns(f.module, ring)
-        self.tiles = [
-            microkernel(f.module, ring, Tile(tile.rows - lower, tile.vectors), partial=bool(lower)) for lower in (0, 1)
-        ]
-        self.packers = [packer(f.module, ring, rows) for rows in (tile.rows, tile.rows - 1)]
-        self.pack_together = panels_packer(f.module, ring, self.width)
-        self.pack_right = packer(f.module, ring, self.width)
+        tile = best_tile(f.module, ring)
+        self.rows, self.width = tile.rows, tile.columns(f.module, ring)
+        self.tiles = microkernel(f.module, ring)
+        self.copy_left = copier(f.module, ring, self.rows)
+        self.copy_right = copier(f.module, ring, self.width)
+        self.transpose_right = transposer(f.module, ring, self.width)
 
     def _at(self, pointer: Value, elements: Value) -> Value:
         return self.f.offset(pointer, elements * self.ring.parts, self.ring.part)
@@ -87,8 +83,8 @@ class _Product:
             with f.loop(0, m, mc) as rows:
                 height = f.minimum(m - rows.index, mc)
                 left = self._at(given["left"], rows.index * given["left_row"] + depth.index * given["left_k"])
-                block = _Block(left, rows.index, height, self._high(height), deep, how)
-                self._pack_rows(left, height, block.high, deep)
+                block = _Block(left, rows.index, height, deep, how)
+                self._pack_rows(left, height, deep)
                 with f.loop(0, width, self.width) as panel:
                     self._tiles(block, self._panel(panel.index, deep), columns.index + panel.index)
 
@@ -99,47 +95,37 @@ class _Product:
         last = f.select(f.icmp("eq", start + deep, given["k"]), given["todo"] & LAST, f.index(0))
         return scale | last | (given["todo"] & ALPHA)
 
-    # ---- the right operand ----
-
-    def _source(self, column: Value, k: Value) -> Value:
-        given = self.given
-        return self._at(given["right"], k * given["right_k"] + column * given["right_column"])
+    # ---- packing ----
 
     def _pack_columns(self, column: Value, width: Value, k: Value, deep: Value) -> None:
-        """The panels of a block, one after the other."""
+        """The panels of a block of the right operand, one after the other."""
         f, given = self.f, self.given
-        many = f.index(TOGETHER * self.width)
-        beside = f.icmp("eq", given["right_column"], 1)
-        together = f.select(beside, width - f.integer("srem", width, many), f.index(0))
-        with f.loop(0, together, many) as loop:
-            to, source = self._panel(loop.index, deep), self._source(column + loop.index, k)
-            f.call(self.pack_together, source, given["right_k"], deep, to, deep * self.width)
-        with f.loop(together, width, self.width) as loop:
-            to, source = self._panel(loop.index, deep), self._source(column + loop.index, k)
-            count = f.minimum(width - loop.index, f.index(self.width))
-            f.call(self.pack_right, source, given["right_column"], given["right_k"], count, deep, to)
+        source = self._at(given["right"], k * given["right_k"] + column * given["right_column"])
+        with f.when(f.icmp("eq", given["right_column"], 1)) as beside:
+            self._copy(self.copy_right, self.width, source, given["right_k"], width, deep, given["right_space"])
+            beside.otherwise()
+            with f.loop(0, width, self.width) as loop:
+                here = self._at(source, loop.index * given["right_column"])
+                count = f.minimum(width - loop.index, f.index(self.width))
+                f.call(self.transpose_right, here, given["right_column"], count, deep, self._panel(loop.index, deep))
+
+    def _pack_rows(self, left: Value, height: Value, deep: Value) -> None:
+        """The panels of a block of the left operand whose rows lie side by side."""
+        given = self.given
+        with self.f.when(self.f.icmp("ne", given["pack_left"], 0)):
+            self._copy(self.copy_left, self.rows, left, given["left_k"], height, deep, given["left_space"])
+
+    def _copy(
+        self, copy: Function, width: int, source: Value, k_step: Value, count: Value, deep: Value, to: Value
+    ) -> None:
+        """Panels of `count` elements that lie side by side, some at a time."""
+        f, many = self.f, TOGETHER * width
+        with f.loop(0, count, many) as loop:
+            some = f.minimum(count - loop.index, f.index(many))
+            f.call(copy, self._at(source, loop.index), k_step, some, deep, self._at(to, loop.index * deep))
 
     def _panel(self, column: Value, deep: Value) -> Value:
         return self._at(self.given["right_space"], column * deep)
-
-    # ---- the left operand ----
-
-    def _high(self, height: Value) -> Value:
-        """Where the tiles of full height end. The others are a row lower, so that as few rows as can be are wasted."""
-        f, rows = self.f, self.tile.rows
-        count = f.integer("sdiv", height + (rows - 1), f.index(rows))
-        return f.maximum(height - count * (rows - 1), f.index(0)) * rows
-
-    def _pack_rows(self, left: Value, height: Value, high: Value, deep: Value) -> None:
-        f, given = self.f, self.given
-        with f.when(f.icmp("ne", given["pack_left"], 0)):
-            for which, (start, stop) in enumerate(((f.index(0), high), (high, height))):
-                rows = self.tile.rows - which
-                with f.loop(start, stop, rows) as loop:
-                    source = self._at(left, loop.index * given["left_row"])
-                    to = self._at(given["left_space"], loop.index * deep)
-                    count = f.minimum(height - loop.index, f.index(rows))
-                    f.call(self.packers[which], source, given["left_row"], given["left_k"], count, deep, to)
 
     # ---- the tiles ----
 
@@ -150,13 +136,10 @@ class _Product:
         left = f.select(packed, given["left_space"], block.left)
         apart = f.select(packed, block.deep, given["left_row"])
         step = f.select(packed, f.index(1), given["left_row"])
+        k_step = f.select(packed, f.index(self.rows), given["left_k"])
         columns = f.minimum(given["n"] - column, f.index(self.width))
-        for which, (start, stop) in enumerate(((f.index(0), block.high), (block.high, block.height))):
-            k_step = f.select(packed, f.index(self.tile.rows - which), given["left_k"])
-            row = block.row + start
-            c = self._at(given["c"], row * given["c_row"] + column)
-            f.call(
-                self.tiles[which], self._at(left, start * apart), step, apart, k_step, right, block.deep,
-                c, given["c_row"], stop - start, columns,
-                given["row"] + row, given["column"] + column, block.how, given["state"],
-            )  # fmt: skip
+        c = self._at(given["c"], block.row * given["c_row"] + column)
+        f.call(
+            self.tiles, left, step, apart, k_step, right, block.deep, c, given["c_row"], block.height, columns,
+            given["row"] + block.row, given["column"] + column, block.how, given["state"],
+        )  # fmt: skip

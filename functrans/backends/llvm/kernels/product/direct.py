@@ -15,7 +15,7 @@ from functrans.backends.llvm.ir import Module, Value
 from functrans.backends.llvm.kernels.product.microkernel import best_tile, exact_pieces, exact_tile
 from functrans.backends.llvm.kernels.product.ring import Ring
 
-__all__ = ["Compute", "Matrices", "Store", "direct", "split"]
+__all__ = ["Compute", "Matrices", "Store", "at_edges", "direct", "even"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +35,48 @@ class Matrices:
 
 Compute = Callable[[Value, Value], object]
 """`(c, its step)`: writes a tile to a place."""
-Store = Callable[[Value, Value, int, int, Compute], None]
+Store = Callable[[Value, Value, Value | int, Value | int, Compute], None]
 """`(row, column, rows, columns, compute)`: has a tile computed where it belongs, and does to it what there is to do."""
 
 
-def split(size: int, most: int) -> Iterator[tuple[int, int, int]]:
-    """A size in parts as equal as can be, none larger than `most`: (start, stop, length of each part between)."""
-    count = -(-size // most)
-    length, longer = divmod(size, count)
-    middle = longer * (length + 1)
-    if longer:
-        yield 0, middle, length + 1
-    yield middle, size, length
+def even(size: int, most: int) -> int:
+    """The length of parts of a size, none longer than `most`, of which the last is as little shorter as can be."""
+    return -(-size // -(-size // most))
 
 
 def direct(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
     """The product, k ≥ 1, of a right operand whose rows lie together."""
     for start, stop, columns in _column_parts(f.module, ring, x):
         pieces = len(exact_pieces(f.module, ring, columns))
-        most = max(_accumulators(f.module, ring) // pieces, 1)
-        with f.loop(start, stop, columns) as across:
+        rows = even(x.m, max(_accumulators(f.module, ring) // pieces, 1))
+        tile = exact_tile(f.module, ring, rows, columns, clamped=x.m % rows != 0)
+        with f.loop(start, stop, columns) as across, f.loop(0, x.m, rows) as down:
+            height = f.minimum(x.m - down.index, f.index(rows)) if x.m % rows else f.index(rows)
             right = f.offset(x.right, across.index * ring.parts, ring.part)
-            for first, last, rows in split(x.m, most):
-                tile = exact_tile(f.module, ring, rows, columns)
-                with f.loop(first, last, rows) as down:
-                    left = f.offset(x.left, down.index * (x.left_row * ring.parts), ring.part)
-                    compute = partial(f.call, tile, left, x.left_row, x.left_k, right, x.right_k, x.k)
-                    store(down.index, across.index, rows, columns, compute)
+            left = f.offset(x.left, down.index * (x.left_row * ring.parts), ring.part)
+            whole = partial(f.call, tile, left, x.left_row, x.left_k, right, x.right_k, x.k, height)
+            compute = at_edges(f, ring, (rows, columns), (height, f.index(columns)), whole)
+            store(down.index, across.index, height, columns, compute)
+
+
+def at_edges(f: Function, ring: Ring, tile: tuple[int, int], there: tuple[Value, Value], compute: Compute) -> Compute:
+    """What writes a whole tile, made to write only the rows and columns that are there: the others go elsewhere."""
+    rows, columns = there
+    if (rows.known, columns.known) == tile:
+        return compute
+
+    def computed(c: Value, step: Value) -> None:
+        whole = f.icmp("eq", rows, tile[0]) & f.icmp("eq", columns, tile[1])
+        space = f.stack(ring.part, tile[0] * tile[1] * ring.parts)
+        compute(f.select(whole, c, space), f.select(whole, step, f.index(tile[1])))
+        with f.when(whole) as branch:
+            branch.otherwise()
+            with f.loop(0, rows) as loop:
+                to = f.offset(c, loop.index * step * ring.parts, ring.part)
+                of = f.offset(space, loop.index * (tile[1] * ring.parts), ring.part)
+                f.copy(to, of, columns * ring.bytes)
+
+    return computed
 
 
 def _accumulators(module: Module, ring: Ring) -> int:

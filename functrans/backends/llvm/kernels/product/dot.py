@@ -11,54 +11,47 @@ from functools import partial
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
-from functrans.backends.llvm.kernels.product.direct import Matrices, Store, split
+from functrans.backends.llvm.kernels.product.direct import Matrices, Store, at_edges, even
 from functrans.backends.llvm.kernels.product.finish import has_masks
 from functrans.backends.llvm.kernels.product.ring import Ring
 
 __all__ = ["dots"]
 
-COLUMNS = 4
-"""Of a tile, at most: a power of two, so that so many sums end in one vector."""
+COLUMNS, COLUMNS_OF_A_ROW = 4, 8
+"""Of a tile, at most: powers of two, so that so many sums end in one vector. Alone, a row needs more sums at once."""
 
 
 def dots(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
     """The product, k ≥ 1, of operands whose elements along the contracted axis lie together."""
-    widest = min(COLUMNS, ring.lanes(f.module))
-    for start, stop, columns in _columns(x.n, widest):
-        most = f.module.target.vector_registers * 3 // 4 // columns
-        with f.loop(start, stop, columns) as across:
-            right = f.offset(x.right, across.index * x.right_column, ring.part)
-            for first, last, rows in split(x.m, most):
-                tile = _tile(f.module, ring, rows, columns)
-                with f.loop(first, last, rows) as down:
-                    left = f.offset(x.left, down.index * x.left_row, ring.part)
-                    compute = partial(f.call, tile, left, x.left_row, right, x.right_column, x.k)
-                    store(down.index, across.index, rows, columns, compute)
+    widest = min(COLUMNS_OF_A_ROW if x.m == 1 else COLUMNS, ring.lanes(f.module))
+    columns = min(widest, 1 << (x.n - 1).bit_length())
+    rows = even(x.m, max(f.module.target.vector_registers // (2 * columns), 1))
+    tile = _tile(f.module, ring, rows, columns)
+    with f.loop(0, x.n, columns) as across, f.loop(0, x.m, rows) as down:
+        there = _there(f, x.m, down.index, rows), _there(f, x.n, across.index, columns)
+        right = f.offset(x.right, across.index * x.right_column, ring.part)
+        left = f.offset(x.left, down.index * x.left_row, ring.part)
+        compute = partial(f.call, tile, left, x.left_row, there[0], right, x.right_column, there[1], x.k)
+        store(down.index, across.index, *there, at_edges(f, ring, (rows, columns), there, compute))
 
 
-def _columns(n: int, width: int) -> list[tuple[int, int, int]]:
-    """Columns in tiles whose widths are powers of two."""
-    parts, start = [], 0
-    while start < n:
-        stop = start + (n - start) // width * width
-        if stop > start:
-            parts.append((start, stop, width))
-        start, width = stop, width // 2
-    return parts
+def _there(f: Function, size: int, start: Value, length: int) -> Value:
+    """How much of a part that begins at `start` is there."""
+    return f.minimum(size - start, f.index(length)) if size % length else f.index(length)
 
 
 def _tile(module: Module, ring: Ring, rows: int, columns: int) -> Function:
-    """`(left, row step, right, column step, k, c, its step)`."""
+    """`(left, row step, height, right, column step, width, k, c, its step)`: rows and columns past the last repeat it."""
     name = f"dot_{ring.name}_{rows}x{columns}"
 
     def build() -> Function:
         f = Function(module, name, [
-            ("left", PTR), ("row_step", I64), ("right", PTR), ("column_step", I64), ("k", I64), ("c", PTR),
-            ("c_step", I64),
+            ("left", PTR), ("row_step", I64), ("height", I64), ("right", PTR), ("column_step", I64), ("width", I64),
+            ("k", I64), ("c", PTR), ("c_step", I64),
         ])  # fmt: skip
-        left, row_step, right, column_step, k, c, c_step = f.args
-        lefts = [f.offset(left, row_step * r, ring.part) for r in range(rows)]
-        rights = [f.offset(right, column_step * i, ring.part) for i in range(columns)]
+        left, row_step, height, right, column_step, width, k, c, c_step = f.args
+        lefts = [f.offset(left, row_step * f.minimum(f.index(r), height - 1), ring.part) for r in range(rows)]
+        rights = [f.offset(right, column_step * f.minimum(f.index(i), width - 1), ring.part) for i in range(columns)]
         for r, sums in enumerate(_sums(f, ring, lefts, rights, k)):
             total = _added_across(f, ring, sums)
             f.store(total, f.offset(c, c_step * r, ring.part), ring.part.bytes)

@@ -8,6 +8,7 @@ Imports `ring` and the builder; start reading at `finisher`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from functrans.backends.llvm.function import Function
@@ -16,7 +17,7 @@ from functrans.backends.llvm.kernels.product.ring import Ring
 
 __all__ = [
     "ADD", "ALPHA", "ALPHA_WORD", "BETA", "BETA_WORD", "CONTEXT", "FINISH", "LAST", "PLAIN_LIMIT", "STATE_WORDS",
-    "Epilogue", "finisher", "has_masks", "word",
+    "Epilogue", "Vector", "each_vector", "finisher", "has_masks", "word",
 ]  # fmt: skip
 
 Epilogue: TypeAlias = Callable[[Function, Value, Value, Value, Value | None, Sequence[Value]], Value]
@@ -25,6 +26,9 @@ Epilogue: TypeAlias = Callable[[Function, Value, Value, Value, Value | None, Seq
 The vector has any number of lanes, one included, of what memory holds (`Ring.stored`; bool as i8, complex numbers as
 their parts); a mask says which of them are there, None that all are. `operands` point to the operands after the first two.
 """
+
+Vector: TypeAlias = Callable[[Value, int, Value | None], None]
+"""`(part, lanes, mask)`: what is done to the parts of a row from one on."""
 
 # What there is to do with a tile, as bits of `how`; a tile with none of those from PLAIN_LIMIT on is stored as it is.
 ADD = 1
@@ -49,6 +53,24 @@ def word(f: Function, state: Value, number: int) -> Value:
 def has_masks(module: Module, ring: Ring) -> bool:
     """Whether the machine loads and stores some lanes of a vector; where not, what is no whole vector goes one by one."""
     return {ring.part.bytes, ring.stored.bytes} <= set(module.target.masked_bytes)
+
+
+def each_vector(f: Function, ring: Ring, parts: Value, vector: Vector, start: Value | int = 0) -> None:
+    """All vectors of a row from one on, and what is left: under a mask, or element by element.
+
+    Where masks cost nothing every vector has one, so that what is done to it is written once.
+    """
+    lanes, whole = ring.lanes(f.module), f.like(start, parts)
+    if not has_masks(f.module, ring) or f.module.target.vector_bytes < 64:
+        whole = f.integer("and", parts, -lanes)
+        with f.loop(start, whole, lanes) as loop:
+            vector(loop.index, lanes, None)
+    if has_masks(f.module, ring):
+        with f.loop(whole, parts, lanes) as loop:
+            vector(loop.index, lanes, f.lanes_below(parts - loop.index, lanes))
+    else:
+        with f.loop(whole, parts, ring.parts) as loop:
+            vector(loop.index, ring.parts, None)
 
 
 def finisher(
@@ -82,23 +104,10 @@ class _Finisher:
     def rows(self) -> None:
         f, ring = self.f, self.ring
         sums, step, c, c_step, rows, columns, row, _, _, _ = f.args
-        lanes = ring.lanes(f.module)
-        parts = columns * ring.parts
-        whole = f.integer("and", parts, -lanes)
-        masked = has_masks(f.module, ring)
-        mask = f.lanes_below(parts - whole, lanes) if masked else None
         with f.loop(0, rows) as loop:
             here = f.offset(sums, loop.index * step * ring.parts, ring.part)
             there = f.offset(c, loop.index * c_step * ring.parts, ring.stored)
-            at = row + loop.index
-            with f.loop(0, whole, lanes) as inner:
-                self._vector(here, there, at, inner.index, lanes, None)
-            if masked:
-                with f.when(f.icmp("slt", whole, parts)):
-                    self._vector(here, there, at, whole, lanes, mask)
-            else:
-                with f.loop(whole, parts, ring.parts) as inner:
-                    self._vector(here, there, at, inner.index, ring.parts, None)
+            each_vector(f, ring, columns * ring.parts, partial(self._vector, here, there, row + loop.index))
 
     def _vector(self, sums: Value, c: Value, row: Value, part: Value, lanes: int, mask: Value | None) -> None:
         """The parts from number `part` of a row on."""

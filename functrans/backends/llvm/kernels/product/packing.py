@@ -1,170 +1,186 @@
 """Panels: parts of an operand copied so that the micro-kernel reads them from end to end, and the transpose for that.
 
-A panel holds, for each k, `width` elements that lie across the contracted axis; in place of those that are
-not there it holds any numbers that lie in the operand, or zeros.
-Elements are moved as integers of their size. Imports `ring` and the builder; start reading at `packer`.
+A panel holds, for each k, `width` elements that lie across the contracted axis; in place of those that are not there it
+holds zeros, or numbers that lie in the operand. Elements are moved as integers of their size, and there is little code:
+it is a third of what a first product waits for. Imports `ring` and the builder; start reading at `copier`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.instructions import Instructions
-from functrans.backends.llvm.ir import I64, PTR, Module, Type, Value
+from functrans.backends.llvm.ir import I32, I64, PTR, Module, Type, Value
 from functrans.backends.llvm.kernels.product.ring import Ring
 
-__all__ = ["TOGETHER", "packer", "panels_packer", "transposed"]
+__all__ = ["TOGETHER", "copier", "room", "transposer"]
 
 TOGETHER = 4
 """So many panels are copied at once from rows that lie far apart: 64 bytes of each row at a time are too few to stream."""
 
-AHEAD = 16
+AHEAD = 8
 """Rows that lie far apart are asked for so many rows before they are copied: the machine does not foresee them."""
 
-
-def transposed(f: Instructions, rows: Sequence[Value]) -> list[Value]:
-    """The columns of a square matrix, given by its rows: in turn for each distance, the blocks off the diagonal change."""
-    out = list(rows)
-    size = len(out)
-    distance = 1
-    while distance < size:
-        upper = [lane if not lane & distance else size + lane - distance for lane in range(size)]
-        lower = [lane + distance if not lane & distance else size + lane for lane in range(size)]
-        for i in range(size):
-            if not i & distance:
-                x, y = out[i], out[i | distance]
-                out[i], out[i | distance] = f.shuffle(x, y, upper), f.shuffle(x, y, lower)
-        distance *= 2
-    return out
+FURTHER = 4
+"""Vectors of a row before which one is asked for, when many rows are read side by side."""
 
 
-def packer(module: Module, ring: Ring, width: int) -> Function:
-    """`(from, step, k step, count, k, to)`: `count` ≤ width elements `step` apart, for each k; one function for a module.
+def copier(module: Module, ring: Ring, width: int) -> Function:
+    """`(from, k step, count, k, to)`: panels of `count` elements that lie side by side, for each k; one for a module."""
+    name = f"copy_{ring.bytes}x{width}"
+    return module.shared(name, lambda: _Copier(module, name, ring, width, "k_step").function())
 
-    One of the steps is 1 wherever speed matters.
+
+def transposer(module: Module, ring: Ring, width: int) -> Function:
+    """`(from, step, count, k, to)`: a panel of `count` ≤ width elements `step` apart, which lie side by side along k.
+
+    It may write past the panel's end, no further than where a panel of `room` ends.
     """
-    name = f"pack_{ring.bytes}x{width}"
-    return module.shared(name, lambda: _Packer(module, name, ring, width).function())
+    name = f"transpose_{ring.bytes}x{width}"
+    return module.shared(name, lambda: _Transposer(module, name, ring, width, "step").function())
 
 
-def panels_packer(module: Module, ring: Ring, width: int) -> Function:
-    """`(from, k step, k, to, panel step)`: TOGETHER whole panels of elements that lie side by side."""
-    name = f"pack_{ring.bytes}x{width}x{TOGETHER}"
-
-    def build() -> Function:
-        params = [("from", PTR), ("k_step", I64), ("k", I64), ("to", PTR), ("panel_step", I64)]
-        f = Function(module, name, params, noalias=("from", "to"))
-        source, k_step, k, to, panel_step = f.args
-        lanes = ring.lanes(module)
-        wide, parts = ring.part.vector(lanes), width * ring.parts
-        with f.loop(0, k) as loop:
-            row = f.offset(source, loop.index * k_step * ring.parts, ring.part)
-            ahead = f.offset(source, (loop.index + AHEAD // 2) * k_step * ring.parts, ring.part)
-            for start in range(0, TOGETHER * parts, 64 // ring.part.bytes):
-                f.prefetch(f.offset(ahead, start, ring.part), locality=2)
-            for panel in range(TOGETHER):
-                there = f.offset(to, (panel_step * panel + loop.index * width) * ring.parts, ring.part)
-                for start in range(0, parts, lanes):
-                    piece = f.load(f.offset(row, panel * parts + start, ring.part), wide, ring.part.bytes)
-                    f.store(piece, f.offset(there, start, ring.part), ring.part.bytes)
-        return f
-
-    return module.shared(name, build)
+def room(module: Module, ring: Ring, k: int) -> int:
+    """The depth of the panel for which there must be memory where one of depth k is made."""
+    return max(k, ring.elements(module))
 
 
 class _Packer:
-    def __init__(self, module: Module, name: str, ring: Ring, width: int) -> None:
-        params = [("from", PTR), ("step", I64), ("k_step", I64), ("count", I64), ("k", I64), ("to", PTR)]
+    """What both have: the function, and the units that elements are moved in."""
+
+    def __init__(self, module: Module, name: str, ring: Ring, width: int, step: str) -> None:
+        params = [("from", PTR), (step, I64), ("count", I64), ("k", I64), ("to", PTR)]
         self.f = Function(module, name, params, noalias=("from", "to"))
         self.unit = Type("i", 8 * min(ring.bytes, 8))
         self.units = ring.bytes // self.unit.bytes
         self.lanes = max(module.lanes(self.unit), self.units)
         self.width = width
+        self.has_masks = self.unit.bytes in module.target.masked_bytes
 
-    def function(self) -> Function:
-        f = self.f
-        _, step, k_step, count, k, _ = f.args
-        with f.when(f.icmp("eq", step, 1)) as across:
-            with f.when(f.icmp("eq", count, self.width)) as whole:
-                self._copy()
-                whole.otherwise()
-                if self.unit.bytes in f.module.target.masked_bytes:
-                    self._copy_masked()
-                else:
-                    self._one_by_one()
-            across.otherwise()
-            if self._turns:
-                with f.when(f.icmp("eq", k_step, 1) & f.icmp("sge", k, self.lanes)) as along:
-                    self._transpose()
-                    along.otherwise()
-                    self._one_by_one()
-            else:
-                self._one_by_one()
-        return f
-
-    @property
-    def _turns(self) -> bool:
-        """Whether panels are made by transposing in registers: of narrow elements that would be too much code."""
-        return self.unit.bits >= 32 and self.units == 1 and self.width % self.lanes == 0
-
-    def _at(self, pointer: Value, elements: Value) -> Value:
+    def at(self, pointer: Value, elements: Value) -> Value:
         return self.f.offset(pointer, elements * self.units, self.unit)
 
-    def _copy(self) -> None:
-        """Rows as they lie, in pieces that are exact: nothing past them is read."""
-        f = self.f
-        source, _, k_step, _, k, to = f.args
-        with f.loop(0, k) as loop:
-            row, panel = self._at(source, loop.index * k_step), self._at(to, loop.index * self.width)
-            ahead = self._at(source, (loop.index + AHEAD) * k_step)
-            for place in range(0, self.width * self.units, 64 // self.unit.bytes):
-                f.prefetch(f.offset(ahead, place, self.unit), locality=2)
-            start, rest = 0, self.width * self.units
-            while rest:
-                lanes = min(self.lanes, 1 << (rest.bit_length() - 1))
-                piece = f.load(f.offset(row, start, self.unit), self.unit.vector(lanes), self.unit.bytes)
-                f.store(piece, f.offset(panel, start, self.unit), self.unit.bytes)
-                start, rest = start + lanes, rest - lanes
-
-    def _copy_masked(self) -> None:
-        """Rows that are not whole, with zeros after them."""
-        f, lanes = self.f, self.lanes
-        source, _, k_step, count, k, to = f.args
-        parts, kind = self.width * self.units, self.unit.vector(self.lanes)
-        masks = [f.lanes_below(count * self.units - start, lanes) for start in range(0, parts, lanes)]
-        inside = [f.lanes_below(f.index(parts - start), lanes) for start in range(0, parts, lanes)]
-        with f.loop(0, k) as loop:
-            row, panel = self._at(source, loop.index * k_step), self._at(to, loop.index * self.width)
-            for i, start in enumerate(range(0, parts, lanes)):
-                piece = f.masked_load(f.offset(row, start, self.unit), kind, masks[i])
-                there = f.offset(panel, start, self.unit)
-                if parts - start >= lanes:
-                    f.store(piece, there, self.unit.bytes)
-                else:
-                    f.masked_store(piece, there, inside[i])
-
-    def _transpose(self) -> None:
-        """Squares of one vector's width; the last along k overlaps the one before; rows past the last repeat it."""
-        f, lanes = self.f, self.lanes
-        source, step, _, count, k, to = f.args
-        with f.loop(0, self.width, lanes) as across:
-            rows = [self._at(source, f.minimum(across.index + r, count - 1) * step) for r in range(lanes)]
-            with f.loop(0, k, lanes) as along:
-                start = f.minimum(along.index, k - lanes)
-                square = [f.load(self._at(row, start), self.unit.vector(lanes), self.unit.bytes) for row in rows]
-                for r, column in enumerate(transposed(f, square)):
-                    f.store(column, self._at(to, (start + r) * self.width + across.index), self.unit.bytes)
-
-    def _one_by_one(self) -> None:
-        """Any steps; what is not there as zeros."""
-        f = self.f
-        source, step, k_step, count, k, to = f.args
-        kind = self.unit.vector(self.units)
+    def one_by_one(self, source: Value, step: Value | int, k_step: Value | int, count: Value, to: Value) -> None:
+        """A panel with zeros in place of what is not there."""
+        f, k, kind = self.f, self.f.args[3], self.unit.vector(self.units)
         with f.loop(0, k) as along:
-            row, panel = self._at(source, along.index * k_step), self._at(to, along.index * self.width)
+            row, panel = self.at(source, along.index * k_step), self.at(to, along.index * self.width)
             with f.loop(0, count) as across:
-                element = f.load(self._at(row, across.index * step), kind, self.unit.bytes)
-                f.store(element, self._at(panel, across.index), self.unit.bytes)
+                element = f.load(self.at(row, across.index * step), kind, self.unit.bytes)
+                f.store(element, self.at(panel, across.index), self.unit.bytes)
             with f.loop(count, self.width) as across:
-                f.store(f.zero(kind), self._at(panel, across.index), self.unit.bytes)
+                f.store(f.zero(kind), self.at(panel, across.index), self.unit.bytes)
+
+
+class _Copier(_Packer):
+    def function(self) -> Function:
+        f = self.f
+        source, k_step, count, k, to = f.args
+        if self.has_masks:
+            self._copy(count)
+            return f
+        whole = count - f.integer("srem", count, self.width)
+        self._copy(whole)
+        with f.when(f.icmp("slt", whole, count)):
+            self.one_by_one(self.at(source, whole), 1, k_step, count - whole, self.at(to, whole * k))
+        return f
+
+    def _copy(self, stop: Value) -> None:
+        """Rows as they lie; with zeros after them where there are masks."""
+        f = self.f
+        source, k_step, count, k, to = f.args
+        pieces = list(self._pieces())
+        with f.loop(0, k) as loop, f.loop(0, stop, self.width) as panel:
+            row = self.at(source, loop.index * k_step + panel.index)
+            ahead = self.at(source, (loop.index + AHEAD) * k_step + panel.index)
+            there = self.at(to, panel.index * k + loop.index * self.width)
+            left = f.cast("trunc", (count - panel.index) * self.units, I32)
+            for start in range(0, self.width * self.units, 64 // self.unit.bytes):
+                f.prefetch(f.offset(ahead, start, self.unit), locality=2)
+            for start, lanes in pieces:
+                piece = self._piece(f.offset(row, start, self.unit), start, lanes, left)
+                f.store(piece, f.offset(there, start, self.unit), self.unit.bytes)
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        """Where vectors begin that cover a row of the panel and nothing else, and their lanes."""
+        start, rest = 0, self.width * self.units
+        while rest:
+            lanes = min(self.lanes, 1 << (rest.bit_length() - 1))
+            yield start, lanes
+            start, rest = start + lanes, rest - lanes
+
+    def _piece(self, pointer: Value, start: int, lanes: int, left: Value) -> Value:
+        f, kind = self.f, self.unit.vector(lanes)
+        if not self.has_masks:
+            return f.load(pointer, kind, self.unit.bytes)
+        if lanes == 1:
+            return f.choose(f.icmp("sgt", left, start), lambda: f.load(pointer, kind), lambda: f.zero(kind))
+        numbers = f.vector_const(range(start, start + lanes), I32)
+        return f.masked_load(pointer, kind, f.icmp("slt", numbers, f.splat(left, lanes)))
+
+
+class _Transposer(_Packer):
+    def function(self) -> Function:
+        f = self.f
+        source, step, count, k, to = f.args
+        group = 16 // (self.unit.bytes * self.units)
+        if self.unit.bytes == 1 or self.width % group:  # of bytes it would be too much code
+            self.one_by_one(source, step, 1, count, to)
+        elif self.has_masks:
+            self._transpose(group)
+        else:
+            with f.when(f.icmp("sge", k, self.lanes // self.units)) as enough:
+                self._transpose(group)
+                enough.otherwise()
+                self.one_by_one(source, step, 1, count, to)
+        return f
+
+    def _transpose(self, group: int) -> None:
+        """A vector along k of each row of a group at a time, a square of 16 bytes in each; the last vector along k
+        overlaps the one before; rows past the last repeat it.
+        """
+        f, units, block = self.f, self.units, 16 // self.unit.bytes
+        source, step, count, k, to = f.args
+        elements = self.lanes // units
+        with f.loop(0, k, elements) as along, f.loop(0, self.width, group) as across:
+            start = f.maximum(f.minimum(along.index, k - elements), f.index(0))
+            rows = [self.at(source, f.minimum(across.index + r, count - 1) * step + start) for r in range(group)]
+            there = self.at(to, start * self.width + across.index)
+            for i, columns in enumerate(turned(f, self._vectors(rows, k - start), units)):
+                for lane in range(0, self.lanes, block):
+                    column = f.shuffle(columns, columns, range(lane, lane + block))
+                    place = (lane // units + i) * self.width * units
+                    f.store(column, f.offset(there, place, self.unit), self.unit.bytes)
+
+    def _vectors(self, rows: Sequence[Value], left: Value) -> list[Value]:
+        """Of each row a vector, of which `left` elements are there; the machine does not foresee so many rows."""
+        f, kind = self.f, self.unit.vector(self.lanes)
+        for row in rows:
+            f.prefetch(f.offset(row, FURTHER * self.lanes, self.unit))
+        if not self.has_masks:
+            return [f.load(row, kind, self.unit.bytes) for row in rows]
+        mask = f.lanes_below(left * self.units, self.lanes)
+        return [f.masked_load(row, kind, mask) for row in rows]
+
+
+def turned(f: Instructions, rows: Sequence[Value], units: int, granule: int = 1) -> list[Value]:
+    """Rows of which 16 bytes hold as many elements as there are rows: of each 16 bytes of all rows, a square transposed.
+
+    Each vector of the result holds, in each 16 bytes, an element of every row. An element has so many `units`. These are
+    the shuffles that machines have: none leaves its 16 bytes.
+    """
+    if len(rows) == 1:
+        return list(rows)
+    low, high = [], []
+    for x, y in zip(rows[::2], rows[1::2], strict=True):
+        low.append(_interleaved(f, x, y, granule * units, 0))
+        high.append(_interleaved(f, x, y, granule * units, 1))
+    return [*turned(f, low, units, 2 * granule), *turned(f, high, units, 2 * granule)]
+
+
+def _interleaved(f: Instructions, x: Value, y: Value, granule: int, half: int) -> Value:
+    """Of each 16 bytes of two vectors one half, granule by granule in turn."""
+    lanes, block = x.type.lanes, 16 // x.type.bytes
+    starts = [s + half * block // 2 + i for s in range(0, lanes, block) for i in range(0, block // 2, granule)]
+    return f.shuffle(x, y, [lane + i for start in starts for lane in (start, lanes + start) for i in range(granule)])

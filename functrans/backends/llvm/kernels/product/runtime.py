@@ -12,7 +12,7 @@ from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.ir import Module
 from functrans.backends.llvm.kernels.product.blocked import blocked
 from functrans.backends.llvm.kernels.product.ring import Ring
-from functrans.backends.llvm.target import Target, host
+from functrans.backends.llvm.target import Target
 
 __all__ = ["large_product", "module_text"]
 
@@ -20,7 +20,7 @@ __all__ = ["large_product", "module_text"]
 def large_product(module: Module, ring: Ring) -> str:
     """The name of the function for large products of a dtype, made known to a module."""
     name = _name(ring)
-    module.addresses[name] = partial(_address, ring)
+    module.addresses[name] = partial(_address, ring, module.target)
     return name
 
 
@@ -36,9 +36,9 @@ def module_text(ring: Ring, target: Target) -> str:
 
 
 @cache
-def _library(ring: Ring) -> Library:
-    return load(module_text(ring, host()), host(), (_name(ring),))
+def _library(ring: Ring, target: Target) -> Library:
+    return load(module_text(ring, target), target, (_name(ring),))
 
 
-def _address(ring: Ring) -> int:
-    return _library(ring).address(_name(ring))
+def _address(ring: Ring, target: Target) -> int:
+    return _library(ring, target).address(_name(ring))

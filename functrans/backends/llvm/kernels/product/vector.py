@@ -5,13 +5,12 @@ And products without a contracted axis. Imports the builder, `ring` and `direct`
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
-from functrans.backends.llvm.kernels.product.direct import Matrices, Store, split
-from functrans.backends.llvm.kernels.product.finish import has_masks
+from functrans.backends.llvm.kernels.product.direct import Matrices, Store
+from functrans.backends.llvm.kernels.product.finish import each_vector
 from functrans.backends.llvm.kernels.product.ring import Ring
 
 __all__ = ["outer", "streamed"]
@@ -23,16 +22,14 @@ VECTORS = 4
 AT_ONCE = 512
 """Columns of a product without a sum: near enough for an epilogue to find them in the first cache."""
 
-Vector = Callable[[Value, int, Value | None], None]
-"""`(part, lanes, mask)`: what is done to the parts of a row from one on."""
-
 
 def streamed(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
     """The product of a row with a matrix, k ≥ 1."""
 
     def compute(c: Value, _: Value) -> None:
         f.fill(c, 0, f.index(x.n * ring.bytes))
-        for start, stop, step in ((0, x.k // ROWS * ROWS, ROWS), (x.k // ROWS * ROWS, x.k, 1)):
+        rows = next((rows for rows in (ROWS, ROWS + 1, ROWS - 1, ROWS - 2) if x.k % rows == 0), ROWS)
+        for start, stop, step in ((0, x.k // rows * rows, rows), (x.k // rows * rows, x.k, 1)):
             if start < stop:
                 with f.loop(start, stop, step) as loop:
                     left = f.offset(x.left, loop.index * (x.left_k * ring.parts), ring.part)
@@ -47,11 +44,11 @@ def outer(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
     """Each element of the left times each of the right, with nothing added: a zero keeps its sign."""
     with f.loop(0, x.m) as down:
         left = f.offset(x.left, down.index * (x.left_row * ring.parts), ring.part)
-        for first, last, columns in split(x.n, AT_ONCE):
-            with f.loop(first, last, columns) as across:
-                right = f.offset(x.right, across.index * ring.parts, ring.part)
-                compute = partial(f.call, _multiples(f.module, ring), left, right, columns)
-                store(down.index, across.index, 1, columns, compute)
+        with f.loop(0, x.n, AT_ONCE) as across:
+            columns = f.minimum(x.n - across.index, f.index(AT_ONCE))
+            right = f.offset(x.right, across.index * ring.parts, ring.part)
+            compute = partial(f.call, _multiples(f.module, ring), left, right, columns)
+            store(down.index, across.index, 1, columns, compute)
 
 
 def _rows(module: Module, ring: Ring, rows: int) -> Function:
@@ -72,7 +69,11 @@ def _rows(module: Module, ring: Ring, rows: int) -> Function:
                 sums = [ring.multiply_add(f, f.splat(a, lanes), row, s) for a, s in zip(number, sums, strict=True)]
             _stored(f, ring.combined(f, sums), f.offset(c, part, ring.part), mask)
 
-        _each(f, ring, n, vector)
+        lanes = ring.lanes(module) * VECTORS
+        whole = f.integer("and", n * ring.parts, -lanes)
+        with f.loop(0, whole, lanes) as loop:
+            vector(loop.index, lanes, None)
+        each_vector(f, ring, n * ring.parts, vector, whole)
         return f
 
     name = f"rows_{ring.name}_{rows}"
@@ -92,30 +93,13 @@ def _multiples(module: Module, ring: Ring) -> Function:
             row = _loaded(f, ring, f.offset(right, part, ring.part), lanes, mask)
             _stored(f, ring.scaled(f, row, number), f.offset(c, part, ring.part), mask)
 
-        _each(f, ring, n, vector)
+        each_vector(f, ring, n * ring.parts, vector)
         return f
 
     return module.shared(name, build)
 
 
 # ---- along a row ----
-
-
-def _each(f: Function, ring: Ring, n: Value, vector: Vector) -> None:
-    """All vectors of n elements, and what is left: under a mask, or element by element."""
-    lanes, parts = ring.lanes(f.module), n * ring.parts
-    whole = f.integer("and", parts, -lanes)
-    many = f.integer("and", parts, -lanes * VECTORS)
-    with f.loop(0, many, lanes * VECTORS) as loop:
-        vector(loop.index, lanes * VECTORS, None)
-    with f.loop(many, whole, lanes) as loop:
-        vector(loop.index, lanes, None)
-    if has_masks(f.module, ring):
-        with f.when(f.icmp("slt", whole, parts)):
-            vector(whole, lanes, f.lanes_below(parts - whole, lanes))
-    else:
-        with f.loop(whole, parts, ring.parts) as loop:
-            vector(loop.index, ring.parts, None)
 
 
 def _number(f: Function, ring: Ring, pointer: Value) -> list[Value]:
