@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 from functrans import tree
 from functrans.backends.executable import clear_programs
+from functrans.compiler.unchecked import trust_indices
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import EVAL, Trace, Values, aval_of, current_trace
 from functrans.core.source import bare_name, trimmed
@@ -68,15 +69,16 @@ class Jitted(Generic[P, R]):
     __name__: str
     __wrapped__: Callable[P, R]
 
-    def __init__(self, fun: Callable[P, R], static: StaticArguments) -> None:
+    def __init__(self, fun: Callable[P, R], static: StaticArguments, *, unchecked: bool = False) -> None:
         self._fun = fun
         self._name = function_name(fun)
         self._bare_name = bare_name(fun)
         self._label = f"jit({self._name})"
         self._static = static
+        self._unchecked = unchecked
         self._entries: dict[Hashable, _Entry] = {}
         self._log = CallLog()
-        self._methods = Methods(fun, lambda method: Jitted(method, static.method()))
+        self._methods = Methods(fun, lambda method: Jitted(method, static.method(), unchecked=unchecked))
         update_wrapper(self, fun, updated=())
         with _lock:
             _living.add(self)
@@ -99,7 +101,13 @@ class Jitted(Generic[P, R]):
             entry = self._traced(key, dynamic)
         else:
             self._log.hits += 1
-        return cast(R, tree.unflatten(entry.out_tree, _run(entry, self._bare_name, leaves, trace)))
+        return cast(R, tree.unflatten(entry.out_tree, self._run(entry, leaves, trace)))
+
+    def _run(self, entry: _Entry, leaves: Sequence[Array], trace: Trace) -> Sequence[Array]:
+        args = (*entry.outer, *leaves)
+        if trace is EVAL:
+            return run_jaxpr(*args, jaxpr=entry.jaxpr)
+        return jit_p.bind(*args, jaxpr=entry.jaxpr, name=self._bare_name, unchecked=self._unchecked)
 
     def _traced(self, key: tuple[Any, ...], dynamic: Call) -> _Entry:
         """The entry of a new kind of arguments, or of a known one where what was read from outside is another now."""
@@ -131,6 +139,8 @@ class Jitted(Generic[P, R]):
             outs, out_tree = tree.flatten(self._fun(*args, **kwargs))
             outs = check_results(outs, self._name, out_tree)
             jaxpr, outer = hoist_tracers(trace.finish(arguments, outs))
+        if self._unchecked:
+            jaxpr = trust_indices(jaxpr)
         guards.settle()
         kept = not outer and guards.lasting  # tracers of outer transforms are others at the next call
         static = {self._static.name(where): value for where, _, value in key.fixed}
@@ -176,7 +186,7 @@ class Jitted(Generic[P, R]):
         signature = Signature(
             self._label, self._static, fixed, in_tree, avals, traced.miss.paths, traced.out_tree, self._paths
         )
-        return Lowered(signature, traced.jaxpr, lambda leaves: _run(traced, self._bare_name, leaves, current_trace()))
+        return Lowered(signature, traced.jaxpr, lambda leaves: self._run(traced, leaves, current_trace()))
 
     def explain(self) -> Text:
         """What became of this function, in plain words.
@@ -220,13 +230,6 @@ class Jitted(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<jitted {self._name}>"
-
-
-def _run(entry: _Entry, name: str, leaves: Sequence[Array], trace: Trace) -> Sequence[Array]:
-    args = (*entry.outer, *leaves)
-    if trace is EVAL:
-        return run_jaxpr(*args, jaxpr=entry.jaxpr, name=name)
-    return jit_p.bind(*args, jaxpr=entry.jaxpr, name=name)
 
 
 def _named_axes(trace: Trace) -> tuple[tuple[Hashable, int], ...]:
@@ -274,6 +277,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
+    unchecked: bool = False,
 ) -> Jitted[P, R]: ...
 @overload
 def jit(
@@ -281,6 +285,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
+    unchecked: bool = False,
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 def jit(
     fun: Any = None,
@@ -288,6 +293,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
+    unchecked: bool = False,
 ) -> Any:  # Any: the overloads say it
     """Compile a function; it runs as Python only once for each new kind of arguments.
 
@@ -297,7 +303,8 @@ def jit(
     tracing, also those that helper functions read; an array whose values are changed in place is not. Dicts that differ
     in the order of their keys only are of one kind, with the order of the first. `donate_argnums` says that the caller
     gives these arguments' memory up; it is not reused yet. Results are new arrays that alias no
-    argument.
+    argument. With `unchecked` you promise that every index is in range: machine code does not test it, and gives a wrong
+    result, from memory of the same array, where another one would have raised IndexError.
 
     Raises ConcretizationError where Python needs the value of a traced array, NonArrayInputError for leaves that are no
     arrays, StaticArgumentError for unhashable static arguments.
@@ -313,13 +320,14 @@ def jit(
     """
     if fun is None:
         return lambda fun: jit(
-            fun, static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums
-        )
+            fun, static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums,
+            unchecked=unchecked,
+        )  # fmt: skip
     if isinstance(fun, staticmethod | classmethod):  # the decorators in the other order
         return type(fun)(jit(fun.__func__, static_argnums=static_argnums, static_argnames=static_argnames,
-                             donate_argnums=donate_argnums))  # fmt: skip
+                             donate_argnums=donate_argnums, unchecked=unchecked))  # fmt: skip
     if not callable(fun):
         raise TypeError(f"jit takes a function, not {fun!r} of type {type(fun).__name__}")
     static = StaticArguments.of(fun, static_argnums, static_argnames)
     static.check_donated(fun, donate_argnums)
-    return Jitted(fun, static)
+    return Jitted(fun, static, unchecked=unchecked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import cast
 
 from functrans.backends.executable import compile_jaxpr
+from functrans.compiler.unchecked import trust_indices
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values
 from functrans.transforms.arguments import owned
@@ -17,7 +18,7 @@ from functrans.typing import Array
 __all__ = ["jit_p", "run_jaxpr"]
 
 
-def run_jaxpr(*args: Array, jaxpr: Jaxpr, name: str) -> Values:
+def run_jaxpr(*args: Array, jaxpr: Jaxpr, **_: object) -> Values:
     """The results for concrete arguments, of which they alias none."""
     results = owned(compile_jaxpr(jaxpr)(*args), args)
     for i in jaxpr.weak_results:
@@ -26,9 +27,9 @@ def run_jaxpr(*args: Array, jaxpr: Jaxpr, name: str) -> Values:
 
 
 def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-    jaxpr, name = params["jaxpr"], params["name"]
+    jaxpr = params["jaxpr"]
     split = vjp_jaxpr(jaxpr, wanted)
-    results = jit_p.bind(*primals, jaxpr=split.forward, name=name)
+    results = _bind(primals, split.forward, params)
     outs = results[: len(jaxpr.outvars)]
     available = (*primals, *results)
     residuals = [available[i] for i in split.residuals]
@@ -37,30 +38,36 @@ def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Val
         live = split.is_tracked([ct is not None for ct in cts])
         backward = split.backward(live)
         given = [ct for ct, is_live in zip(cts, live, strict=True) if is_live]
-        found = iter(jit_p.bind(*residuals, *cast(Values, given), jaxpr=backward.jaxpr, name=f"{name} backward"))
+        found = iter(_bind((*residuals, *cast(Values, given)), backward.jaxpr, params, " backward"))
         return tuple(next(found) if has else None for has in backward.nonzero)
 
     return outs, pullback
 
 
 def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
-    jaxpr, name = params["jaxpr"], params["name"]
+    jaxpr = params["jaxpr"]
     pushed = jvp_jaxpr(jaxpr, tuple(tangent is not None for tangent in tangents))
     given = [tangent for tangent in tangents if tangent is not None]
-    results = jit_p.bind(*primals, *given, jaxpr=pushed.jaxpr, name=f"{name} forward derivative")
+    results = _bind((*primals, *given), pushed.jaxpr, params, " forward derivative")
     rest = iter(results[len(jaxpr.outvars) :])
     return results[: len(jaxpr.outvars)], tuple(next(rest) if has else None for has in pushed.nonzero)
 
 
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
     whole = batch_jaxpr(params["jaxpr"], axis, batched)
-    return jit_p.bind(*args, jaxpr=whole.jaxpr, name=params["name"]), whole.batched
+    return _bind(args, whole.jaxpr, params), whole.batched
+
+
+def _bind(args: Values, jaxpr: Jaxpr, params: Params, suffix: str = "") -> Values:
+    """Apply what a rule has made of the jaxpr: it is as little checked as that is."""
+    jaxpr = trust_indices(jaxpr) if params["unchecked"] else jaxpr
+    return jit_p.bind(*args, jaxpr=jaxpr, name=params["name"] + suffix, unchecked=params["unchecked"])
 
 
 jit_p = Primitive(
     "jit",
     run_jaxpr,
-    lambda *_avals, jaxpr, name: jaxpr.out_avals,
+    lambda *_avals, jaxpr, **_: jaxpr.out_avals,
     _vjp,
     _jvp,
     lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),

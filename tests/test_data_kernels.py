@@ -19,6 +19,7 @@ from functrans.backends.llvm.families import FAMILIES
 from functrans.backends.llvm.ir import Module
 from functrans.backends.llvm.kernels import gather
 from functrans.backends.llvm.target import host
+from functrans.compiler.unchecked import trusting
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import eval_jaxpr
 from functrans.core.lowering_data import (
@@ -401,13 +402,30 @@ def test_what_was_promised_in_vain_stays_inside() -> None:
     dims = GatherDimensionNumbers((), (0,), (0,))
     params = {"dimension_numbers": dims, "slice_sizes": (1,), "fill_value": None, "unique_indices": False,
               "indices_are_sorted": False, "mode": GatherScatterMode.PROMISE_IN_BOUNDS}  # fmt: skip
-    call = Call(gather_p, params, (x, indices))
+    _check_stays_inside(Call(gather_p, params, (x, indices)), [0.0, 4.0, 4.0, 0.0, 4.0])
+
+
+def _check_stays_inside(call: Call, expected: Any) -> None:
     run = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)((library := _library([call])).address("k0"))
     arrays = [_placed(i, aval, True) for i, aval in enumerate((*call.ins, call.out))]
-    arrays[0][:], arrays[1][:] = x, indices
+    for array, value in zip(arrays, call.operands, strict=False):
+        array[...] = value
     assert run(*(array.ctypes.data for array in arrays), None) == 0
-    np.testing.assert_array_equal(arrays[2], [0.0, 4.0, 4.0, 0.0, 4.0])
+    np.testing.assert_array_equal(arrays[-1], expected)
     del library
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_unchecked_indices_stay_inside(axis: int) -> None:
+    """Along either axis: one index vector at a time, and several at once."""
+    x, indices = np.arange(5.0), np.array([-1, 5, 2**62, -(2**63), -6, 2, 0, 4, -5])
+    turned = (x[:, None], indices[:, None]) if axis == 0 else (x[None], indices[None])
+    taken = np.array([4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 0.0, 4.0, 0.0]).reshape(turned[1].shape)
+    trusted = trusting(take_along_p), trusting(put_along_p)
+    _check_stays_inside(Call(trusted[0], {"axis": axis, "unique": False}, turned), taken)
+    put = np.array([2.0, 0.0, 1.0, 0.0, 6.0]).reshape(turned[0].shape)
+    updates = (np.ones_like(turned[1], float), turned[1])
+    _check_stays_inside(Call(trusted[1], {"axis": axis, "unique": False, "size": 5}, updates), put)
 
 
 # ---- dynamic slices ----

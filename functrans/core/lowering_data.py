@@ -44,7 +44,7 @@ class Windows:
     """For each axis of the array the axis of the other one that runs over the window; None: there is none (length 1)."""
     bounds: Bounds
     unchecked: bool = False
-    """Leave out the tests that `raise` and `trust` would need: a start out of bounds touches memory out of bounds."""
+    """`raise` may take it for granted that no start is out of bounds, as `trust` does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Starts:
 
     @property
     def can_fail(self) -> bool:
-        return self.bounds == "raise" and not self.unchecked and bool(self.terms)
+        return self.bounds == "raise" and any(not self.unchecked or term.last < 0 for term in self.terms)
 
     @property
     def most_lanes(self) -> int:
@@ -90,10 +90,12 @@ class Starts:
             if self.bounds == "raise":
                 start, sign = _wrapped(f, start, term)
                 wrong.append(sign)
+                if not self.can_fail:
+                    start = _inside(f, start, term)
             elif self.bounds == "drop":
                 fit = f.icmp("ult", start, term.last + 1)
                 fits = fit if fits is None else fits & fit
-            elif self.bounds == "clip" or not self.unchecked:
+            else:
                 start = clamped(f, start, term.last, self.dtype)
             distance = f.add(f.mul(start, term.stride), distance)
         if leave and self.can_fail:
@@ -126,6 +128,12 @@ def _wrapped(f: Function, start: Value, term: _Term) -> tuple[Value, Value]:
     negative = f.integer("ashr", start, 63)
     start = start + (negative & term.size)
     return start, start | f.sub(f.like(term.last, start), start)
+
+
+def _inside(f: Function, start: Value, term: _Term) -> Value:
+    """A start itself if it is in bounds, and if not any that is: no memory outside the array is touched, whatever comes."""
+    last = f.like(term.last, start)
+    return f.select(f.icmp("ult", start, last), start, last)
 
 
 def _either(f: Function, signs: list[Value]) -> Value:
