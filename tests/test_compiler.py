@@ -73,6 +73,14 @@ def assert_same_bits(got: Any, expected: Any) -> None:
         assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
+def assert_close(got: Any, expected: Any) -> None:
+    """As machine code and NumPy are: their tanh may differ in its last digit."""
+    for one, other in zip(got, expected, strict=True):
+        one, other = np.asarray(one), np.asarray(other)
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=4 * np.finfo(np.float64).eps, atol=0)
+
+
 PIPELINE: dict[str, Callable[[Jaxpr], Jaxpr]] = {
     **{function.__name__: function for function in PASSES},
     "all": optimize,
@@ -90,7 +98,7 @@ def test_a_pass_keeps_the_function(name: str, step: str) -> None:
     check_jaxpr(after)
     assert (after.in_avals, after.out_avals) == (jaxpr.in_avals, jaxpr.out_avals)
     assert_same_bits(eval_jaxpr(after, X), eval_jaxpr(jaxpr, X))
-    assert_same_bits(compile_jaxpr(after)(X), eval_jaxpr(jaxpr, X))
+    assert_close(compile_jaxpr(after)(X), eval_jaxpr(jaxpr, X))
 
 
 def names(jaxpr: Jaxpr) -> list[str]:

@@ -89,18 +89,31 @@ def test_any_number_of_lanes_gives_the_same(name: str, bits: int) -> None:
         np.testing.assert_array_equal(compiled(name, bits, len(given), lanes)(*given), expected)
 
 
-def _without_fma() -> Target:
+def _without(*features: str) -> Target:
+    """This machine, as if it had not these features and no AVX-512."""
     here = host()
-    wanted = [item for item in here.features.split(",") if item[1:] != "fma" and not item[1:].startswith("avx512")]
-    return Target(here.triple, here.cpu, ",".join([*wanted, "-fma", "-avx512f"]))
+    wanted = [item for item in here.features.split(",") if item[1:] not in features and item[1:6] != "avx51"]
+    return Target(here.triple, here.cpu, ",".join([*wanted, "-avx512f", *(f"-{feature}" for feature in features)]))
+
+
+def _some(name: str, bits: int) -> tuple[Array, ...]:
+    """Some of the points at which errors are measured."""
+    return tuple(x[:: 300 if bits == 32 else 7] for x in errors(name, bits)[0])
+
+
+@pytest.mark.skipif(not host().has("avx512f"), reason="has no AVX-512 anyway")
+@pytest.mark.parametrize(("name", "bits"), CASES)
+def test_gives_the_same_without_the_instructions_of_avx512(name: str, bits: int) -> None:
+    for given in (_some(name, bits), operands(name, bits)):
+        got = compiled(name, bits, len(given), None, _without())(*given)
+        np.testing.assert_array_equal(got, compiled(name, bits, len(given))(*given))
 
 
 @pytest.mark.skipif(not host().has("fma"), reason="the target always has, or never has, a fused multiply-add")
 @pytest.mark.parametrize(("name", "bits"), CASES)
 def test_does_without_a_fused_multiply_add(name: str, bits: int) -> None:
-    points = errors(name, bits)[0]
-    some = tuple(x[:: 50 if bits == 32 else 7] for x in points)
-    got = compiled(name, bits, len(some), None, _without_fma())(*some)
+    some = _some(name, bits)
+    got = compiled(name, bits, len(some), None, _without("fma"))(*some)
     error = measure(ROWS[name], bits, some, got)
     worst = int(error.argmax())
     assert error[worst] <= 4, f"{error[worst]} ULP at {[float(x[worst]) for x in some]}"

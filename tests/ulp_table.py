@@ -21,7 +21,7 @@ from tests.native_math import Array, compiled
 Exact = Callable[..., Any]  # Any: mpmath's numbers
 Span = tuple[float, float]
 BITS = (32, 64)
-COUNTS = {32: 60_000, 64: 1_000}  # of points of each of three kinds
+COUNTS = {32: 400_000, 64: 1_000}  # of points of each of three kinds
 INF = float("inf")
 _FRACTION = {32: 24, 64: 53}
 _SMALLEST_EXPONENT = {32: -149, 64: -1074}

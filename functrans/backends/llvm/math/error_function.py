@@ -130,7 +130,8 @@ def erfc_tail(f: Function, a: Value) -> Value:
     square = two_product(f, a, a)
     n, r = reduced(f, -square.high)
     power = quick_two_sum(f, f.like(1.0, a), r.high)
-    rest = r.high * r.high * tail_of_exp(f, r.high)
+    rest = r.high * r.high
+    rest = rest * tail_of_exp(f, r.high, rest)
     rest = multiply_add(f, r.low - square.low, power.high + rest, rest)
     inverse = 0.5 / a
     quotient = power.high * inverse

@@ -18,11 +18,14 @@ from functrans.backends.llvm.math.floats import (
     format_of,
     power_of_two,
     round_to_integer,
-    scale_by_halves,
+    scaled_by,
 )
-from functrans.backends.llvm.math.polynomial import Pair, horner, multiply_add, parts, quick_two_sum
+from functrans.backends.llvm.math.polynomial import Pair, horner_by_pairs, multiply_add, parts, quick_two_sum
 
-__all__ = ["LN2", "exp", "exp2", "exp2_of_limited", "exp_of_limited", "expm1", "reduced", "tail_of_exp"]
+__all__ = [
+    "LN2", "exp", "exp2", "exp2_as_pair", "exp2_of_limited", "exp_as_pair", "exp_of_limited", "expm1", "reduced",
+    "reduced_once", "tail_of_exp",
+]  # fmt: skip
 
 LN2 = Fraction("0.693147180559945309417232121458176568075500134360255254120680009493393621969694715605863327")
 
@@ -73,9 +76,16 @@ def reduced(f: Function, x: Value) -> tuple[Rounded, Pair]:
     return n, Pair(r, (near - r) - far)
 
 
-def tail_of_exp(f: Function, r: Value) -> Value:
-    """(exp(r) - 1 - r) / r² for |r| <= ln(2) / 2."""
-    return horner(f, r, _TAIL[r.type.bits])
+def reduced_once(f: Function, x: Value) -> tuple[Rounded, Value]:
+    """As `reduced`, r rounded."""
+    high, low = _ln2_parts(x.type.bits)
+    n = round_to_integer(f, multiply_add(f, x, float(1 / LN2), format_of(x).shifter))
+    return n, multiply_add(f, n.value, -low, multiply_add(f, n.value, -high, x))
+
+
+def tail_of_exp(f: Function, r: Value, square: Value) -> Value:
+    """(exp(r) - 1 - r) / r² for |r| <= ln(2) / 2, given r²."""
+    return horner_by_pairs(f, r, square, _TAIL[r.type.bits])
 
 
 def exp(f: Function, x: Value) -> Value:
@@ -85,31 +95,63 @@ def exp(f: Function, x: Value) -> Value:
 
 def exp_of_limited(f: Function, x: Value, low: Value | None = None) -> Value:
     """e to the power x + low, of an x that is known not to overflow, and a low that is small next to 1."""
-    x = at_least(f, x, _EXP_RANGE[x.type.bits][0])
-    high, part = _ln2_parts(x.type.bits)
-    n = round_to_integer(f, multiply_add(f, x, float(1 / LN2), format_of(x).shifter))
-    r = multiply_add(f, n.value, -part, multiply_add(f, n.value, -high, x))
+    n, above = _exp_parts(f, x, low)
+    return scaled_by(f, 1.0 + above, n)
+
+
+def exp_as_pair(f: Function, x: Value, low: Value | None = None) -> Pair:
+    """As `exp_of_limited`, with most of what rounding it loses."""
+    return _scaled_pair(f, *_exp_parts(f, x, low))
+
+
+def _exp_parts(f: Function, x: Value, low: Value | None) -> tuple[Rounded, Value]:
+    """n and the t of e**(x + low) = 2**n (1 + t)."""
+    n, r = reduced_once(f, at_least(f, x, _EXP_RANGE[x.type.bits][0]))
     r = r if low is None else r + low
-    return scale_by_halves(f, horner(f, r, (1.0, 1.0, *_TAIL[x.type.bits])), n.bits)
+    square = r * r
+    return n, multiply_add(f, square, tail_of_exp(f, r, square), r)
+
+
+def _scaled_pair(f: Function, n: Rounded, above: Value) -> Pair:
+    one_plus = quick_two_sum(f, f.like(1.0, above), above)
+    return Pair(scaled_by(f, one_plus.high, n), scaled_by(f, one_plus.low, n))
 
 
 def exp2(f: Function, x: Value) -> Value:
     """2 to the power x."""
-    return exp2_of_limited(f, at_most(f, x, _EXP2_RANGE[x.type.bits][1]))
+    n, r = _reduced_by_one(f, at_most(f, x, _EXP2_RANGE[x.type.bits][1]))
+    high = parts(LN2, x.type)[0]
+    tail = horner_by_pairs(f, r, r * r, _TAIL_OF_EXP2[x.type.bits])
+    return scaled_by(f, multiply_add(f, r, multiply_add(f, r, tail, high), 1.0), n)
 
 
-def exp2_of_limited(f: Function, x: Value, low: Value | None = None) -> Value:
+def exp2_of_limited(f: Function, x: Value, low: Value) -> Value:
     """2 to the power x + low, of an x that is known not to overflow by much, and a low below the last digit of x."""
+    n, above = _exp2_parts(f, x, low)
+    return scaled_by(f, 1.0 + above, n)
+
+
+def exp2_as_pair(f: Function, x: Value, low: Value) -> Pair:
+    """As `exp2_of_limited`, with most of what rounding it loses."""
+    return _scaled_pair(f, *_exp2_parts(f, x, low))
+
+
+def _exp2_parts(f: Function, x: Value, low: Value) -> tuple[Rounded, Value]:
+    """n and the t of 2**(x + low) = 2**n (1 + t)."""
+    n, rest = _reduced_by_one(f, x)
+    r = quick_two_sum(f, rest, low)
+    high, small = parts(LN2, x.type)
+    square = r.high * r.high
+    tail = multiply_add(f, r.high, small, r.low * high)
+    tail = multiply_add(f, square, horner_by_pairs(f, r.high, square, _TAIL_OF_EXP2[x.type.bits]), tail)
+    return n, multiply_add(f, r.high, high, tail)
+
+
+def _reduced_by_one(f: Function, x: Value) -> tuple[Rounded, Value]:
+    """The integer next to x, and x less that."""
     x = at_least(f, x, _EXP2_RANGE[x.type.bits][0])
     n = round_to_integer(f, x + format_of(x).shifter)
-    r = x - n.value
-    high, small = parts(LN2, x.type)
-    if low is None:
-        tail = r * horner(f, r, (small, *_TAIL_OF_EXP2[x.type.bits]))
-    else:
-        r, low = (total := quick_two_sum(f, r, low)).high, total.low
-        tail = multiply_add(f, r, horner(f, r, (small, *_TAIL_OF_EXP2[x.type.bits])), low * high)
-    return scale_by_halves(f, 1.0 + multiply_add(f, r, high, tail), n.bits)
+    return n, x - n.value
 
 
 def expm1(f: Function, x: Value) -> Value:
@@ -123,7 +165,8 @@ def expm1(f: Function, x: Value) -> Value:
     large = multiply_add(f, scale, r.high, scale)
     lost = multiply_add(f, scale, r.high, scale - large)
     less = quick_two_sum(f, f.like(-0.5, x), large)
-    tail = multiply_add(f, r.high * r.high, tail_of_exp(f, r.high), r.low)
+    square = r.high * r.high
+    tail = multiply_add(f, square, tail_of_exp(f, r.high, square), r.low)
     half = less.high + multiply_add(f, scale, tail, lost + less.low)
     tiny = f.fcmp("olt", absolute(f, x), 2.0 ** -(format_of(x).fraction + 2))
     return f.select(tiny, x, half + half)

@@ -1,7 +1,7 @@
 """The digits of floats: exponents, powers of two, rounding to integers, limits that let NaN pass.
 
-All of it by additions and by integers of the same width, which every vector unit has. Imports `ir` and `function`; start
-reading at `Format`.
+All of it by additions and by integers of the same width, which every vector unit has, or by the instructions that AVX-512
+has for it. Imports `ir`, `function` and `avx512`; start reading at `Format`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Value
+from functrans.backends.llvm.math import avx512
 
 __all__ = [
-    "Format", "Rounded", "absolute", "at_least", "at_most", "format_of", "power_of_two", "round_to_integer",
-    "scale_by_halves", "with_sign",
+    "Format", "Rounded", "absolute", "at_least", "at_most", "divided_by_power", "format_of", "power_of_two",
+    "round_to_integer", "scaled_by", "with_sign",
 ]  # fmt: skip
 
 
@@ -66,13 +67,22 @@ def power_of_two(f: Function, exponent: Value) -> Value:
     return f.from_bits((exponent << like.fraction) + like.one)
 
 
-def scale_by_halves(f: Function, x: Value, exponent: Value) -> Value:
-    """x * 2**exponent for x near 1, rounded once: overflows to infinity, underflows gradually. NaN stays NaN.
+def scaled_by(f: Function, x: Value, n: Rounded) -> Value:
+    """x * 2**n for x near 1, rounded once: overflows to infinity, underflows gradually. NaN stays NaN.
 
-    `exponent` is a `Rounded.bits`; a multiplication by each half of it, as the whole may be out of the normal range.
+    A multiplication by each half of the power, as the whole may be out of the normal range.
     """
-    half = f.integer("lshr", exponent, 1)
-    return x * power_of_two(f, half) * power_of_two(f, exponent - half)
+    if avx512.fills_register(f, x):
+        return avx512.scale(f, x, n.value)
+    half = f.integer("lshr", n.bits, 1)
+    return x * power_of_two(f, half) * power_of_two(f, n.bits - half)
+
+
+def divided_by_power(f: Function, x: Value, k: Value) -> Value:
+    """x / 2**k, of whole k between the exponents of normal floats."""
+    if avx512.fills_register(f, x):
+        return avx512.scale(f, x, -k)
+    return x * power_of_two(f, f.bits(format_of(x).shifter - k))
 
 
 def absolute(f: Function, x: Value) -> Value:

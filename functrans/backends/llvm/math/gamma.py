@@ -91,7 +91,7 @@ def _with_negative(
 
 def _lgamma(f: Function, x: Value) -> Value:
     small = f.fcmp("olt", x, 1.0)
-    of_x = log_as_pair(f, x)
+    of_x = log_as_pair(f, at_most(f, x, _LGAMMA_OVERFLOWS))
     near = _lgamma_near(f, f.select(small, x, x - 1.0))
     below = pair_sum(f, near, Pair(f.select(small, -of_x.high, 0.0), f.select(small, -of_x.low, 0.0)))
     far = _lgamma_far(f, x, of_x)

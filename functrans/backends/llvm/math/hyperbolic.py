@@ -11,9 +11,16 @@ from math import inf
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Value
-from functrans.backends.llvm.math.exponential import LN2, exp2_of_limited, exp_of_limited, reduced, tail_of_exp
+from functrans.backends.llvm.math.exponential import (
+    exp2_as_pair,
+    exp_as_pair,
+    exp_of_limited,
+    reduced,
+    reduced_once,
+    tail_of_exp,
+)
 from functrans.backends.llvm.math.floats import absolute, at_most, format_of, power_of_two, with_sign
-from functrans.backends.llvm.math.logarithm import log1p_of_fraction
+from functrans.backends.llvm.math.logarithm import log1p_of_fraction, log2_of_one_plus_fraction
 from functrans.backends.llvm.math.polynomial import (
     Pair,
     horner,
@@ -53,21 +60,23 @@ def quotient(f: Function, over: Pair, under: Pair) -> Value:
 
 
 def tanh(f: Function, x: Value) -> Value:
-    """The hyperbolic tangent: q = M / (M + 1) with M = (exp(2 |x|) - 1) / 2.
+    """The hyperbolic tangent: q = M / (M + 1) with M = (exp(2 |x|) - 1) / 2, M and the sum with what rounding them lost.
 
-    The sum's rounding is made good by the derivative of 1 / (M + 1), which is 1 - q.
+    d is the derivative of M / (M + 1) by M + 1, and 1 - q that by M: both divided by M + 1, as q is.
     """
     size = at_most(f, absolute(f, x), _TANH_IS_ONE[x.type.bits])
-    n, r = reduced(f, size + size)
+    n, r = reduced_once(f, size + size)
     scale = power_of_two(f, n.bits - 1)
-    high = multiply_add(f, scale, r.high, scale)
-    lost = multiply_add(f, scale, r.high, scale - high)
-    tail = multiply_add(f, r.high * r.high, tail_of_exp(f, r.high), r.low)
-    m = (high - 0.5) + multiply_add(f, scale, tail, lost)
-    under = m + 1.0
-    q = m / under
-    result = multiply_add(f, under - 1.0 - m, multiply_add(f, -q, q, q), q)
-    return with_sign(f, at_most(f, result, 1.0), x)  # close to 1, 1 - q is too coarse
+    less = scale - 0.5
+    high = multiply_add(f, scale, r, less)
+    square = r * r
+    rest = multiply_add(f, scale, r, less - high)
+    rest = multiply_add(f, scale * square, tail_of_exp(f, r, square), rest)
+    m = quick_two_sum(f, high, rest)
+    under = m.high + 1.0
+    q = m.high / under
+    d = multiply_add(f, -q, (m.high - (under - 1.0)) + m.low, m.low)
+    return with_sign(f, at_most(f, multiply_add(f, d, 1.0 - q, q), 1.0), x)  # close to 1, 1 - q is too coarse
 
 
 # ---- sinh and cosh ----
@@ -139,23 +148,26 @@ class _Ordered:
     """The larger of two numbers, and by how much it is larger, with what rounding that lost where it matters."""
 
     larger: Value
-    distance: Pair
+    minus_distance: Value
+    minus_lost: Value | None
     is_less: Value
 
 
 def _ordered(f: Function, x: Value, y: Value) -> _Ordered:
-    is_greater = f.fcmp("ogt", x, y)
-    larger, smaller = f.select(is_greater, x, y), f.select(is_greater, y, x)
-    distance = two_sum(f, larger, -smaller)
-    low = f.select(f.fcmp("olt", distance.high, 2.0**11), distance.low, 0.0)
+    is_greater, is_less = f.fcmp("ogt", x, y), f.fcmp("olt", x, y)
+    larger = f.select(is_greater, x, y)
+    if 0.0 in (x.number, y.number):
+        return _Ordered(larger, -absolute(f, x if y.number == 0.0 else y), None, is_less)
+    distance = two_sum(f, f.select(is_greater, y, x), -larger)
+    lost = f.select(f.fcmp("ogt", distance.high, -(2.0**11)), distance.low, 0.0)
     high = f.select(f.fcmp("oeq", x, y), 0.0, distance.high)  # infinities too
-    return _Ordered(larger, Pair(high, low), f.fcmp("olt", x, y))
+    return _Ordered(larger, high, lost, is_less)
 
 
 def logistic_difference(f: Function, x: Value, y: Value) -> Value:
     """logistic(x - y), of the exact difference; 1/2 where they are equal, also infinite."""
     ordered = _ordered(f, x, y)
-    return _share(f, exp_of_limited(f, -ordered.distance.high, -ordered.distance.low), ordered.is_less)
+    return _share(f, exp_of_limited(f, ordered.minus_distance, ordered.minus_lost), ordered.is_less)
 
 
 # ---- logarithms of sums ----
@@ -168,19 +180,15 @@ def logaddexp(f: Function, x: Value, y: Value) -> Value:
     error is measured in the last digit of the larger operand.
     """
     ordered = _ordered(f, x, y)
-    z = exp_of_limited(f, -ordered.distance.high, -ordered.distance.low)
-    return _sum(f, ordered.larger, log1p_of_fraction(f, z))
+    z = exp_as_pair(f, ordered.minus_distance, ordered.minus_lost)
+    return ordered.larger + log1p_of_fraction(f, z)
 
 
 def logaddexp2(f: Function, x: Value, y: Value) -> Value:
     """The logarithm to base 2 of 2**x + 2**y; for its error see `logaddexp`."""
     ordered = _ordered(f, x, y)
-    z = exp2_of_limited(f, -ordered.distance.high, -ordered.distance.low)
-    return _sum(f, ordered.larger, log1p_of_fraction(f, z, LN2))
-
-
-def _sum(f: Function, x: Value, y: Pair) -> Value:
-    """x + y; x may be infinite."""
-    total = two_sum(f, x, y.high)
-    low = f.select(f.fcmp("olt", absolute(f, x), inf), total.low, 0.0)
-    return total.high + (low + y.low)
+    z = exp2_as_pair(f, ordered.minus_distance, ordered.minus_lost or f.zero(x.type))
+    more = log2_of_one_plus_fraction(f, z)
+    total = two_sum(f, ordered.larger, more.high)
+    lost = f.select(f.fcmp("olt", absolute(f, ordered.larger), inf), total.low, 0.0)
+    return total.high + (lost + more.low)

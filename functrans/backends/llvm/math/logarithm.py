@@ -1,4 +1,4 @@
-"""log, log2, log10, log1p and what is a logarithm: asinh, acosh, atanh. Imports `exponential`, `floats` and `polynomial`.
+"""log, log2, log10, log1p and what is a logarithm: asinh, acosh, atanh. Imports `exponential`, `floats`, `polynomial`, `avx512`.
 
 x = 2**k m with m next to 1; log(m) by s = f / (2 + f) with f = m - 1, of which log(m) = 2 atanh(s) is a short odd series:
 log(m) = f - (f²/2 - s (f²/2 + R(s²))), where the large terms are exact (FreeBSD's e_log.c, 1993). The coefficients of R are
@@ -14,14 +14,16 @@ from math import inf, nan
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.instructions import Number
 from functrans.backends.llvm.ir import Value
+from functrans.backends.llvm.math import avx512
 from functrans.backends.llvm.math.exponential import LN2
-from functrans.backends.llvm.math.floats import absolute, format_of, with_sign
+from functrans.backends.llvm.math.floats import absolute, divided_by_power, format_of, with_sign
 from functrans.backends.llvm.math.polynomial import (
     Pair,
-    constant,
-    horner,
+    horner_by_pairs,
     multiply_add,
+    pair_product,
     pair_quotient,
+    parts,
     quick_two_sum,
     remainder,
     two_product,
@@ -39,6 +41,7 @@ __all__ = [
     "log1p",
     "log1p_of_fraction",
     "log2",
+    "log2_of_one_plus_fraction",
     "log_as_pair",
     "scaled",
     "tail_of_atanh",
@@ -54,11 +57,19 @@ _TAIL = {
         0.15391224180686458, 0.13171739471951438, 0.13855473076508817,
     ),
 }  # fmt: skip
+# The same for |s| <= 1/3: less than 2^-27.7 and 2^-58.9.
+_FAR_TAIL = {
+    32: (0.666664183139801, 0.40021437406539917, 0.28003019094467163, 0.28006839752197266),
+    64: (
+        0.6666666666666631, 0.4000000000016759, 0.2857142854564567, 0.22222224146139302, 0.1818173666512529,
+        0.1538673226320077, 0.132985201575708, 0.12126763672747985, 0.08244998300389472, 0.17202509548119474,
+    ),
+}  # fmt: skip
 
 
-def tail_of_atanh(f: Function, s: Value, square: Value) -> Value:
-    """2 atanh(s) / s - 2 for |s| <= 0.2, given s²."""
-    return square * horner(f, square, _TAIL[s.type.bits])
+def tail_of_atanh(f: Function, s: Value, square: Value, *, far: bool = False) -> Value:
+    """2 atanh(s) / s - 2 for |s| <= 0.2, or 1/3 if `far`, given s²."""
+    return square * horner_by_pairs(f, square, square * square, (_FAR_TAIL if far else _TAIL)[s.type.bits])
 
 
 # ---- the parts of a logarithm ----
@@ -66,21 +77,21 @@ def tail_of_atanh(f: Function, s: Value, square: Value) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """The number 2**k (1 + f), f between -0.293 and 0.415."""
+    """The number 2**k (1 + f), f from -1/4 to below 1/2."""
 
     k: Value
     f: Value
-    unscale: Value
-    """2**-k as bits; not for the two largest k."""
 
 
 def scaled(f: Function, x: Value) -> Scaled:
-    """The parts of a positive normal number; for others what comes of their bits."""
+    """The parts of a positive normal number; for others something."""
+    if avx512.fills_register(f, x):
+        m = avx512.mantissa(f, x)
+        return Scaled(avx512.exponent(f, x) - avx512.exponent(f, m), m - 1.0)
     like = format_of(x)
-    root_half = f.bits(x) + (like.one - _bits_of_root_half(like.fraction))
-    exponent = root_half & like.exponent_mask
+    exponent = (f.bits(x) + (1 << like.fraction - 1)) & like.exponent_mask
     m = f.from_bits(f.bits(x) - exponent + like.one)
-    return Scaled(_exponent_value(f, exponent), m - 1.0, 2 * like.one - exponent)
+    return Scaled(_exponent_value(f, exponent), m - 1.0)
 
 
 def _exponent_value(f: Function, exponent: Value) -> Value:
@@ -90,18 +101,16 @@ def _exponent_value(f: Function, exponent: Value) -> Value:
     return f.from_bits(large) - (2.0**like.fraction + like.bias)
 
 
-def _bits_of_root_half(fraction: int) -> int:
-    return 0x3F3504F3 if fraction == 23 else 0x3FE6A09E667F3BCD
-
-
 def scaled_positive(f: Function, x: Value) -> Scaled:
     """Of a positive number, subnormal too."""
+    if avx512.fills_register(f, x):
+        return scaled(f, x)
     like = format_of(x)
     small = f.fcmp("olt", x, like.smallest_normal)
     grown = f.select(small, x * 2.0 ** (like.fraction + 1), x)
-    parts = scaled(f, grown)
+    of_grown = scaled(f, grown)
     shift = f.select(small, f.like(like.fraction + 1, x), 0.0)
-    return Scaled(parts.k - shift, parts.f, parts.unscale)
+    return Scaled(of_grown.k - shift, of_grown.f)
 
 
 def _rest(f: Function, m: Value) -> tuple[Value, Value]:
@@ -109,6 +118,14 @@ def _rest(f: Function, m: Value) -> tuple[Value, Value]:
     s = m / (m + 2.0)
     half_square = m * 0.5 * m
     return half_square, s * (half_square + tail_of_atanh(f, s, s * s))
+
+
+def _less_first(f: Function, m: Value) -> Value:
+    """log(1 + m) - m."""
+    half_square, rest = _rest(f, m)
+    if not f.module.target.has_fma:
+        return rest - half_square
+    return f.fma(m * -0.5, m, rest)  # one rounding less
 
 
 def _exact_multiple(f: Function, number: Fraction, k: Value) -> Pair:
@@ -120,14 +137,15 @@ def _exact_multiple(f: Function, number: Fraction, k: Value) -> Pair:
 
 def _natural(f: Function, k: Value, m: Value, low: Value | None = None) -> Value:
     """k log(2) + log(1 + m + low)."""
-    half_square, rest = _rest(f, m)
     of_k = _exact_multiple(f, LN2, k)
     low = of_k.low if low is None else of_k.low + low
-    return of_k.high + (m - (half_square - (rest + low)))
+    return of_k.high + (m + (_less_first(f, m) + low))
 
 
 def _with_limits(f: Function, x: Value, result: Value) -> Value:
     """The logarithm of infinity, NaN, zero and negative numbers."""
+    if avx512.fills_register(f, x):
+        return avx512.log_limits(f, x, result)
     finite = f.select(f.fcmp("olt", x, inf), result, x)
     at_pole = f.select(f.fcmp("oeq", x, 0.0), f.like(-inf, x), nan)
     return f.select(f.fcmp("ole", x, 0.0), at_pole, finite)
@@ -138,35 +156,29 @@ def _with_limits(f: Function, x: Value, result: Value) -> Value:
 
 def log(f: Function, x: Value) -> Value:
     """The natural logarithm."""
-    parts = scaled_positive(f, x)
-    return _with_limits(f, x, _natural(f, parts.k, parts.f))
-
-
-def _as_pair(f: Function, k: Value, m: Pair, base_log: Fraction | None) -> Pair:
-    """k log(2) + log(1 + m), divided by `base_log`."""
-    half_square, rest = _rest(f, m.high)
-    near = quick_two_sum(f, m.high, -half_square)
-    near = Pair(near.high, near.low + (rest + m.low))
-    if base_log is not None:
-        rate = constant(f, 1 / base_log, k)
-        product = two_product(f, near.high, rate.high)
-        low = multiply_add(f, near.high, rate.low, multiply_add(f, near.low, rate.high, product.low))
-        near = Pair(product.high, low)
-    of_k = _exact_multiple(f, LN2 / (base_log or 1), k)
-    total = quick_two_sum(f, of_k.high, near.high)
-    return Pair(total.high, total.low + (near.low + of_k.low))
+    of_x = scaled_positive(f, x)
+    return _with_limits(f, x, _natural(f, of_x.k, of_x.f))
 
 
 def log_as_pair(f: Function, x: Value) -> Pair:
     """The natural logarithm of a positive finite number, in about twice the precision; meaningless for others."""
-    parts = scaled_positive(f, x)
-    return _as_pair(f, parts.k, Pair(parts.f, f.zero(x.type)), None)
+    of_x = scaled_positive(f, x)
+    half_square, rest = _rest(f, of_x.f)
+    near = quick_two_sum(f, of_x.f, -half_square)
+    of_k = _exact_multiple(f, LN2, of_x.k)
+    total = quick_two_sum(f, of_k.high, near.high)
+    return Pair(total.high, total.low + (near.low + rest + of_k.low))
 
 
 def _log_to_base(f: Function, x: Value, base_log: Fraction) -> Value:
-    parts = scaled_positive(f, x)
-    total = _as_pair(f, parts.k, Pair(parts.f, f.like(0.0, x)), base_log)
-    return _with_limits(f, x, total.high + total.low)
+    of_x = scaled_positive(f, x)
+    rate, small = parts(1 / base_log, x.type)
+    of_k = _exact_multiple(f, LN2 / base_log, of_x.k)
+    product = two_product(f, of_x.f, rate)
+    total = quick_two_sum(f, of_k.high, product.high)
+    low = multiply_add(f, of_x.f, small, of_k.low + product.low)
+    low = multiply_add(f, _less_first(f, of_x.f), rate, low)
+    return _with_limits(f, x, total.high + (total.low + low))
 
 
 def log2(f: Function, x: Value) -> Value:
@@ -181,19 +193,32 @@ def log10(f: Function, x: Value) -> Value:
 
 def _log_of_pair(f: Function, x: Pair, more: Number = 0.0) -> Value:
     """log(high + low) + more log(2), for a normal high; low must be small next to it."""
-    parts = scaled(f, x.high)
+    of_x = scaled(f, x.high)
     # Beyond 2**60 the low part does not count, and at the largest exponents it could not be scaled.
-    low = f.select(f.fcmp("olt", x.high, 2.0**60), x.low * f.from_bits(parts.unscale), 0.0)
-    m = quick_two_sum(f, parts.f, low)
-    return _with_limits(f, x.high, _natural(f, parts.k + more, m.high, m.low))
+    low = f.select(f.fcmp("olt", x.high, 2.0**60), divided_by_power(f, x.low, of_x.k), 0.0)
+    m = quick_two_sum(f, of_x.f, low)
+    return _with_limits(f, x.high, _natural(f, of_x.k + more, m.high, m.low))
 
 
-def log1p_of_fraction(f: Function, x: Value, base_log: Fraction | None = None) -> Pair:
-    """log(1 + x) for 0 <= x <= 1, or to the base whose logarithm is given. NaN stays NaN."""
-    one_plus = quick_two_sum(f, f.like(1.0, x), x)
-    parts = scaled(f, one_plus.high)
-    m = quick_two_sum(f, parts.f, one_plus.low * f.from_bits(parts.unscale))
-    return _as_pair(f, parts.k, m, base_log)
+def log1p_of_fraction(f: Function, x: Pair) -> Value:
+    """log(1 + x) for 0 <= x <= 1. NaN stays NaN.
+
+    By log(1 + x) = x - s (x - R), s = x / (2 + x), R = 2 atanh(s) / s - 2; the derivative for x.low is near 1 - 2 s.
+    """
+    s = x.high / (x.high + 2.0)
+    less = multiply_add(f, x.low, 2.0, x.high - tail_of_atanh(f, s, s * s, far=True))
+    return x.high + multiply_add(f, -s, less, x.low)
+
+
+def log2_of_one_plus_fraction(f: Function, x: Pair) -> Pair:
+    """As `log1p_of_fraction`, the logarithm to base 2: more digits are carried, as factors of the base cost some."""
+    s = pair_quotient(f, Pair(x.high, f.like(0.0, x.high)), quick_two_sum(f, f.like(2.0, x.high), x.high))
+    less = quick_two_sum(f, x.high, -tail_of_atanh(f, s.high, s.high * s.high, far=True))
+    taken = pair_product(f, s, Pair(less.high, multiply_add(f, x.low, 2.0, less.low)))
+    rate, small = parts(1 / LN2, x.high.type)
+    product = two_product(f, x.high, rate)
+    low = multiply_add(f, x.low - taken.low, rate, multiply_add(f, x.high, small, product.low))
+    return Pair(product.high, multiply_add(f, -taken.high, rate, low))
 
 
 def log1p(f: Function, x: Value) -> Value:
