@@ -92,6 +92,7 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         (F32((64, 16)), F32((64, 32)), F32((32, 16)), F32(16)),
     ),
     "logistic_gradient": (ft.value_and_grad(logistic), (F32(20), F32((100, 20)), F32(100))),
+    "large_logistic_gradient": (ft.value_and_grad(logistic), (F32(200), F32((1000, 200)), F32(1000))),
     "gather": (lambda x, i: x[i] * 2, (F32((50, 8)), I64(10))),
     "scatter": (ft.grad(lambda x, i: np.sum(np.sin(x[i]))), (F32((50, 8)), I64(10))),
     "concatenate": (lambda x, y: np.concatenate([x[1:], 2 * y[:3]]) + 1, (F32((5, 4)), F32((6, 4)))),

@@ -179,6 +179,27 @@ def layer_norm(x: Any, scale: Any) -> Any:
     return centred / fnp.sqrt(fnp.mean(centred**2, axis=-1, keepdims=True) + 1e-5) * scale
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(400, 400), (1024, 128), (129, 1025)])
+def test_large_matrices_times_vectors_are_read_once(dtype: str, shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal(shape).astype(dtype), rng.standard_normal(shape[1]).astype(dtype)
+
+    def both(x: Any, w: Any) -> tuple[Any, Any]:
+        rows = x @ w
+        return rows, fnp.tanh(rows) @ x
+
+    assert kernels(both, x, w) == ["Nest"]
+    for run in (both, lambda x, w: both(x.T, w)):
+        assert_sums_are_near(jit(run)(x if run is both else x.T.copy(), w), both(x.astype("f8"), w.astype("f8")), dtype)
+
+
+def assert_sums_are_near(got: Any, expected: Any, dtype: str) -> None:
+    for a, b in zip(got, expected, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a, b, rtol=0, atol=np.finfo(dtype).eps * 8 * np.max(np.abs(b)))
+
+
 def test_columns_are_added_up_more_exactly_than_by_numpy() -> None:
     x = np.random.default_rng(0).random((5000, 40), "f")
 

@@ -93,9 +93,9 @@ def _bytes(var: Var) -> int:
 
 def _nest_flops(nest: Nest) -> int:
     outer, inner = prod(nest.lead) * prod(nest.last), prod(nest.inner)
+    times = {"once": 1, "outer": outer, "columns": inner, "end": 1}
     full = sum(_counts(nest.ops[i]) for one in nest.passes for i in one.ops)
-    around = sum(_counts(op) for op in nest.ops if op.level == "outer")
-    return full * outer * inner + around * outer + sum(_counts(op) for op in nest.ops if op.level == "once")
+    return full * outer * inner + sum(_counts(op) * times[op.level] for op in nest.ops if op.level in times)
 
 
 def _counts(op: Op) -> bool:

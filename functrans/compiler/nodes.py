@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TypeAlias
 
 from functrans.compiler.layout import Layout, Ref
 from functrans.core.aval import ShapedArray, shaped, short_dtype
 from functrans.core.ir import Atom, Eqn, Jaxpr, Literal, Var
-from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce, Remap, Reshape, View
+from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce, Remap, Reshape, View, pointwise
 from functrans.typing import Shape
 
 __all__ = ["Copy", "Host", "Node", "Nodes", "Supports", "build"]
@@ -39,6 +40,8 @@ class Node:
     outs: tuple[Var, ...]
     eqn: Eqn | None
     """Where it comes from; None for a copy of a result."""
+    part: str = ""
+    """The name of what it computes, where that is a part of the equation."""
 
     @property
     def is_fusible(self) -> bool:
@@ -78,6 +81,8 @@ def build(jaxpr: Jaxpr, supports: Supports) -> Nodes:
 
 _LONG_ROW = 128
 """From this length on rows are worth a loop of their own."""
+_LARGE = 1 << 17
+"""Elements of a matrix that is better read once."""
 
 
 class _Builder:
@@ -106,6 +111,8 @@ class _Builder:
             return
         if isinstance(lowering, Contract):
             lowering, operands = _untransposed(lowering, operands)
+            if self._add_as_sums(lowering, operands, eqn):
+                return
         if not isinstance(lowering, Pointwise):  # kernels read operands in C order
             operands = tuple(ref if ref.is_whole else self._copied(ref, eqn) for ref in operands)
         self._store(Node(lowering, operands, eqn.outvars, eqn))
@@ -121,6 +128,27 @@ class _Builder:
             return lowering
         dtypes = dict.fromkeys(short_dtype(aval.dtype) for aval in (*ins, *outs))
         return Host(f"`{eqn.prim}` has no native code for {' and '.join(dtypes)}")
+
+    def _add_as_sums(self, lowering: Contract, operands: tuple[Ref, ...], eqn: Eqn) -> bool:
+        """A large matrix times a vector as products and their sums, which loop nests can share with what else reads it."""
+        side = 0 if lowering.free[0] else 1
+        matrix, vector = operands[side], operands[1 - side]
+        shape, free = matrix.layout.shape, lowering.free[side]
+        is_vector = not lowering.free[1 - side] and not lowering.batch[0] and len(free) > 0
+        dtype = eqn.outvars[0].aval.dtype
+        if not is_vector or prod(shape) < _LARGE or shape[-1] < _LONG_ROW or free != tuple(sorted(free)):
+            return False
+        if dtype.kind != "f" or dtype.itemsize < 4 or any(ref.base.aval.dtype != dtype for ref in operands):
+            return False
+        along = dict(zip(lowering.contracted[side], lowering.contracted[1 - side], strict=True))
+        repeated = vector.seen(Remap(tuple(map(along.get, range(len(shape))))), shape)
+        assert repeated is not None
+        product = Var(shaped(shape, dtype))
+        times = pointwise("mul")([product.aval] * 2, {})
+        assert times is not None
+        self._store(Node(times, (matrix, repeated), (product,), eqn, "mul"))
+        self._reduce(Reduce("add", tuple(sorted(along))), Ref.whole(product), eqn)
+        return True
 
     def result(self, atom: Atom) -> Atom:
         ref = self._ref(atom)

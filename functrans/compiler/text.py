@@ -232,4 +232,4 @@ def _operation(node: Node) -> str:
     if isinstance(node.lowering, Copy):
         return ""
     assert node.eqn is not None
-    return f"{node.eqn.prim.name}{print_params(node.eqn)} "
+    return f"{node.part or node.eqn.prim.name + print_params(node.eqn)} "
