@@ -14,7 +14,6 @@ Start reading at `functrans.transforms.vjp` for how a gradient is computed.
 """
 
 from functrans import errors, flatten_util, lax, numpy, test_util, tree, tree_util, typing
-from functrans.compiler.cost import Cost, StepCost
 from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
@@ -36,14 +35,12 @@ __all__ = [
     "Array",
     "ArrayLike",
     "Compiled",
-    "Cost",
     "DTypeLike",
     "Jaxpr",
     "Jitted",
     "Lowered",
     "PyTree",
     "ShapeDtypeStruct",
-    "StepCost",
     "Tracer",
     "clear_caches",
     "custom_jvp",

@@ -1,85 +1,23 @@
 """What a jitted function has done, in plain words: when it traced and why, what it compiled to, what NumPy still runs.
 
-`CallLog` is kept by every jitted function; `explain` makes a text of it. Imports backends and the compiler's data; start
-reading at `explain`.
+Imported when somebody asks. Imports the log of calls, backends and the compiler's data; start reading at `explain`.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
-from functrans.backends.executable import plan_jaxpr
+from functrans.backends.planned import plan_jaxpr
+from functrans.call_log import CallLog, Miss
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Host
 from functrans.compiler.plan import Step
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Eqn, Jaxpr
 from functrans.lowered import Text
-from functrans.tree import TreeDef
 from functrans.treedef import differences
 
-__all__ = ["CacheInfo", "CallLog", "Key", "Miss", "explain"]
-
-_MOST_MISSES = 64
-"""How many of the last tracings are remembered."""
-
-
-class CacheInfo(NamedTuple):
-    """As `functools.lru_cache` gives it: `currsize` kinds of arguments are known, of at most `maxsize`."""
-
-    hits: int
-    misses: int
-    maxsize: int
-    currsize: int
-
-
-class Key(NamedTuple):
-    """The kind of a call."""
-
-    in_tree: TreeDef[Any]
-    avals: tuple[ShapedArray, ...]
-    fixed: Any
-    """The static arguments, as `StaticArguments.split` gives them."""
-    axes: tuple[tuple[Hashable, int], ...]
-    """The named axes around the call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """A call that traced the function."""
-
-    key: Key
-    paths: tuple[str, ...]
-    """The user's names of the arguments' leaves."""
-    static: dict[int | str, object]
-    """The static arguments, by name where they have one."""
-    replaced: tuple[str, ...] = ()
-    """What the function reads from outside its arguments and was replaced since the last tracing for such arguments."""
-    kept: bool = True
-    """Whether what was traced could be used again: not if it closes over values of a transform around the call."""
-
-    @property
-    def arguments(self) -> str:
-        traced = [f"{path}: {aval}" for path, aval in zip(self.paths, self.key.avals, strict=True)]
-        return ", ".join([*traced, *(f"{name}={value!r}" for name, value in self.static.items())]) or "no arguments"
-
-
-class CallLog:
-    """Counts calls, and remembers why the last few of them traced."""
-
-    __slots__ = ("hits", "misses", "traced")
-
-    def __init__(self) -> None:
-        self.hits = 0
-        self.misses = 0
-        self.traced: deque[Miss] = deque(maxlen=_MOST_MISSES)
-
-    def add(self, miss: Miss) -> None:
-        self.misses += 1
-        self.traced.append(miss)
+__all__ = ["explain"]
 
 
 def explain(name: str, log: CallLog, programs: Iterable[tuple[Miss, Jaxpr]]) -> Text:

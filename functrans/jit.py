@@ -18,12 +18,12 @@ from weakref import WeakSet
 
 from functrans import tree
 from functrans.backends.executable import clear_programs
+from functrans.call_log import CacheInfo, CallLog, Key, Miss
 from functrans.compiler.unchecked import trust_indices
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import EVAL, Trace, Values, aval_of, current_trace
 from functrans.core.source import bare_name, trimmed
 from functrans.errors import FunctransError, NonArrayInputError
-from functrans.explain import CacheInfo, CallLog, Key, Miss, explain
 from functrans.guards import Guards
 from functrans.jit_primitive import jit_p, run_jaxpr
 from functrans.lowered import Lowered, Signature, Text
@@ -194,6 +194,9 @@ class Jitted(Generic[P, R]):
         How many calls found a program and how many traced, and why; for every program which lines of yours each step
         computes, and which steps NumPy still runs, and why.
         """
+        # Here and not above: its modules are a fifth of `import functrans`.
+        from functrans.explain import explain
+
         return explain(self._label, self._log, [(entry.miss, entry.jaxpr) for entry in self._entries.values()])
 
     def cache_info(self) -> CacheInfo:

@@ -1,29 +1,29 @@
 """A jitted function for arguments of one kind, to be looked at before it is compiled: `Lowered`; and compiled: `Compiled`.
 
-`jit(f).lower(...)` makes the first, its `compile()` the second. Imports backends, the compiler and the transforms' checks;
-start reading at `Lowered`.
+`jit(f).lower(...)` makes the first, its `compile()` the second. Imports backends and the transforms' checks; start reading at
+`Lowered`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 from functrans import tree
-from functrans.backends.executable import compile_jaxpr, plan_jaxpr
-from functrans.compiler.cost import Cost, cost_of
-from functrans.compiler.text import print_plan
+from functrans.backends.executable import compile_jaxpr
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import aval_of
-from functrans.core.printer import Names
 from functrans.errors import CompiledArgumentsError
 from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import check_leaves
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct
 from functrans.tree import TreeDef
 from functrans.typing import Array, PyTree
+
+if TYPE_CHECKING:
+    from functrans.backends.planned import Planned
+    from functrans.compiler.cost import Cost
 
 __all__ = ["Compiled", "Lowered", "Signature", "Text"]
 
@@ -40,8 +40,7 @@ class Text(str):
         return str(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Signature(Generic[R]):
+class Signature(NamedTuple, Generic[R]):
     """What a function was traced for, and what it gives."""
 
     label: str
@@ -86,6 +85,13 @@ def _differ(got: ShapedArray, wanted: ShapedArray) -> bool:
     return (got.shape, got.dtype) != (wanted.shape, wanted.dtype)
 
 
+def _plan(jaxpr: Jaxpr) -> Planned:
+    # Here and not above: see there.
+    from functrans.backends.planned import plan_jaxpr
+
+    return plan_jaxpr(jaxpr)
+
+
 class Lowered(Generic[P, R]):
     """A jitted function for arguments of one kind: what it will do, with nothing compiled yet.
 
@@ -99,7 +105,7 @@ class Lowered(Generic[P, R]):
         self._run = run
         self.jaxpr = jaxpr
         """As it was traced."""
-        self._planned = plan_jaxpr(jaxpr)
+        self._planned = _plan(jaxpr)
 
     @property
     def optimized_jaxpr(self) -> Jaxpr:
@@ -125,10 +131,7 @@ class Lowered(Generic[P, R]):
     @property
     def kernels(self) -> Text:
         """The program step by step: loop nests with what they compute, read and store, kernels, callbacks to NumPy."""
-        planned = self._planned
-        if planned.why_numpy:
-            return Text(f"NumPy runs the equations one by one: {planned.why_numpy}\n\n{planned.jaxpr}")
-        return Text(print_plan(planned.plan, Names.of(planned.jaxpr)))
+        return Text(self._planned.text())
 
     def as_text(self) -> Text:
         """The same as `kernels`."""
@@ -136,7 +139,7 @@ class Lowered(Generic[P, R]):
 
     def cost(self) -> Cost:
         """Arithmetic, memory traffic and peak memory, step by step, told from the plan: nothing is run or compiled."""
-        return cost_of(self._planned.plan)
+        return self._planned.cost()
 
     def cost_analysis(self) -> dict[str, float]:
         """The sums of `cost()` under the names that JAX gives them."""

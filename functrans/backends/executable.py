@@ -1,33 +1,29 @@
 """From a jaxpr to a callable: the passes, the backend, and the cache from a jaxpr's structure to its program.
 
 The backend is machine code by llvmlite. NumPy's serves where there is no llvmlite, for dtypes that machine code does not
-have, and where the environment says FUNCTRANS_BACKEND=numpy. `plan_jaxpr` shows what would run, without making it.
-Imports core, the compiler and the backends. Start reading at `compile_jaxpr`.
+have, and where the environment says FUNCTRANS_BACKEND=numpy. Imports core, the compiler and the backends. Start reading
+at `compile_jaxpr`.
 """
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
 from functrans.compiler.pipeline import optimize
-from functrans.compiler.plan import Plan, make_plan
-from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr, memoized
-from functrans.core.lowering import Lowering
 from functrans.core.primitive import Values
-from functrans.errors import NoMachineCodeError
 
 if TYPE_CHECKING:
     from functrans.backends.llvm.executable import NativeProgram
 
-__all__ = ["Executable", "Planned", "clear_programs", "compile_jaxpr", "plan_jaxpr"]
+__all__ = ["Executable", "clear_programs", "compile_jaxpr", "why_numpy"]
 
 AnyProgram: TypeAlias = "Program | NativeProgram"
 
@@ -39,7 +35,6 @@ _WHY_NUMPY = (
     else "llvmlite is not installed" if find_spec("llvmlite") is None
     else ""
 )  # fmt: skip
-"""Why no program is machine code; empty where they are."""
 
 Executable = Callable[..., Values]
 """`(*arrays) -> results`, concrete values in and out; results may alias arguments."""
@@ -90,52 +85,6 @@ def clear_programs() -> None:
         _programs.clear()
 
 
-# ---- what would run ----
-
-
-class Planned(NamedTuple):
-    """What a jaxpr becomes on its way to an executable."""
-
-    jaxpr: Jaxpr
-    """After all passes; captured values are leading arguments."""
-    plan: Plan
-    why_numpy: str
-    """Why NumPy runs all of it; empty where it becomes machine code."""
-
-    def llvm_ir(self) -> str:
-        """The program in LLVM's language. Raises NoMachineCodeError where NumPy runs it."""
-        from functrans.backends.llvm.text import llvm_ir
-
-        return llvm_ir(self._native_plan)
-
-    def assembly(self) -> str:
-        """The program in this machine's language. Raises NoMachineCodeError where NumPy runs it."""
-        from functrans.backends.llvm.text import assembly
-
-        return assembly(self._native_plan)
-
-    @property
-    def _native_plan(self) -> Plan:
-        if self.why_numpy:
-            raise NoMachineCodeError(self.why_numpy)
-        return self.plan
-
-
-@memoized
-def plan_jaxpr(jaxpr: Jaxpr) -> Planned:
-    """What `compile_jaxpr` would make."""
-    optimized = optimize(inline(jaxpr).with_consts_as_inputs())
-    why = _WHY_NUMPY
-    if not why:
-        from functrans.backends.llvm.text import native_plan
-
-        plan = native_plan(optimized)
-        if plan is not None:
-            return Planned(optimized, plan, "")
-        why = "machine code does not have the dtypes of all its values"
-    return Planned(optimized, make_plan(optimized, _nothing, lambda _node: 0), why)
-
-
-def _nothing(_lowering: Lowering, _ins: Sequence[ShapedArray], _outs: Sequence[ShapedArray]) -> bool:
-    """NumPy runs every equation by itself."""
-    return False
+def why_numpy() -> str:
+    """Why no program is machine code; empty where they are."""
+    return _WHY_NUMPY
