@@ -43,7 +43,10 @@ class Branch:
 
 
 class Function(Instructions):
-    """A function under construction. Its parameters are in `args`; it gives `result`, or nothing."""
+    """A function under construction. Its parameters are in `args`; it gives `result`, or nothing.
+
+    What is `rare`ly run is compiled in half the time, to slower code.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Function(Instructions):
         *,
         exported: bool = False,
         noalias: Sequence[str] = (),
+        rare: bool = False,
     ) -> None:
         if name in module.functions:
             raise ValueError(f"the module has a function {name} already")
@@ -62,6 +66,7 @@ class Function(Instructions):
         self.name = name
         self.result = result
         self.exported = exported
+        self.rare = rare
         self.args = [Value(self, kind, f"%{param}") for param, kind in params]
         self._params = ", ".join(f"{kind}{' noalias' if p in noalias else ''} %{p}" for p, kind in params)
         self._block = "entry"
@@ -69,7 +74,7 @@ class Function(Instructions):
 
     def text(self) -> str:
         head = "" if self.exported else "internal "
-        mark = "" if self.exported else " noinline"
+        mark = "" if self.exported else " noinline optnone" if self.rare else " noinline"
         end = [] if self._returned else ["  ret void"]
         body = "\n".join(["entry:", *self._entry, *self._lines, *end])
         return f"define {head}{self.result or 'void'} @{self.name}({self._params}){mark} #0 {{\n{body}\n}}\n"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import F32, F64, Type, Value
 
-__all__ = ["any_lane", "called", "in_double", "rarely"]
+__all__ = ["any_lane", "by_c_where", "called", "in_double", "rarely"]
 
 
 def any_lane(f: Function, mask: Value) -> Value:
@@ -26,17 +26,34 @@ def rarely(f: Function, mask: Value, usual: Value, rare: Callable[[], Value]) ->
     return f.choose(any_lane(f, mask), rare, lambda: usual)
 
 
-def called(f: Function, name: str, build: Callable[..., Value], *args: Value) -> Value:
+def called(f: Function, name: str, build: Callable[..., Value], *args: Value, rare: bool = False) -> Value:
     """`build(f, *args)` by calling a function of its own, which the module holds once for the type of the operands."""
     kind = args[0].type
     full = f"{name}.{kind.suffix}"
 
     def made() -> Function:
-        function = Function(f.module, full, [(f"x{k}", kind) for k in range(len(args))], kind)
+        function = Function(f.module, full, [(f"x{k}", kind) for k in range(len(args))], kind, rare=rare)
         function.ret(build(function, *function.args))
         return function
 
     return f.call(f.module.shared(full, made), *args)
+
+
+def by_c_where(f: Function, name: str, where: Callable[[Function, Value], Value], x: Value, usual: Value) -> Value:
+    """`usual`, but where x fulfils a condition what C's function of doubles gives: lane by lane, in a function of its own."""
+
+    def by_lanes(f: Function, x: Value, usual: Value) -> Value:
+        kind, given, results = x.type.scalar, f.stack(x.type.scalar, x.type.lanes), f.stack(x.type.scalar, x.type.lanes)
+        f.store(x, given)
+        f.store(usual, results)
+        with f.loop(0, x.type.lanes) as lane:
+            one = f.load(f.offset(given, lane.index, kind), kind)
+            with f.when(where(f, one)):
+                value = in_double(f, lambda f, x: f.call_symbol(name, F64, x), one)
+                f.store(value, f.offset(results, lane.index, kind))
+        return f.load(results, x.type)
+
+    return rarely(f, where(f, x), usual, lambda: called(f, f"math.{name}.far", by_lanes, x, usual, rare=True))
 
 
 def in_double(f: Function, function: Callable[[Function, Value], Value], x: Value) -> Value:

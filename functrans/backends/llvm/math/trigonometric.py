@@ -1,7 +1,7 @@
 """Sine, cosine and tangent of floats and doubles: within 1 ULP over the whole range.
 
-`FUNCTIONS` names them. Small arguments take straight-line code; a vector with a large one calls the function that
-reduces it exactly. Imports `argument_reduction`, `rare`, `polynomial` and `floats`; start reading at `_sine_cosine`.
+Small arguments take straight-line code; large ones, which are rare, C's function. Imports
+`argument_reduction`, `rare`, `polynomial` and `floats`; start reading at `_sine_cosine`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Value
-from functrans.backends.llvm.math.argument_reduction import Reduced, anywhere, is_far, near
+from functrans.backends.llvm.math.argument_reduction import Reduced, is_far, near
 from functrans.backends.llvm.math.floats import absolute
 from functrans.backends.llvm.math.polynomial import Pair, horner, multiply_add, pair_quotient, pair_total, quick_two_sum
-from functrans.backends.llvm.math.rare import called, rarely
+from functrans.backends.llvm.math.rare import by_c_where
 
 __all__ = ["cos", "sin", "tan"]
 
@@ -51,14 +51,9 @@ def tan(f: Function, x: Value) -> Value:
 
 
 def _periodic(f: Function, name: str, x: Value, finish: Callable[[Function, Reduced, Value], Value]) -> Value:
-    """`finish` of the reduced |x|, exactly reduced in a function of its own where any lane needs that."""
-    size = absolute(f, x)
-    usual = finish(f, near(f, size), x)
-
-    def far(f: Function, x: Value) -> Value:
-        return finish(f, anywhere(f, absolute(f, x)), x)
-
-    return rarely(f, is_far(f, size), usual, lambda: called(f, f"math.{name}.far", far, x))
+    """`finish` of the reduced |x|; C's function where |x| is far."""
+    usual = finish(f, near(f, absolute(f, x)), x)
+    return by_c_where(f, name, lambda f, x: is_far(f, absolute(f, x)), x, usual)
 
 
 def _sine_cosine(f: Function, r: Value, e: Value) -> tuple[Pair, Pair]:
