@@ -244,7 +244,7 @@ def test_the_merge_sort_follows_from_the_vector_width(target: Target, kind: Type
     for count, plan in zip(counts, plans, strict=True):
         assert plan.capacity * kind.bytes <= buffer_bytes(kind, count)
         x = np.frombuffer(rng.bytes(count * kind.bytes), dtype)
-        data, spare = np.full(plan.capacity, largest(kind), dtype), np.empty(plan.capacity, dtype)
+        data, spare = (np.full(plan.capacity, largest(kind), dtype) for _ in range(2))
         data[:count] = x
         run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(library.address(f"run{count}"))
         run(data.ctypes.data, spare.ctypes.data)

@@ -48,10 +48,14 @@ def any_bits(f: Function, count: int, lanes: int, kind: Type, body: Callable[[Va
     return f.icmp("ne", found, 0)
 
 
-def pad(f: Function, buffer: Value, plan: MergeSort) -> None:
-    """Fill a buffer with the largest number from `count` on."""
-    with f.loop(plan.count, plan.capacity) as rest:
-        f.store(f.const(largest(plan.kind), plan.kind), f.offset(buffer, rest.index, plan.kind))
+def pad(f: Function, buffers: Sequence[Value], plan: MergeSort) -> None:
+    """Fill buffers with the largest number from `count` on: up to a whole register one by one, then by registers."""
+    aligned_end = plan.count + -plan.count % plan.lanes
+    for start, stop, lanes in ((plan.count, aligned_end, 1), (aligned_end, plan.capacity, plan.lanes)):
+        with f.loop(start, stop, lanes) as rest:
+            for buffer in buffers:
+                last = f.const(largest(plan.kind), plan.kind.vector(lanes))
+                f.store(last, f.offset(buffer, rest.index, plan.kind))
 
 
 def order_bytes(keys: Sequence[DType], count: int) -> int:
@@ -79,7 +83,7 @@ def _one_word(module: Module, name: str, keys: Sequence[DType], count: int, desc
         f.store(_pair(f, word, index), f.offset(data, index, I64))
 
     for_vectors(f, count, module.lanes(I32), pair)
-    pad(f, data, plan)
+    pad(f, (data, spare), plan)
     f.call(emit_merge_sort(module, plan), data, spare)
     found = spare if plan.in_spare else data
 
@@ -142,8 +146,8 @@ def _refine(module: Module, name: str, count: int) -> Function:
     with f.loop(0, count) as loop:
         word = f.load(f.offset(table, f.load(f.offset(order, loop.index, I64), I64), I32), I32)
         f.store(_pair(f, word, loop.index), f.offset(data, loop.index, I64))
-    pad(f, data, plan)
     spare = f.offset(data, buffer_bytes(I64, count), I8)
+    pad(f, (data, spare), plan)
     f.call(sort, data, spare)
     found = spare if plan.in_spare else data
     with f.loop(0, count) as loop:

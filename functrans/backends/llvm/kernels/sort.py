@@ -96,7 +96,7 @@ def _emit_numbers(module: Module, name: str, dtype: DType, count: int) -> Functi
         return f.cast("sext", f.icmp("eq", keys, -1), plan.kind) if dtype.kind == "f" else f.zero(keys.type)
 
     has_negative_zero = any_bits(f, count, module.lanes(plan.kind), plan.kind, encode)
-    pad(f, data, plan)
+    pad(f, (data, spare), plan)
     f.call(sort, data, spare)
     found = spare if plan.in_spare else data
 
