@@ -19,6 +19,7 @@ from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import check_leaves
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct
 from functrans.tree import TreeDef
+from functrans.treedef import differences
 from functrans.typing import Array, PyTree
 
 if TYPE_CHECKING:
@@ -70,14 +71,21 @@ class Signature(NamedTuple, Generic[R]):
         leaves = check_leaves(flat, self.label, lambda: self.paths(call, self.fixed))
         avals = tuple(map(aval_of, leaves))
         if in_tree != self.in_tree or any(map(_differ, avals, self.in_avals)):
-            got = zip(self.paths(call, self.fixed), map(_type, avals), strict=True)
-            wanted = zip(self.in_paths, map(_type, self.in_avals), strict=True)
-            raise CompiledArgumentsError(self.label, dict(wanted), dict(got))
+            wanted = _described(self.in_tree, self.in_paths, self.in_avals)
+            got = _described(in_tree, self.paths(call, self.fixed), avals)
+            containers = differences(self.in_tree, in_tree, "(args, kwargs)")
+            raise CompiledArgumentsError(self.label, wanted, got, [*containers])
         return leaves
 
 
-def _type(aval: ShapedArray) -> str:
-    return str(aval.update(weak=False))
+def _described(in_tree: TreeDef[Any], paths: Sequence[str], avals: Sequence[ShapedArray]) -> dict[str, str]:
+    """For messages: the type of every leaf of a call."""
+    positional = in_tree.children()[0].num_leaves
+    types = [str(aval.update(weak=False)) for aval in avals]
+    return {
+        path: kind if i < positional else f"{kind} by keyword"
+        for i, (path, kind) in enumerate(zip(paths, types, strict=True))
+    }
 
 
 def _differ(got: ShapedArray, wanted: ShapedArray) -> bool:

@@ -262,6 +262,14 @@ LOWERED = "def f(a, k):\n    return a * k['w']\ncompiled = ft.jit(f).lower(x, {'
 COMPILING = {
     "compiled for another shape": Mistake(f"{LOWERED}compiled(y, {{'w': 2.0}})", "compiled(y[:3], {'w': 2.0})"),
     "compiled for other arguments": Mistake(f"{LOWERED}compiled(x, {{'v': 2.0}})", "compiled(x, {'w': 2.0})"),
+    "compiled for other containers": Mistake(
+        "def f(pair):\n    return pair[0] + pair[1]\ncompiled = ft.jit(f).lower((x, x)).compile()\ncompiled([x, x])",
+        "compiled((x, x))",
+    ),
+    "compiled for arguments by position": Mistake(
+        "def f(a, b):\n    return a + b\ncompiled = ft.jit(f).lower(x, 1.0).compile()\ncompiled(x, b=1.0)",
+        "compiled(x, 1.0)",
+    ),
     "lowered for text": Mistake("def f(a, mode):\n    return a\nft.jit(f).lower(x, 'fast')",
                                 "ft.jit(f, static_argnames='mode').lower(x, 'fast')"),
 }  # fmt: skip

@@ -1,13 +1,14 @@
 """Programs that were compiled ahead of time, and what they are asked for.
 
-Imports `base`.
+Imports `base` and `trees`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from functrans.errors.base import FunctransError
+from functrans.errors.trees import Difference
 
 __all__ = ["CompiledArgumentsError", "NoMachineCodeError"]
 
@@ -15,11 +16,13 @@ __all__ = ["CompiledArgumentsError", "NoMachineCodeError"]
 class CompiledArgumentsError(FunctransError, TypeError):
     """A compiled program was called with arguments of another kind than it was lowered for."""
 
-    def __init__(self, function: str, wanted: Mapping[str, str], got: Mapping[str, str]) -> None:
+    def __init__(
+        self, function: str, wanted: Mapping[str, str], got: Mapping[str, str], containers: Sequence[Difference]
+    ) -> None:
+        pairs = [(path, wanted.get(path), got.get(path)) for path in {**wanted, **got}]
+        pairs = [pair for pair in pairs if pair[1] != pair[2]] or [*containers]
         differences = [
-            f"  {path}: {wanted.get(path, 'no such argument')}, and this call has {got.get(path, 'none')}"
-            for path in {**wanted, **got}
-            if wanted.get(path) != got.get(path)
+            f"  {path}: {one or 'no such argument'}, and this call has {other or 'none'}" for path, one, other in pairs
         ]
         super().__init__(
             "\n".join([f"{function} was compiled for arguments of other types than those of this call:", *differences]),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import functrans as ft
 from functrans import Array, Jaxpr
+from functrans.lowered import Text
 
 F64: TypeAlias = NDArray[np.float64]
 ONES = np.ones(3)
@@ -76,6 +77,28 @@ def check_jit() -> None:
     decorated_by_partial(state, 0.1, steps=2).position[0]  # Any to mypy
     assert_type(ft.jit(move, static_argnames=("steps",), donate_argnums=0)(state, 0.1), State)
     assert_type(ft.jit(general)(ONES, y=array(ONES)), Array)
+
+
+def check_seeing_inside() -> None:
+    state, x = State(ONES, ONES), f64(ONES)
+    lowered = decorated.lower(ft.eval_shape(lambda: state), 0.1, steps=2)
+    compiled = lowered.compile()
+    assert_type(compiled(state, 0.1, steps=2), State)
+    assert_type(ft.jit(general).lower(x, ft.ShapeDtypeStruct(3, float)).compile()(array(x), array(x)), Array)
+    assert_type(ft.grad(ft.jit(energy).lower(state).compile())(state), State)
+    assert_type(decorated_with_static.lower(state, 0.1, steps=2).compile()(state, 0.1, steps=2), State)
+    assert_type(lowered.jaxpr, Jaxpr)
+    assert_type(lowered.optimized_jaxpr, Jaxpr)
+    assert_type("".join([lowered.kernels, lowered.as_text(), decorated.explain(), str(lowered.cost())]), str)
+    assert_type(lowered.llvm_ir, Callable[[], Text])
+    assert_type(compiled.as_text, Callable[[], Text])
+    assert_type([step.flops for step in lowered.cost().steps], list[int])
+    assert_type(lowered.cost().peak_memory + compiled.cost().bytes_read, int)
+    assert_type(lowered.cost_analysis()["flops"], float)
+    assert_type(decorated.cache_info().hits, int)
+    assert_type(ft.jit(square, unchecked=True)(x), F64)
+    decorated.clear_cache()
+    ft.clear_caches()
 
 
 class Model:

@@ -57,6 +57,17 @@ def jit(x: F64) -> None:
     Model().predict("x")  # type: ignore[arg-type]
     Model().clipped("x")  # type: ignore[arg-type]
     jitted(x).weight  # type: ignore[attr-defined]
+    ft.jit(scaled, unchecked="yes")  # type: ignore[call-overload]
+
+
+def lower(x: F64) -> None:
+    jitted.lower(x).compile()("x")  # type: ignore[arg-type]
+    jitted.lower(x).compile()()  # type: ignore[call-arg]
+    jitted.lower(x).compile()(x).weight  # type: ignore[attr-defined]
+    jitted.lower(x).kernel  # type: ignore[attr-defined]
+    jitted.lower(x).cost().flop  # type: ignore[attr-defined]
+    jitted.lower(x).cost().arena = 0  # type: ignore[misc]
+    jitted.explain("x")  # type: ignore[call-arg]
 
 
 def vmap(x: F64) -> None:
