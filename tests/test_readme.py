@@ -1,13 +1,17 @@
 """Runs the README: every ```python block, from top to bottom, in one namespace, as a reader would.
 
-A block with `>>>` is a doctest; one without is only run. "```python skip" is shown but not run.
+A block with `>>>` is a doctest; one without is only run. "```python skip" is shown but not run, "```python native" is run
+where `jit` makes machine code.
 """
 
 import doctest
 import re
 from pathlib import Path
 
+from functrans.backends.executable import why_numpy
+
 README = Path(__file__).parent.parent / "README.md"
+SKIPPED = {"skip", "native"} if why_numpy() else {"skip"}
 BLOCK = re.compile(r"^```(?:python|pycon)(?P<flags>[^\n]*)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -18,7 +22,7 @@ def failures(text: str, name: str) -> list[str]:
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.finditer(text):
         line, code = text[: block.start("code")].count("\n"), block["code"]
-        if "skip" in block["flags"].split():
+        if SKIPPED.intersection(block["flags"].split()):
             continue
         if ">>>" not in code:
             exec(compile("\n" * line + code, name, "exec"), namespace)
