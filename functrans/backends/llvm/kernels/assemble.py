@@ -21,6 +21,8 @@ __all__ = ["emit", "scratch_bytes", "supports"]
 
 _TOGETHER = 8
 """Up to so many operands with short rows are gone through side by side."""
+_SPREAD = 4
+"""Up to so many places apart, elements are shuffled in between what is between them; further apart, written one by one."""
 _SHORT = 64
 """Bytes of a row up to which a call of memcpy would cost more than the copy."""
 
@@ -126,15 +128,45 @@ class _Padding:
             return
         self._fill(to, start * into)
         to, of = f.offset(to, start * into, I8), f.offset(of, first * step, I8)
-        if axis + 1 == self.plain:
-            copy_block(f, [Axis(count, (apart * into, step)), *self._rest(axis + 1)], self.itemsize, to, of)
-        else:
-            with nest(f, [Axis(count, (apart * into, step))], to, of) as (there, here):
-                self._axis(axis + 1, there, here)
-        gaps = [Axis(count - 1, (apart * into,)), Axis((apart - 1) * into // self.itemsize, (self.itemsize,))]
-        fill_block(f, gaps, self.itemsize, f.offset(to, into, I8), self.filling)
-        end = (count - 1) * apart + 1
-        self._fill(f.offset(to, end * into, I8), (self.sizes[axis] - start - end) * into)
+        end = start + (count - 1) * apart + 1
+        if axis + 1 == self.plain and into == self.itemsize and apart <= _SPREAD:
+            done = self._spread(count - 1, apart, to, of)
+            to, of, count = f.offset(to, done * apart * into, I8), f.offset(of, done * step, I8), count - done
+        self._rows(axis, Axis(count, (apart * into, step)), to, of, (apart - 1) * into)
+        self._fill(f.offset(to, ((count - 1) * apart + 1) * into, I8), (self.sizes[axis] - end) * into)
+
+    def _rows(self, axis: int, rows: Axis, to: Value, of: Value, gap: int) -> None:
+        """What lies along an axis, with gaps between, of so many bytes: each written with the row before it, near in memory."""
+        f = self.f
+        if axis + 1 == self.plain and not gap:
+            copy_block(f, [rows, *self._rest(axis + 1)], self.itemsize, to, of)
+            return
+        with f.loop(0, rows.size) as row:
+            there, here = (
+                f.offset(x, row.index * stride, I8) for x, stride in zip((to, of), rows.strides, strict=True)
+            )
+            self._axis(axis + 1, there, here)
+            if gap:
+                with f.when(f.icmp("slt", row.index, rows.size - 1)):
+                    self._fill(f.offset(there, rows.strides[0] - gap, I8), gap)
+
+    def _spread(self, count: int, apart: int, to: Value, of: Value) -> int:
+        """Write elements that lie side by side, each with what is after it, by whole registers; gives how many."""
+        f, kind, lanes = self.f, self.filling.type.scalar, self.filling.type.lanes
+        parts = self.itemsize // kind.bytes
+        each = lanes // parts
+        whole = count // each * each
+        with f.loop(0, whole, each) as loop:
+            x = f.load(f.offset(of, loop.index * parts, kind), self.filling.type, kind.bytes)
+            for first in range(0, apart * lanes, lanes):
+                elements = [divmod(place, parts) for place in range(first, first + lanes)]
+                order = [
+                    lanes + lane if element % apart else element // apart * parts + part
+                    for lane, (element, part) in enumerate(elements)
+                ]
+                there = f.offset(to, loop.index * (apart * parts) + first, kind)
+                f.store(f.shuffle(x, self.filling, order), there, kind.bytes)
+        return whole
 
     def _rest(self, axis: int) -> list[Axis]:
         rest = zip(self.shape[axis:], self.to_strides[axis:], self.from_strides[axis:], strict=True)
