@@ -48,6 +48,9 @@ def best_tile(module: Module, ring: Ring) -> Tile:
 
 # ---- the sum ----
 
+AHEAD = 16
+"""So many steps along the contracted axis before its turn the left operand is asked for, where it may lie far apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -102,6 +105,7 @@ def accumulate(f: Function, ring: Ring, left: Left, right: Right, k: Value) -> l
         offset = loop.index * left.step * ring.parts
         here = f.offset(right.pointer, loop.index * right.step * ring.parts, ring.part)
         vectors = [_piece(f, ring, here, piece) for piece in right.pieces]
+        f.prefetch(f.offset(left.rows[-1], offset + left.step * (AHEAD * ring.parts), ring.part))
         sums = iter(loop.carry)
         following: list[Value] = []
         for row in left.rows:

@@ -125,19 +125,22 @@ def _up(size: int, of: int) -> int:
 
 def _blocks(module: Module, ring: Ring, tile: Tile, layout: Layout) -> Blocks:
     """Rows of an eighth of the first cache: the depth, in parts as equal as can be. As many of the left operand as fill
-    three quarters of the second cache; and columns to fill it once, or, if the left operand is packed for each block of
-    them, four times: then they come from the third.
+    three quarters of the second cache. Columns to be packed at once, as long as the left operand, which is read again for
+    each block of them, stays near; else to fill the second cache; four times that, from the third, if it is packed again.
 
     Measured (AVX-512, 1 MB second cache, float32; OpenBLAS's time is 1): depth 512 in place of 1024 0.877 for 0.866, rows
-    96 for 192 0.866, columns 256, 512 and 1024 0.863, 0.865, 0.866; panels of a left operand that lies along k 0.889.
+    96 for 192 0.866, columns 256, 512 and 1024 0.863, 0.865, 0.866; panels of a left operand that lies along k 0.889. In
+    a training step, whose operands come from the third cache, columns 128 in place of 256: 0.99.
     """
     first, second = module.target.caches
     width = tile.columns(module, ring)
     pack_left = layout.left.contracted != 1 and layout.k > 1
     k, most = max(layout.k, 1), max(first // 8 // ring.bytes, 64)
     depth = -(-k // -(-k // most))
-    rows = _down(second * 3 // 4 // (depth * ring.bytes), tile.rows)
-    columns = _down(second * (4 if pack_left else 1) // (depth * ring.bytes), width * TOGETHER)
+    column = depth * ring.bytes
+    rows = _down(second * 3 // 4 // column, tile.rows)
+    stays = not pack_left and layout.m * column <= second
+    columns = width * TOGETHER if stays else _down((4 if pack_left else 1) * second // column, width * TOGETHER)
     return Blocks(min(layout.m, rows), min(_up(layout.n, width), columns), depth, pack_left)
 
 
