@@ -10,6 +10,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+os.environ["FUNCTRANS_CACHE"] = "off"  # tests see what is compiled now, and leave nothing behind
+
 # The first call of a jitted function compiles: a deadline would fail it, and so would the check for slow generation.
 settings.register_profile("local", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("shared", settings.get_profile("local"), derandomize=True, print_blob=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.messages import Failure, First, FirstCall, Ready, Times, Turn
@@ -33,6 +34,7 @@ def environment(threads: int, scratch: str) -> dict[str, str]:
     found["JAX_PLATFORMS"] = "cpu"
     found["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # or the compiler's time would be spent where it is not counted
     found["TORCHINDUCTOR_CACHE_DIR"] = scratch
+    found["FUNCTRANS_CACHE"] = str(Path(scratch) / "functrans")
     return found
 
 

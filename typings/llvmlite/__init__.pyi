@@ -1,1 +1,3 @@
 from llvmlite import binding as binding
+
+__version__: str

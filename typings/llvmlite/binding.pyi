@@ -1,5 +1,7 @@
 """What functrans uses of llvmlite.binding, which ships no types."""
 
+llvm_version_info: tuple[int, int, int]
+
 class FeatureMap(dict[str, bool]):
     def flatten(self, sort: bool = True) -> str: ...
 

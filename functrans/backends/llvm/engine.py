@@ -1,4 +1,4 @@
-"""From LLVM's text to machine code in this process. Imports `ir` and `target`; start reading at `load`.
+"""From LLVM's text to machine code in this process. Imports `half`, `disk_cache` and `target`; start reading at `load`.
 
 No LLVM pass pipeline is run: the text is written with vectors and without redundancy, and only code generation is left.
 """
@@ -10,6 +10,7 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from functrans.backends.llvm.disk_cache import key_of, store
 from functrans.backends.llvm.half import half_conversions
 from functrans.backends.llvm.target import Target
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Library", "assembly", "load", "object_code"]
 
+_LEVEL = 3
+"""Of LLVM's code generation."""
 _lock = Lock()
 _count = iter(range(1 << 62))
 
@@ -52,7 +55,28 @@ def load_object(code: bytes, exports: tuple[str, ...], symbols: Mapping[str, int
 
 
 def object_code(text: str, target: Target) -> bytes:
-    """A module as object code for a target."""
+    """A module as object code for a target: from disk, if it was compiled before."""
+    text = _complete(text, target)
+    kept = store()
+    if kept is None:
+        return _compiled(text, target)
+    key = key_of((text, target.triple, target.cpu, target.features, _compiler()))
+    code = kept.get(key)
+    if code is None:
+        code = _compiled(text, target)
+        kept.put(key, code)
+    return code
+
+
+@cache
+def _compiler() -> str:
+    """What makes object code of a text, from which all else follows."""
+    from llvmlite import __version__, binding
+
+    return f"llvmlite {__version__}, LLVM {binding.llvm_version_info}, level {_LEVEL}"
+
+
+def _compiled(text: str, target: Target) -> bytes:
     with _lock:
         machine = _machine(target)
         return bytes(machine.emit_object(_parsed(text, target, machine)))
@@ -62,13 +86,18 @@ def assembly(text: str, target: Target) -> str:
     """A module as assembly for a target."""
     with _lock:
         machine = _machine(target)
-        return str(machine.emit_assembly(_parsed(text, target, machine)))
+        return str(machine.emit_assembly(_parsed(_complete(text, target), target, machine)))
+
+
+def _complete(text: str, target: Target) -> str:
+    """With the functions that LLVM calls by name where the machine lacks an instruction."""
+    return text + half_conversions(target) if " half" in text else text
 
 
 def _parsed(text: str, target: Target, machine: binding.TargetMachine) -> binding.ModuleRef:
     from llvmlite import binding
 
-    module = binding.parse_assembly(text + half_conversions(target) if " half" in text else text)
+    module = binding.parse_assembly(text)
     module.triple = target.triple
     module.data_layout = str(machine.target_data)
     return module
@@ -81,7 +110,7 @@ def _machine(target: Target) -> binding.TargetMachine:
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
     return binding.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="default", codemodel="jitdefault", jit=True
+        cpu=target.cpu, features=target.features, opt=_LEVEL, reloc="default", codemodel="jitdefault", jit=True
     )
 
 
