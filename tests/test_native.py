@@ -5,6 +5,7 @@ Steps are exact in every order of rounding (small whole numbers), so that result
 
 import math
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import hypothesis.strategies as st
@@ -198,6 +199,33 @@ def assert_sums_are_near(got: Any, expected: Any, dtype: str) -> None:
     for a, b in zip(got, expected, strict=True):
         assert a.dtype == dtype
         np.testing.assert_allclose(a, b, rtol=0, atol=np.finfo(dtype).eps * 8 * np.max(np.abs(b)))
+
+
+TURNED: dict[str, Callable[[Any], Any]] = {
+    "transpose": lambda x: x.T,
+    "with itself": lambda x: fnp.where(x.T[0] != x.T, x.T, x.T[0]),
+    "backwards": lambda x: x.T[:, ::-1],
+    "in steps": lambda x: x.T[::2, ::-2],
+    "of a slice": lambda x: x[1:, 3:].T,
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", TURNED)
+def test_reads_across_the_order_of_memory(name: str, dtype: str) -> None:
+    turned = TURNED[name]
+    for shape in [(8, 9), (9, 8), (64, 64), (65, 67), (16, 128), (130, 9), (7, 200), (200, 131)]:
+        x = np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
+        np.testing.assert_array_equal(jit(turned)(x), turned(x))
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_axes_in_any_order(order: tuple[int, ...]) -> None:
+    x = np.arange(9 * 17 * 33, dtype=np.float32).reshape(9, 17, 33)
+    both = jit(lambda x: (x.transpose(order) * 2, x.transpose(order) - x.transpose(order)[0]))
+    doubled, less = both(x)
+    np.testing.assert_array_equal(doubled, x.transpose(order) * 2)
+    np.testing.assert_array_equal(less, x.transpose(order) - x.transpose(order)[0])
 
 
 def test_columns_are_added_up_more_exactly_than_by_numpy() -> None:

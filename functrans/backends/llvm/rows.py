@@ -19,6 +19,7 @@ from functrans.backends.llvm.nests import Env, NestEmitter
 from functrans.backends.llvm.reductions import Reduction, flat, tree, unflat
 from functrans.backends.llvm.scalars import Scalars
 from functrans.backends.llvm.target import cache_bytes
+from functrans.backends.llvm.turned import COLUMNS, Crossing, crossing, rows, turn, turned_buffer
 from functrans.compiler.nest import Access, Level, Pass
 from functrans.core.lowering import Pointwise
 
@@ -45,9 +46,13 @@ class _Row:
 class RowEmitter(NestEmitter):
     """Writes a row nest."""
 
+    _turned: dict[Access, tuple[Value, Value]]
+    """The accesses of which there is a block, and where the elements that are to be loaded lie in it."""
+
     def emit(self) -> Function:
         self.emit_once()
         self._fetches = self._busiest_pass()
+        self._crossing, self._turned = crossing(self.nest), {}
         self.across = Across(self, self.f.args[-2])
         self.across.clear()
         with ExitStack() as loops:
@@ -138,6 +143,9 @@ class RowEmitter(NestEmitter):
         """The elements that its reductions give."""
         scalars = self.scalars(self.lanes if self.nest.inner else 1)
         totals = [total for reduction in row.reductions for total in reduction.totals(scalars)]
+        if self._crossing is not None:
+            self._blocks(row, self._crossing, scalars)
+            return {}
         totals = self._slow(row, [], totals, scalars)
         results: Env = {}
         for reduction in row.reductions:
@@ -192,6 +200,46 @@ class RowEmitter(NestEmitter):
             found = self._body(row, [*slow, self.f.index(vectors)], rest, self._fresh(row, 1, rest), 0, 1)
             totals = self._merged(row, totals, found, scalars)
         return totals
+
+    def _blocks(self, row: _Row, crossed: Crossing, scalars: Scalars) -> None:
+        """An elementwise pass whose operands are in part turned over first, block by block."""
+        f, (*_, n), last, height = self.f, self.nest.inner, len(self.nest.inner) - 1, rows(crossed)
+        buffers = {access: turned_buffer(f, access, height) for access in crossed.accesses}
+        whole = n // scalars.lanes * scalars.lanes
+        with ExitStack() as loops:
+            steps = [height if depth == crossed.depth else COLUMNS if depth == last else 1 for depth in range(last + 1)]
+            order = sorted(range(last + 1), key=lambda depth: (steps[depth] > 1, -depth))
+            index = {
+                depth: loops.enter_context(f.loop(0, self.nest.inner[depth], steps[depth])).index for depth in order
+            }
+            first = [index[depth] for depth in range(last + 1)]
+            top, left = first[crossed.depth], first[last]
+            bottom = f.minimum(top + height, f.index(self.nest.inner[crossed.depth]))
+            right = f.minimum(left + COLUMNS, f.index(n))
+            place = self._placed(row.starts, first)
+            for access, buffer in buffers.items():
+                turn(f, access, self.pointers[access.base], place(access), buffer, bottom - top, right - left)
+            i = loops.enter_context(f.loop(top, bottom)).index
+
+            def body(j: Value, scalars: Scalars) -> None:
+                inner = [
+                    i if depth == crossed.depth else j if depth == last else first[depth] for depth in range(last + 1)
+                ]
+                self._turned = {a: (buffer, (i - top) * COLUMNS + (j - left)) for a, buffer in buffers.items()}
+                self._body(row, inner, scalars, [], 0, 1)
+
+            with f.loop(left, f.minimum(right, f.index(whole)), scalars.lanes) as loop:
+                body(loop.index, scalars)
+            if n > whole:
+                with f.when(f.icmp("eq", right, n)):
+                    body(f.index(whole), self.scalars(scalars.lanes, n - whole))
+        self._turned = {}
+
+    def load(self, access: Access, scalars: Scalars, place: Callable[[Access], Value]) -> Element:
+        if access in self._turned:
+            buffer, offset = self._turned[access]
+            return scalars.load(buffer, access.base.aval.dtype, offset, 1)
+        return super().load(access, scalars, place)
 
     def _unroll(self, one: Pass, vectors: int) -> int:
         cost = sum(self._cost(i) for i in one.ops)
