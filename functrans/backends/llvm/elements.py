@@ -102,7 +102,8 @@ class Lanes:
         if self.lanes == 1:
             return mask
         if self.valid < self.lanes:
-            mask = mask & f.first_lanes(self.valid, self.lanes)
+            order = [lane if lane < self.valid else self.lanes for lane in range(self.lanes)]
+            mask = f.shuffle(mask, f.zero(mask.type), order)
         return f.intrinsic("vector.reduce.or", mask, result=I1)
 
     def note(self, bits: int, mask: Value) -> None:

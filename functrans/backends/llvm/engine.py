@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from functrans.backends.llvm.disk_cache import key_of, store
 from functrans.backends.llvm.half import half_conversions
-from functrans.backends.llvm.target import Target
+from functrans.backends.llvm.target import Target, host
 
 if TYPE_CHECKING:
     from llvmlite import binding
 
 __all__ = ["Library", "assembly", "load", "object_code"]
 
-_LEVEL = 3
-"""Of LLVM's code generation."""
+_LEVEL = 1
+"""Of LLVM's code generation: the lowest one that allots registers well. Functions say themselves what more they need."""
+_RELOCATION, _CODE_MODEL = "pic", "small"
+"""Constants lie near the code, so that an instruction holds their place; the linker makes a way to far functions."""
 _lock = Lock()
 _count = iter(range(1 << 62))
 
@@ -73,7 +75,7 @@ def _compiler() -> str:
     """What makes object code of a text, from which all else follows."""
     from llvmlite import __version__, binding
 
-    return f"llvmlite {__version__}, LLVM {binding.llvm_version_info}, level {_LEVEL}"
+    return f"llvmlite {__version__}, LLVM {binding.llvm_version_info}, level {_LEVEL} {_RELOCATION} {_CODE_MODEL}"
 
 
 def _compiled(text: str, target: Target) -> bytes:
@@ -105,12 +107,17 @@ def _parsed(text: str, target: Target, machine: binding.TargetMachine) -> bindin
 
 @cache
 def _machine(target: Target) -> binding.TargetMachine:
+    """What generates code."""
     from llvmlite import binding
 
-    binding.initialize_all_targets()
-    binding.initialize_all_asmprinters()
+    if target.triple == host().triple:
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+    else:
+        binding.initialize_all_targets()
+        binding.initialize_all_asmprinters()
     return binding.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=_LEVEL, reloc="default", codemodel="jitdefault", jit=True
+        cpu=target.cpu, features=target.features, opt=_LEVEL, reloc=_RELOCATION, codemodel=_CODE_MODEL, jit=True
     )
 
 
@@ -118,9 +125,4 @@ def _machine(target: Target) -> binding.TargetMachine:
 def _engine() -> binding.LLJIT:
     from llvmlite import binding
 
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_triple(binding.get_process_triple()).create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
-    )
-    return binding.create_lljit_compiler(machine, use_jit_link=True)
+    return binding.create_lljit_compiler(_machine(host()), use_jit_link=True)

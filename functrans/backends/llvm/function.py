@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from functrans.backends.llvm.instructions import Instructions
 from functrans.backends.llvm.ir import I64, Module, Type, Value
 
 __all__ = ["Branch", "Function", "Loop", "Repeat"]
+
+
+_MANY = 48
+"""So many constants and more fill the registers, and then it pays to let LLVM optimise."""
 
 
 @dataclass(slots=True)
@@ -42,11 +47,15 @@ class Branch:
     otherwise: Callable[[], None]
 
 
-class Function(Instructions):
-    """A function under construction. Its parameters are in `args`; it gives `result`, or nothing.
+class Incoming(NamedTuple):
+    """What a block hands on."""
 
-    What is `rare`ly run is compiled in half the time, to slower code.
-    """
+    block: str
+    values: list[str]
+
+
+class Function(Instructions):
+    """A function under construction. Its parameters are in `args`; it gives `result`, or nothing."""
 
     def __init__(
         self,
@@ -57,7 +66,6 @@ class Function(Instructions):
         *,
         exported: bool = False,
         noalias: Sequence[str] = (),
-        rare: bool = False,
     ) -> None:
         if name in module.functions:
             raise ValueError(f"the module has a function {name} already")
@@ -66,7 +74,6 @@ class Function(Instructions):
         self.name = name
         self.result = result
         self.exported = exported
-        self.rare = rare
         self.args = [Value(self, kind, f"%{param}") for param, kind in params]
         self._params = ", ".join(f"{kind}{' noalias' if p in noalias else ''} %{p}" for p, kind in params)
         self._block = "entry"
@@ -74,10 +81,10 @@ class Function(Instructions):
 
     def text(self) -> str:
         head = "" if self.exported else "internal "
-        mark = "" if self.exported else " noinline optnone" if self.rare else " noinline"
         end = [] if self._returned else ["  ret void"]
         body = "\n".join(["entry:", *self._entry, *self._lines, *end])
-        return f"define {head}{self.result or 'void'} @{self.name}({self._params}){mark} #0 {{\n{body}\n}}\n"
+        attributes = int(self.optimized or len(self._entry) > _MANY)
+        return f"define {head}{self.result or 'void'} @{self.name}({self._params}) #{attributes} {{\n{body}\n}}\n"
 
     # ---- control ----
 
@@ -88,6 +95,7 @@ class Function(Instructions):
     def _start(self, label: str) -> None:
         self._lines.append(f"{label}:")
         self._block = label
+        self._computed = {}
 
     def _jump(self, label: str) -> None:
         self.emit(f"br label %{label}")
@@ -108,7 +116,8 @@ class Function(Instructions):
         """
         start, stop = self.like(start, self.index(0)), self.like(stop, self.index(0))
         certain = certain or (start.known is not None and stop.known is not None and start.known < stop.known)
-        before, head, done = self._block, self._label("loop"), self._label("done")
+        before = self._incoming((start, *carry))
+        head, done = self._label("loop"), self._label("done")
         self._jump(head)
         self._start(head)
         place = len(self._lines)
@@ -123,20 +132,30 @@ class Function(Instructions):
         loop = Loop(index, carried, carried)
         yield loop
         following = self.value(I64, f"add nsw i64 {index}, {self.like(step, start)}")
+        after = self._incoming((following, *loop.next))
         if certain:
             self.emit(f"br i1 {self.icmp('slt', following, stop)}, label %{head}, label %{done}")
         else:
             self._jump(head)
-        pairs = [(index, start, following), *zip(carried, carry, loop.next, strict=True)]
-        for k, (phi, first, then) in enumerate(pairs):
-            self._lines[place + k] = f"  {phi} = phi {phi.type} [{first}, %{before}], [{then}, %{self._block}]"
+        self._join(place, [index, *carried], before, after)
         self._start(done)
         loop.results = list(loop.next) if certain else carried
+
+    def _join(self, place: int, phis: Sequence[Value], before: Incoming, after: Incoming) -> None:
+        """Write what a loop carries, at its place among the lines: from the block before it, and from its last one."""
+        for k, (phi, first, then) in enumerate(zip(phis, before.values, after.values, strict=True)):
+            come = f"[{first}, %{before.block}], [{then}, %{after.block}]"
+            self._lines[place + k] = f"  {phi.text} = phi {phi.type.text} {come}"
+
+    def _incoming(self, values: Sequence[Value]) -> Incoming:
+        """Values as the current block hands them on when it ends."""
+        return Incoming(self._block, [x.text for x in values])
 
     @contextmanager
     def repeat(self, carry: Sequence[Value]) -> Iterator[Repeat]:
         """A loop that runs once, and again as long as the body says so."""
-        before, head, done = self._block, self._label("repeat"), self._label("done")
+        before = self._incoming(carry)
+        head, done = self._label("repeat"), self._label("done")
         self._jump(head)
         self._start(head)
         place = len(self._lines)
@@ -145,9 +164,9 @@ class Function(Instructions):
         self._lines.extend([""] * len(carried))
         loop = Repeat(carried)
         yield loop
+        after = self._incoming(loop.next)
         self.emit(f"br i1 {loop.again}, label %{head}, label %{done}")
-        for k, (phi, first, then) in enumerate(zip(carried, carry, loop.next, strict=True)):
-            self._lines[place + k] = f"  {phi} = phi {phi.type} [{first}, %{before}], [{then}, %{self._block}]"
+        self._join(place, carried, before, after)
         self._start(done)
         loop.results = list(loop.next)
 
@@ -182,17 +201,19 @@ class Function(Instructions):
         """The values of one of two computations, of which only that one runs."""
         first, second, end = self._label("then"), self._label("else"), self._label("end")
         self.emit(f"br i1 {condition}, label %{first}, label %{second}")
+        kinds: list[Type] = []
         incoming = []
         for label, compute in ((first, then), (second, other)):
             self._start(label)
             values = compute()
-            incoming.append((values, self._block))
+            kinds = [x.type for x in values]
+            incoming.append(self._incoming(values))
             self._jump(end)
         self._start(end)
-        (ones, left), (others, right) = incoming
+        (left, ones), (right, others) = incoming
         return [
-            self.value(x.type, f"phi {x.type} [{x}, %{left}], [{y}, %{right}]")
-            for x, y in zip(ones, others, strict=True)
+            self.value(kind, f"phi {kind.text} [{x}, %{left}], [{y}, %{right}]")
+            for kind, x, y in zip(kinds, ones, others, strict=True)
         ]
 
     def call(self, function: Function, *args: Value | int) -> Value:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from functrans.backends.llvm.ir import I1, I8, I32, I64, PTR, Module, Type, Value, constant_text
+from functrans.backends.llvm.ir import I1, I8, I32, I64, PTR, Module, Sum, Type, Value, constant_text
 
 __all__ = ["Instructions", "Number"]
 
@@ -33,6 +33,11 @@ class Instructions:
         self._entry: list[str] = []
         self._lines: list[str] = []
         self._count = 0
+        self._constants: dict[tuple[Type, float | str], Value] = {}
+        self._computed: dict[str, Value] = {}
+        """What the current block has computed, by instruction."""
+        self.optimized = False
+        """Whether LLVM is to optimise the function: it takes twice as long, and gains nothing as a rule."""
 
     def emit(self, line: str) -> None:
         """One instruction without a result."""
@@ -45,18 +50,39 @@ class Instructions:
         self._lines.append(f"  {name} = {instruction}")
         return Value(self, kind, name)
 
+    def pure(self, kind: Type, instruction: str) -> Value:
+        """The result of an instruction that depends on its operands alone: written once in a block."""
+        found = self._computed.get(instruction)
+        if found is None:
+            found = self._computed[instruction] = self.value(kind, instruction)
+        return found
+
     # ---- constants ----
 
     def const(self, value: float, kind: Type) -> Value:
         """A constant, in every lane."""
+        key = (kind, value or str(value))  # 0.0 equals -0.0
+        found = self._constants.get(key)
+        if found is None:
+            found = self._constants[key] = self._constant(value, kind)
+        return found
+
+    def _constant(self, value: float, kind: Type) -> Value:
         text = constant_text(value, kind.scalar)
-        if kind.lanes > 1:
-            return Value(self, kind, f"splat ({kind.scalar} {text})", None, value)
-        return Value(self, kind, text, int(value) if kind.kind == "i" else None, value)
+        if kind.lanes == 1:
+            return Value(self, kind, text, int(value) if kind.kind == "i" else None, value)
+        text = f"splat ({kind.scalar.text} {text})"
+        return Value(self, kind, self._kept(kind, text) if kind.kind == "f" else text, None, value)
+
+    def _kept(self, kind: Type, text: str) -> str:
+        """The name of a constant that is loaded once in a call: under `optnone` each block would load it again."""
+        name = f"%k{len(self._entry)}"
+        self._entry.append(f"  {name} = bitcast {kind.text} {text} to {kind.text}")
+        return name
 
     def vector_const(self, values: Sequence[float], kind: Type) -> Value:
         """A constant with a value of its own in each lane; `kind` is the scalar type."""
-        items = ", ".join(f"{kind} {constant_text(value, kind)}" for value in values)
+        items = ", ".join([f"{kind.text} {constant_text(value, kind)}" for value in values])
         return Value(self, kind.vector(len(values)), f"<{items}>")
 
     def like(self, value: Number, other: Value) -> Value:
@@ -84,15 +110,26 @@ class Instructions:
     def _binary(self, operation: str, x: Number, y: Number) -> Value:
         if not isinstance(x, Value):
             assert isinstance(y, Value)
-            x = self.like(x, y)
-        y = self.like(y, x)
-        if x.type != y.type:
+            x = self.const(x, y.type)
+        if not isinstance(y, Value):
+            y = self.const(y, x.type)
+        if x.type is not y.type:
             raise TypeError(f"{operation} of {x.typed()} and {y.typed()}")
-        return self.value(x.type, f"{operation} {x.type} {x}, {y}")
+        return self.pure(x.type, f"{operation} {x.type.text} {x.text}, {y.text}")
 
     def integer(self, operation: str, x: Value, y: Value | int) -> Value:
         """An integer instruction: add sub mul and or xor shl ashr lshr sdiv udiv srem urem; constants are folded."""
         y = self.like(y, x)
+        if x.known is not None or y.known is not None:
+            folded = self._folded(operation, x, y)
+            if folded is not None:
+                return folded
+        if x.type is I64 and operation in ("add", "sub", "mul"):
+            return self._place(operation, x, y)
+        return self._binary(operation, x, y)
+
+    def _folded(self, operation: str, x: Value, y: Value) -> Value | None:
+        """The result where constants make the instruction needless."""
         if x.known is not None and y.known is not None and operation in _FOLDS:
             return self.const(_FOLDS[operation](x.known, y.known), x.type)
         if y.known is not None and _NEUTRAL.get(operation) == y.known:
@@ -101,10 +138,31 @@ class Instructions:
             return y
         if operation == "mul" and 0 in (x.known, y.known):
             return self.const(0, x.type)
-        return self._binary(operation, x, y)
+        return None
+
+    def _place(self, operation: str, x: Value, y: Value) -> Value:
+        """A sum, difference or product of i64, which are places in memory as a rule: constants are added last."""
+        if x.known is not None and operation != "sub":
+            x, y = y, x
+        base, plus = (x.base, x.plus) if isinstance(x, Sum) else (x, 0)
+        if y.known is not None:
+            if operation == "mul":
+                base, plus = self._binary("mul", base, y), plus * y.known
+            else:
+                plus += y.known if operation == "add" else -y.known
+        elif operation == "mul":
+            return self._binary("mul", x, y)
+        else:
+            other, more = (y.base, y.plus) if isinstance(y, Sum) else (y, 0)
+            base, plus = self._binary(operation, base, other), plus + (more if operation == "add" else -more)
+        return Sum(base, plus) if plus else base
+
+    def sum(self, x: Sum) -> Value:
+        """A sum as a value of the current block."""
+        return self._binary("add", x.base, x.plus)
 
     def _either(self, name: str, x: Value, y: Number) -> Value:
-        return self._binary(f"f{name}", x, y) if x.type.kind == "f" else self.integer(name, x, self.like(y, x))
+        return self._binary("f" + name, x, y) if x.type.kind == "f" else self.integer(name, x, self.like(y, x))
 
     def add(self, x: Value, y: Number) -> Value:
         return self._either("add", x, y)
@@ -122,17 +180,20 @@ class Instructions:
         return self._binary("frem", x, y)
 
     def neg(self, x: Value) -> Value:
-        return self.value(x.type, f"fneg {x.type} {x}") if x.type.kind == "f" else self.sub(self.zero(x.type), x)
+        kind = x.type
+        return self.pure(kind, f"fneg {kind.text} {x.text}") if kind.kind == "f" else self.sub(self.zero(kind), x)
 
     def icmp(self, predicate: str, x: Value, y: Value | int) -> Value:
         """A comparison of integers or pointers: eq ne slt sle sgt sge ult ule ugt uge."""
-        y = self.like(y, x)
-        return self.value(Type("i", 1, x.type.lanes), f"icmp {predicate} {x.type} {x}, {y}")
+        return self._compare("icmp", predicate, x, y)
 
     def fcmp(self, predicate: str, x: Value, y: Number) -> Value:
         """A comparison of floats: o for ordered (false for NaN) or u for unordered, then eq ne lt le gt ge; ord, uno."""
+        return self._compare("fcmp", predicate, x, y)
+
+    def _compare(self, operation: str, predicate: str, x: Value, y: Number) -> Value:
         y = self.like(y, x)
-        return self.value(Type("i", 1, x.type.lanes), f"fcmp {predicate} {x.type} {x}, {y}")
+        return self.pure(I1.vector(x.type.lanes), f"{operation} {predicate} {x.type.text} {x.text}, {y.text}")
 
     def select(self, mask: Value, x: Number, y: Number) -> Value:
         """x where the mask is true, y where it is not; one of them is a value."""
@@ -140,7 +201,7 @@ class Instructions:
             assert isinstance(y, Value)
             x = self.like(x, y)
         y = self.like(y, x)
-        return self.value(x.type, f"select {mask.typed()}, {x.typed()}, {y.typed()}")
+        return self.pure(x.type, f"select {mask.typed()}, {x.typed()}, {y.typed()}")
 
     def minimum(self, x: Value, y: Value) -> Value:
         """Of signed integers."""
@@ -158,7 +219,8 @@ class Instructions:
         """`llvm.name` of operands of one type, which is the result's too unless one is given: fma, sqrt, fabs, floor …"""
         kind = operands[0].type
         symbol = self.module.declare(f"llvm.{name}.{kind.suffix}", result or kind, [x.type for x in operands])
-        return self.value(result or kind, f"call {result or kind} {symbol}({', '.join(x.typed() for x in operands)})")
+        given = ", ".join([f"{x.type.text} {x.text}" for x in operands])
+        return self.pure(result or kind, f"call {(result or kind).text} {symbol}({given})")
 
     def fma(self, x: Value, y: Number, z: Number) -> Value:
         """x * y + z, rounded once."""
@@ -171,7 +233,8 @@ class Instructions:
         to = kind.vector(x.type.lanes)
         if operation == "trunc" and x.known is not None:
             return self.const(x.known, to)
-        return x if to == x.type else self.value(to, f"{operation} {x.typed()} to {to}")
+        self._blends(x.type.lanes > 1 and (operation == "uitofp" or (operation == "trunc" and to.bits < 32)))
+        return x if to is x.type else self.pure(to, f"{operation} {x.typed()} to {to.text}")
 
     def bits(self, x: Value) -> Value:
         """The bits of floats, as integers."""
@@ -186,24 +249,33 @@ class Instructions:
         if lanes == 1:
             return x
         to = x.type.vector(lanes)
-        if x.text[0] not in "%@":
-            return Value(self, to, f"splat ({x.typed()})", None, x.number)
-        first = self.value(to, f"insertelement {to} poison, {x.typed()}, i64 0")
-        return self.value(to, f"shufflevector {to} {first}, {to} poison, <{lanes} x i32> zeroinitializer")
+        if x.number is not None:
+            return self.const(x.number, to)
+        first = self.pure(to, f"insertelement {to.text} poison, {x.typed()}, i64 0")
+        return self.pure(to, f"shufflevector {first.typed()}, {to.text} poison, <{lanes} x i32> zeroinitializer")
 
     def shuffle(self, x: Value, y: Value, order: Sequence[int]) -> Value:
         """The lanes of x and y, one after the other, in an order; −1: any value."""
-        mask = ", ".join(f"i32 {i}" if i >= 0 else "i32 poison" for i in order)
+        self._blends(x.type.bits < 32)
+        mask = ", ".join([f"i32 {i}" if i >= 0 else "i32 poison" for i in order])
         to = x.type.vector(len(order))
-        return self.value(to, f"shufflevector {x.typed()}, {y.typed()}, <{len(order)} x i32> <{mask}>")
+        return self.pure(to, f"shufflevector {x.typed()}, {y.typed()}, <{len(order)} x i32> <{mask}>")
 
     def extract(self, x: Value, lane: int | Value) -> Value:
         if x.type.lanes == 1:
             return x
-        return self.value(x.type.scalar, f"extractelement {x.typed()}, i64 {lane}")
+        return self.pure(x.type.scalar, f"extractelement {x.typed()}, i64 {lane}")
 
     def insert(self, x: Value, one: Value, lane: int | Value) -> Value:
-        return self.value(x.type, f"insertelement {x.typed()}, {one.typed()}, i64 {lane}")
+        self._blends(x.type.bits < 32)
+        return self.pure(x.type, f"insertelement {x.typed()}, {one.typed()}, i64 {lane}")
+
+    def _blends(self, might: bool) -> None:
+        """Note an instruction that might become a blend of 16-bit lanes.
+
+        LLVM 22 stops at some of them where it does not optimise: X86FixupInstTuning takes their masks for signed.
+        """
+        self.optimized |= might
 
     # ---- memory ----
 
@@ -223,13 +295,15 @@ class Instructions:
         index = self.like(index, self.index(0))
         if index.known == 0:
             return pointer
-        return self.value(PTR, f"getelementptr {kind.scalar}, ptr {pointer}, {index.typed()}")
+        if isinstance(index, Sum):
+            return self.offset(self.offset(pointer, index.base, kind), index.plus, kind)
+        return self.pure(PTR, f"getelementptr {kind.scalar.text}, ptr {pointer.text}, {index.typed()}")
 
     def load(self, pointer: Value, kind: Type, align: int | None = None) -> Value:
-        return self.value(kind, f"load {kind}, ptr {pointer}, align {align or kind.bytes}")
+        return self.value(kind, f"load {kind.text}, ptr {pointer.text}, align {align or kind.bytes}")
 
     def store(self, x: Value, pointer: Value, align: int | None = None) -> None:
-        self.emit(f"store {x.typed()}, ptr {pointer}, align {align or x.type.bytes}")
+        self.emit(f"store {x.typed()}, ptr {pointer.text}, align {align or x.type.bytes}")
 
     def masked_load(self, pointer: Value, kind: Type, mask: Value) -> Value:
         """The lanes where the mask is true; zeros elsewhere, whose memory is not read."""
@@ -246,7 +320,7 @@ class Instructions:
         """The elements of `kind` at indices, a vector of integers; zeros where the mask is false."""
         lanes = indices.type.lanes
         many = PTR.vector(lanes)
-        where = self.value(many, f"getelementptr {kind.scalar}, ptr {pointer}, {indices.typed()}")
+        where = self.pure(many, f"getelementptr {kind.scalar}, ptr {pointer}, {indices.typed()}")
         mask = self.const(1, I1.vector(lanes)) if mask is None else mask
         to = kind.vector(lanes)
         symbol = self.module.declare(f"llvm.masked.gather.{to.suffix}.v{lanes}p0", to, [many, I32, mask.type, to])

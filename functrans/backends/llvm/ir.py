@@ -6,12 +6,10 @@ instructions. Imports nothing but `target`; start reading at `Type`, then `Modul
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from math import copysign, inf
+from struct import pack, unpack
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
 
 from functrans.backends.llvm.target import Target
 
@@ -19,28 +17,57 @@ if TYPE_CHECKING:
     from functrans.backends.llvm.function import Function
     from functrans.backends.llvm.instructions import Instructions
 
-__all__ = ["F16", "F32", "F64", "I1", "I16", "I32", "I64", "I8", "PTR", "Module", "Type", "Value", "constant_text"]
+__all__ = [
+    "F16",
+    "F32",
+    "F64",
+    "I1",
+    "I16",
+    "I32",
+    "I64",
+    "I8",
+    "PTR",
+    "Module",
+    "Sum",
+    "Type",
+    "Value",
+    "constant_text",
+]
 
 
 # ---- types ----
 
 
-@dataclass(frozen=True, slots=True)
 class Type:
-    """An LLVM type: an integer, a float or a pointer, of `lanes` lanes (1: a scalar)."""
+    """An LLVM type: an integer, a float or a pointer, of `lanes` lanes (1: a scalar). There is one object of each."""
+
+    __slots__ = ("bits", "bytes", "kind", "lanes", "scalar", "suffix", "text")
 
     kind: Literal["i", "f", "p"]
     bits: int
-    lanes: int = 1
+    lanes: int
+    scalar: Type
+    """Of one lane."""
+    bytes: int
+    """Of one lane in memory."""
+    suffix: str
+    """As in the names of intrinsics: v8f32."""
+    text: str
 
-    @property
-    def scalar(self) -> Type:
-        return self if self.lanes == 1 else Type(self.kind, self.bits)
+    def __new__(cls, kind: Literal["i", "f", "p"], bits: int, lanes: int = 1) -> Type:
+        known = _types.get((kind, bits, lanes))
+        return known or _types.setdefault((kind, bits, lanes), cls._made(kind, bits, lanes))
 
-    @property
-    def bytes(self) -> int:
-        """Of one lane in memory."""
-        return max(self.bits // 8, 1)
+    @classmethod
+    def _made(cls, kind: Literal["i", "f", "p"], bits: int, lanes: int) -> Type:
+        self = super().__new__(cls)
+        self.kind, self.bits, self.lanes, self.bytes = kind, bits, lanes, max(bits // 8, 1)
+        one = {"i": f"i{bits}", "f": _FLOATS.get(bits, ""), "p": "ptr"}[kind]
+        short = f"{kind}{bits}" if kind != "p" else "p0"
+        self.scalar = self if lanes == 1 else Type(kind, bits)
+        self.text = one if lanes == 1 else f"<{lanes} x {one}>"
+        self.suffix = short if lanes == 1 else f"v{lanes}{short}"
+        return self
 
     def vector(self, lanes: int) -> Type:
         return Type(self.kind, self.bits, lanes)
@@ -49,17 +76,14 @@ class Type:
         """The integer type of as many lanes, and of as many bits if nothing else is said."""
         return Type("i", self.bits if bits is None else bits, self.lanes)
 
-    @property
-    def suffix(self) -> str:
-        """As in the names of intrinsics: v8f32."""
-        return (f"v{self.lanes}" if self.lanes > 1 else "") + (f"{self.kind}{self.bits}" if self.kind != "p" else "p0")
-
     def __str__(self) -> str:
-        one = {"i": f"i{self.bits}", "f": _FLOATS.get(self.bits, ""), "p": "ptr"}[self.kind]
-        return f"<{self.lanes} x {one}>" if self.lanes > 1 else one
+        return self.text
+
+    __repr__ = __str__
 
 
 _FLOATS = {16: "half", 32: "float", 64: "double"}
+_types: dict[tuple[str, int, int], Type] = {}
 
 I1, I8, I16, I32, I64 = (Type("i", bits) for bits in (1, 8, 16, 32, 64))
 F16, F32, F64 = (Type("f", bits) for bits in (16, 32, 64))
@@ -71,11 +95,17 @@ def constant_text(value: float, kind: Type) -> str:
     if kind.kind == "i":
         half = 1 << kind.bits - 1
         return str((int(value) + half) % (2 * half) - half) if kind.bits > 1 else str(bool(value)).lower()
-    with np.errstate(over="ignore"):
-        rounded = np.array(value, f"f{kind.bytes}")
+    code = _CODES[kind.bits]
+    try:
+        bits = pack(code, float(value))
+    except OverflowError:  # too large for the type
+        bits = pack(code, copysign(inf, value))
     if kind.bits == 16:
-        return f"0xH{int(rounded.view(np.uint16)):04X}"
-    return f"0x{struct.unpack('<Q', struct.pack('<d', float(rounded)))[0]:016X}"
+        return f"0xH{int.from_bytes(bits, 'little'):04X}"
+    return f"0x{int.from_bytes(pack('<d', *unpack(code, bits)), 'little'):016X}"
+
+
+_CODES = {16: "<e", 32: "<f", 64: "<d"}
 
 
 # ---- values ----
@@ -102,7 +132,7 @@ class Value:
 
     def typed(self) -> str:
         """As an operand: with its type in front."""
-        return f"{self.type} {self.text}"
+        return f"{self.type.text} {self.text}"
 
     def __add__(self, other: Value | float) -> Value:
         return self.function.add(self, other)
@@ -142,6 +172,23 @@ class Value:
 
     def __lshift__(self, other: Value | int) -> Value:
         return self.function.integer("shl", self, other)
+
+
+class Sum(Value):
+    """An i64 that is another one plus a constant. An address takes the constant for nothing; where the sum itself is read,
+    `text` adds it up, in the block that asks."""
+
+    __slots__ = ("base", "plus")
+
+    def __init__(self, base: Value, plus: int) -> None:
+        self.function, self.type, self.known, self.number = base.function, base.type, None, None
+        self.base = base
+        self.plus = plus
+
+    def __getattr__(self, name: str) -> str:
+        if name != "text":  # the only attribute that is not set
+            raise AttributeError(name)
+        return self.function.sum(self).text
 
 
 # ---- the module ----
@@ -184,9 +231,13 @@ class Module:
     def text(self) -> str:
         tables = [self._tables[name] for name in sorted(self._tables)]
         declarations = [self._declarations[name] for name in sorted(self._declarations)]
+        return "\n".join([*tables, "", self.functions_text(), *declarations, *self._attributes(), ""])
+
+    def _attributes(self) -> list[str]:
+        """The attributes of functions: #0, and #1 for those that are to be optimised."""
         width = self.target.vector_bytes * 8
-        attributes = (
-            f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" "min-legal-vector-width"="{width}"'
-            ' "no-trapping-math"="true" }'
-        )
-        return "\n".join([*tables, "", self.functions_text(), *declarations, attributes, ""])
+        common = f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" "no-trapping-math"="true"'
+        return [
+            f"attributes #{number} = {{ noinline nounwind {optimize}{common} }}"
+            for number, optimize in enumerate(("optnone ", ""))
+        ]

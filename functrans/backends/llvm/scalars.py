@@ -102,9 +102,9 @@ class Scalars(Lanes):
         """The element in the first `count` lanes, `fill` in the others."""
         if count >= self.lanes:
             return element
-        mask = self.function.first_lanes(count, self.lanes)
+        order = [lane if lane < count else self.lanes + lane for lane in range(self.lanes)]
         pairs = zip(element.parts, fill.parts, strict=True)
-        return Element(element.dtype, tuple(self.function.select(mask, x, y) for x, y in pairs))
+        return Element(element.dtype, tuple(self.function.shuffle(x, y, order) for x, y in pairs))
 
     def reduce_lanes(self, combine: Combine, element: Element) -> Element:
         """All lanes combined into one: the upper half with the lower half, until one is left."""

@@ -26,13 +26,13 @@ def rarely(f: Function, mask: Value, usual: Value, rare: Callable[[], Value]) ->
     return f.choose(any_lane(f, mask), rare, lambda: usual)
 
 
-def called(f: Function, name: str, build: Callable[..., Value], *args: Value, rare: bool = False) -> Value:
+def called(f: Function, name: str, build: Callable[..., Value], *args: Value) -> Value:
     """`build(f, *args)` by calling a function of its own, which the module holds once for the type of the operands."""
     kind = args[0].type
     full = f"{name}.{kind.suffix}"
 
     def made() -> Function:
-        function = Function(f.module, full, [(f"x{k}", kind) for k in range(len(args))], kind, rare=rare)
+        function = Function(f.module, full, [(f"x{k}", kind) for k in range(len(args))], kind)
         function.ret(build(function, *function.args))
         return function
 
@@ -53,7 +53,7 @@ def by_c_where(f: Function, name: str, where: Callable[[Function, Value], Value]
                 f.store(value, f.offset(results, lane.index, kind))
         return f.load(results, x.type)
 
-    return rarely(f, where(f, x), usual, lambda: called(f, f"math.{name}.far", by_lanes, x, usual, rare=True))
+    return rarely(f, where(f, x), usual, lambda: called(f, f"math.{name}.far", by_lanes, x, usual))
 
 
 def in_double(f: Function, function: Callable[[Function, Value], Value], x: Value) -> Value:
