@@ -17,6 +17,7 @@ from functrans import errors, flatten_util, lax, numpy, test_util, tree, tree_ut
 from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
+from functrans.exported import ExportedFiles, deserialize, export, load_exported
 from functrans.jit import Jitted, clear_caches, disable_jit, jit
 from functrans.lowered import Compiled, Lowered
 from functrans.transforms.custom import custom_jvp, custom_vjp
@@ -36,6 +37,7 @@ __all__ = [
     "ArrayLike",
     "Compiled",
     "DTypeLike",
+    "ExportedFiles",
     "Jaxpr",
     "Jitted",
     "Lowered",
@@ -45,9 +47,11 @@ __all__ = [
     "clear_caches",
     "custom_jvp",
     "custom_vjp",
+    "deserialize",
     "disable_jit",
     "errors",
     "eval_shape",
+    "export",
     "flatten_util",
     "float0",
     "grad",
@@ -61,6 +65,7 @@ __all__ = [
     "lax",
     "linear_transpose",
     "linearize",
+    "load_exported",
     "make_jaxpr",
     "numpy",
     "test_util",

@@ -167,6 +167,12 @@ class Lowered(Generic[P, R]):
         compile_jaxpr(self.jaxpr)
         return Compiled(self, self._signature, self._run)
 
+    def standalone(self, name: str) -> bytes:
+        """See `Compiled.serialize`."""
+        from functrans.standalone import standalone
+
+        return standalone(self._planned, self.jaxpr, self._signature, name)
+
     def __str__(self) -> str:
         return self.kernels
 
@@ -213,6 +219,14 @@ class Compiled(Generic[P, R]):
     def out_tree(self) -> TreeDef[R]:
         """As `Lowered.out_tree`."""
         return self._lowered.out_tree
+
+    def serialize(self, name: str = "program") -> bytes:
+        """Bytes that `functrans.deserialize` makes a function of, in another process, without tracing or compiling.
+
+        They are an object file, of which the C function is called `name`. They depend on the kind of machine. Raises
+        NotExportableError where NumPy runs a part of it, or its trees hold classes that only this process has.
+        """
+        return self._lowered.standalone(name)
 
     def __repr__(self) -> str:
         return f"<compiled {self._signature.label}>"

@@ -48,7 +48,9 @@ def check(sample: Sample) -> None:
     if any(isinstance(step.work, Node) and isinstance(step.work.lowering, Host) for step in plan.steps):
         return
     module = emit_program(plan, host())
-    library = load(module.text(), host(), (ENTRY,), {name: find() for name, find in module.addresses.items()})
+    library = load(
+        module.text(), host(), (ENTRY,), {name: external.address() for name, external in module.externals.items()}
+    )
     try:
         with np.errstate(all="ignore"):
             wanted = reference.Program(jaxpr)(*args)

@@ -33,6 +33,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "backends": ("functrans.backends", "compiler"),
     "jit": (
         "functrans.jit functrans.jit_primitive functrans.lowered functrans.explain functrans.call_log functrans.guards"
+        " functrans.standalone functrans.description functrans.exported functrans.c_interface"
         " functrans.methods functrans.reads functrans.static",
         "control backends",
     ),
@@ -48,6 +49,10 @@ LINE_BUDGETS = {"functrans": 350, "functrans.ops": 500, "functrans.numpy": 500}
 LATE = {
     ("functrans.backends.executable", "functrans.backends.llvm.executable"),
     ("functrans.lowered", "functrans.backends.planned"),
+    ("functrans.lowered", "functrans.standalone"),
+    ("functrans.exported", "functrans.standalone"),
+    ("functrans.exported", "functrans.description"),
+    ("functrans.exported", "functrans.c_interface"),
     ("functrans.jit", "functrans.explain"),
 }
 LLVMLITE_HOME = "functrans.backends.llvm"

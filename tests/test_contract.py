@@ -113,7 +113,7 @@ def build(requests: Sequence[Request], target: Target | None = None) -> list[Ker
         wrapper.ret(wrapper.call(function, *wrapper.args))
         kernels.append(Kernel(spec, ins, out, (request.scaled, request.library), target))
     names = tuple(f"run{i}" for i in range(len(kernels)))
-    symbols = {name: find() for name, find in module.addresses.items()}
+    symbols = {name: external.address() for name, external in module.externals.items()}
     library = load(module.text(), target, names, symbols)
     return [replace(k, address=library.address(name), library=library) for k, name in zip(kernels, names, strict=True)]
 
@@ -283,7 +283,7 @@ def test_the_environment_can_choose_openblas(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("FUNCTRANS_MATMUL", name)
         module = Module(host())
         contract.emit(module, "product", spec, avals, (out,))
-        symbols.append(any("openblas" in symbol for symbol in module.addresses))
+        symbols.append(any("openblas" in symbol for symbol in module.externals))
     ring = ring_of(out.dtype)
     assert ring is not None
     assert symbols == [False, has_openblas(ring)]

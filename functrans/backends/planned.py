@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from functrans.backends.executable import why_numpy
+from functrans.backends.llvm.standalone import Describe, standalone_object
 from functrans.backends.llvm.text import assembly, llvm_ir, native_plan
 from functrans.compiler.cost import Cost, cost_of
 from functrans.compiler.inline import inline
@@ -21,6 +22,7 @@ from functrans.core.ir import Jaxpr, memoized
 from functrans.core.lowering import Lowering
 from functrans.core.printer import Names
 from functrans.errors import NoMachineCodeError
+from functrans.typing import Array
 
 __all__ = ["Planned", "plan_jaxpr"]
 
@@ -51,6 +53,13 @@ class Planned(NamedTuple):
     def assembly(self) -> str:
         """The program in this machine's language. Raises NoMachineCodeError where NumPy runs it."""
         return assembly(self._native_plan)
+
+    def standalone(self, consts: Sequence[Array], name: str, describe: Describe) -> bytes:
+        """Object code that needs no Python; `describe` is told for which machine.
+
+        Raises NoMachineCodeError where NumPy runs it, NotExportableError for what only this process has.
+        """
+        return standalone_object(self._native_plan, consts, name, describe)
 
     @property
     def _native_plan(self) -> Plan:

@@ -10,7 +10,10 @@ from functrans.errors.base import (
 )
 from functrans.errors.compiling import (
     CompiledArgumentsError,
+    ForeignProgramError,
     NoMachineCodeError,
+    NotExportableError,
+    RefusedOperandsError,
 )
 from functrans.errors.custom import (
     CustomClosureError,
@@ -99,6 +102,7 @@ __all__ = [
     "EinsumError",
     "EmptyReductionError",
     "FlatVectorError",
+    "ForeignProgramError",
     "FunctransError",
     "GradientMismatchError",
     "HolomorphicError",
@@ -115,10 +119,12 @@ __all__ = [
     "NonArrayInputError",
     "NonArrayOutputError",
     "NotDifferentiableError",
+    "NotExportableError",
     "NotLinearError",
     "OperandError",
     "OutArgumentError",
     "ParameterError",
+    "RefusedOperandsError",
     "ScalarOutputError",
     "ShapeMismatchError",
     "StaticArgumentError",

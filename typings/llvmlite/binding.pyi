@@ -10,6 +10,7 @@ class TargetData: ...
 class ModuleRef:
     triple: str
     data_layout: str
+    def link_in(self, other: ModuleRef, preserve: bool = False) -> None: ...
 
 class TargetMachine:
     @property

@@ -5,7 +5,7 @@ No LLVM pass pipeline is run: the text is written with vectors and without redun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -82,6 +82,17 @@ def _compiled(text: str, target: Target) -> bytes:
     with _lock:
         machine = _machine(target)
         return bytes(machine.emit_object(_parsed(text, target, machine)))
+
+
+def object_file(texts: Sequence[str], target: Target) -> bytes:
+    """Modules as one object file, which can be linked into programs and into shared libraries."""
+    with _lock:
+        machine = _machine(target)
+        whole = _complete("".join(texts), target).removeprefix("".join(texts))  # once, for all of them
+        first, *others = (_parsed(text, target, machine) for text in [texts[0] + whole, *texts[1:]])
+        for other in others:
+            first.link_in(other)
+        return bytes(machine.emit_object(first))
 
 
 def assembly(text: str, target: Target) -> str:

@@ -158,7 +158,7 @@ class NativeProgram:
 def _compiled(plan: Plan) -> Library:
     target = host()
     module = emit_program(plan, target)
-    symbols = {name: address() for name, address in module.addresses.items()}
+    symbols = {name: external.address() for name, external in module.externals.items()}
     return load(module.text(), target, (ENTRY,), symbols)
 
 

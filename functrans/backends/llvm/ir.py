@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import copysign, inf
 from struct import pack, unpack
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from functrans.backends.llvm.target import Target
 
@@ -27,6 +27,7 @@ __all__ = [
     "I64",
     "I8",
     "PTR",
+    "External",
     "Module",
     "Sum",
     "Type",
@@ -194,6 +195,15 @@ class Sum(Value):
 # ---- the module ----
 
 
+class External(NamedTuple):
+    """A function that is defined elsewhere."""
+
+    address: Callable[[], int]
+    """In this process."""
+    text: Callable[[], str] | None
+    """A module that defines it, for code that stands alone; None where it lies in a library."""
+
+
 class Module:
     """What one compilation makes: functions, tables of constants, declarations."""
 
@@ -202,8 +212,8 @@ class Module:
         self.functions: dict[str, Function] = {}
         self._tables: dict[str, str] = {}
         self._declarations: dict[str, str] = {}
-        self.addresses: dict[str, Callable[[], int]] = {}
-        """What finds the functions of other modules that this one calls by name, when it is loaded."""
+        self.externals: dict[str, External] = {}
+        """The functions of other modules that this one calls by name."""
 
     def lanes(self, kind: Type) -> int:
         """How many lanes of a type one vector register holds."""
@@ -220,6 +230,13 @@ class Module:
         items = ", ".join(f"{kind} {constant_text(value, kind)}" for value in values)
         self._tables[name] = f"@{name} = private unnamed_addr constant [{len(values)} x {kind}] [{items}], align 64"
         return f"@{name}"
+
+    def constant(self, name: str, data: bytes, *, exported: bool = False) -> str:
+        """Bytes that do not change; gives their name."""
+        text = "".join(f"\\{byte:02X}" for byte in data)
+        head = "" if exported else "private unnamed_addr "
+        self._tables[name] = f'@{name} = {head}constant [{len(data)} x i8] c"{text}", align 64'
+        return name
 
     def shared(self, name: str, build: Callable[[], Function]) -> Function:
         """The function of a name, built where it is first asked for."""

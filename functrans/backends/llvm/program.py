@@ -60,16 +60,16 @@ def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
     return ins, [var.aval for var in node.outs]
 
 
-def emit_program(plan: Plan, target: Target) -> Module:
-    """The module of a plan."""
+def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bool = True) -> Module:
+    """The module of a plan, with the program under the name of `entry`."""
     module = Module(target)
     steps = [_emit_step(module, f"step{i}", step.work) for i, step in enumerate(plan.steps)]
     f = Function(
         module,
-        ENTRY,
+        entry,
         [(name, PTR) for name in ("arguments", "results", "arena", "warnings", "host")],
         I64,
-        exported=True,
+        exported=exported,
     )
     main = _Main(f, plan.places)
     for i, (step, function) in enumerate(zip(plan.steps, steps, strict=True)):

@@ -29,6 +29,11 @@ class Target:
         return f"+{feature}" in self.features.split(",")
 
     @property
+    def wanted(self) -> tuple[str, ...]:
+        """The features that code for it may use."""
+        return tuple(name[1:] for name in self.features.split(",") if name.startswith("+"))
+
+    @property
     def vector_bytes(self) -> int:
         """The width of the widest registers that floats are computed in."""
         return 64 if self.has("avx512f") and self.has("avx512vl") else 32 if self.has("avx2") else 16

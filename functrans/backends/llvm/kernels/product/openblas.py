@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I32, Value
+from functrans.backends.llvm.ir import I32, External, Value
 from functrans.backends.llvm.kernels.product.direct import Matrices, Store
 from functrans.backends.llvm.kernels.product.ring import Ring
 
@@ -44,7 +44,7 @@ def by_openblas(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
     """The product, k ≥ 1, of operands that each have an axis whose elements lie together."""
     letter = _LETTERS[ring.name]
     name = f"functrans_openblas_{letter}gemm"
-    f.module.addresses[name] = partial(_address, letter)
+    f.module.externals[name] = External(partial(_address, letter), None)
     left = _order(x.left_row, x.left_k, x.m, x.k)
     right = _order(x.right_k, x.right_column, x.k, x.n)
 

@@ -1,6 +1,6 @@
 """The functions that are compiled once for a process and called from any program: large products, one for each dtype.
 
-A program declares such a function by its name, and is given the address when it is loaded (`Module.addresses`).
+A program declares such a function by its name, and is given the address when it is loaded (`Module.externals`).
 Imports `blocked`, `engine`; start reading at `large_product`.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache, partial
 
 from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.ir import Module
+from functrans.backends.llvm.ir import External, Module
 from functrans.backends.llvm.kernels.product.blocked import blocked
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.backends.llvm.target import Target
@@ -20,7 +20,8 @@ __all__ = ["large_product", "module_text"]
 def large_product(module: Module, ring: Ring) -> str:
     """The name of the function for large products of a dtype, made known to a module."""
     name = _name(ring)
-    module.addresses[name] = partial(_address, ring, module.target)
+    target = module.target
+    module.externals[name] = External(partial(_address, ring, target), partial(module_text, ring, target))
     return name
 
 

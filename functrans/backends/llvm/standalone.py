@@ -1,0 +1,106 @@
+"""A program as object code that needs no Python: what `export` writes to a file, and what `serialize` gives.
+
+The object has `int NAME(const void **in, void **out, void *workspace)`, `NAME_run` with a place for warnings besides, and
+`NAME_description`, text that tells what it is. Captured arrays are in it. Imports the program's emitter and the engine; start
+reading at `standalone_object`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from functrans.backends.llvm.engine import object_file
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
+from functrans.backends.llvm.program import emit_program
+from functrans.backends.llvm.scalar_warnings import FAILED
+from functrans.backends.llvm.target import host
+from functrans.compiler.nodes import Host, Node
+from functrans.compiler.plan import Argument, Output, Plan
+from functrans.core.ir import Literal
+from functrans.errors import NotExportableError
+from functrans.typing import Array
+
+__all__ = ["DESCRIPTION", "RUN", "Describe", "standalone_object"]
+
+RUN = "{}_run"
+DESCRIPTION = "{}_description"
+
+
+Describe: TypeAlias = Callable[[str, tuple[str, ...], int], bytes]
+"""`(triple, features that the machine must have, bytes of workspace) -> description`."""
+
+
+def standalone_object(plan: Plan, consts: Sequence[Array], name: str, describe: Describe) -> bytes:
+    """The object code of a plan whose leading arguments are `consts`. Raises NotExportableError for what needs this process."""
+    lowerings = (step.work.lowering for step in plan.steps if isinstance(step.work, Node))
+    if reasons := [lowering.why for lowering in lowerings if isinstance(lowering, Host)]:
+        raise NotExportableError(name, reasons)
+    target = host()
+    module = emit_program(plan, target, f"{name}_program", exported=False)
+    parts = []
+    for external, function in module.externals.items():
+        if function.text is None:
+            raise NotExportableError(name, [f"it calls {external}, which lies in a library that is loaded here"])
+        parts.append(function.text())
+    module.constant(DESCRIPTION.format(name), describe(target.triple, target.wanted, plan.arena), exported=True)
+    _Caller(module, plan, consts, name).emit()
+    return object_file([module.text(), *parts], target)
+
+
+class _Caller:
+    """Writes the functions that others call."""
+
+    def __init__(self, module: Module, plan: Plan, consts: Sequence[Array], name: str) -> None:
+        self._module = module
+        self._plan = plan
+        self._consts = consts
+        self._name = name
+
+    def emit(self) -> None:
+        params = [("in", PTR), ("out", PTR), ("workspace", PTR)]
+        run = Function(self._module, RUN.format(self._name), [*params, ("warnings", PTR)], I64, exported=True)
+        self._run(run)
+        f = Function(self._module, self._name, params, I32, exported=True)
+        warnings = f.stack(I64, 1)
+        f.store(f.index(0), warnings)
+        status = f.cast("trunc", f.call(run, *f.args, warnings), I32)
+        failed = f.icmp("ne", f.load(warnings, I64) & FAILED, 0)
+        f.ret(f.select(failed, -1, status))
+
+    def _run(self, f: Function) -> None:
+        given, out, workspace, warnings = f.args
+        arguments = self._arguments(f, given)
+        program = self._module.functions[f"{self._name}_program"]
+        status = f.call(program, arguments, out, workspace, warnings, f.null())
+        f.leave_if(f.icmp("ne", status, 0), status)
+        for i, atom in enumerate(self._plan.results):
+            size = atom.aval.size * atom.aval.dtype.itemsize
+            place = None if isinstance(atom, Literal) else self._plan.places[atom]
+            if place == Output(i) or not size:
+                continue
+            if isinstance(atom, Literal):
+                source = self._module.constant(f"literal{i}", np.asarray(atom.value, atom.aval.dtype).tobytes())
+                found = f.address(source)
+            else:
+                assert isinstance(place, Argument | Output)
+                table = arguments if isinstance(place, Argument) else out
+                found = f.load(f.offset(table, place.index, PTR), PTR)
+            f.copy(f.load(f.offset(out, i, PTR), PTR), found, f.index(size))
+        f.ret(f.index(0))
+
+    def _arguments(self, f: Function, given: Value) -> Value:
+        """The table of the program's arguments: captured arrays first."""
+        if not self._consts:
+            return given
+        count = len(self._plan.arguments)
+        table = f.stack(PTR, count)
+        for i, const in enumerate(self._consts):
+            name = self._module.constant(f"const{i}", const.tobytes())
+            f.store(f.address(name), f.offset(table, i, PTR), 8)
+        start = len(self._consts)
+        f.copy(f.offset(table, start, PTR), given, f.index((count - start) * 8))
+        return table
