@@ -157,7 +157,8 @@ class Jitted(Generic[P, R]):
     def lower(self, *args: Any, **kwargs: Any) -> Lowered[P, R]:  # Any: shapes may stand for arrays
         """What a call with these arguments would run, without running or compiling it. Traces it if need be.
 
-        Arrays may be given as `ShapeDtypeStruct`s. Raises what the call would raise before it computes.
+        Arrays may be given as `ShapeDtypeStruct`s. Of a method of a pytree: `Class.method.lower(instance, …)`. Raises what the
+        call would raise before it computes.
 
         >>> import numpy as np
         >>> lowered = jit(lambda x: np.sum(np.exp(x) * 2)).lower(np.ones(3))
@@ -197,7 +198,7 @@ class Jitted(Generic[P, R]):
         # Here and not above: its modules are a fifth of `import functrans`.
         from functrans.explain import explain
 
-        return explain(self._label, self._log, [(entry.miss, entry.jaxpr) for entry in self._entries.values()])
+        return explain(self._label, self._log, [(entry.miss, entry.jaxpr) for entry in list(self._entries.values())])
 
     def cache_info(self) -> CacheInfo:
         """How many calls found a program and how many traced, and how many kinds of arguments are known."""

@@ -1,4 +1,5 @@
-"""Plans of small programs, held to their text in tests/golden/kernels/: fusion that is lost shows as more steps.
+"""Plans of small programs, held to their text in tests/golden/kernels/: fusion that is lost shows as more steps; and what
+has no native code, in tests/golden/callbacks.txt.
 
 The texts are the same on every machine: kernels get no scratch memory here, whose size follows from vectors and caches. To write
 them anew, and then read what changed: `python -m pytest tests/test_kernel_texts.py --update-golden`.
@@ -6,6 +7,7 @@ them anew, and then read what changed: `python -m pytest tests/test_kernel_texts
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from functrans.compiler.pipeline import optimize
 from functrans.compiler.plan import make_plan
 from functrans.compiler.text import print_plan
 from functrans.core.printer import Names
+from tests.cases import CASES
 
 GOLDEN = Path(__file__).parent / "golden" / "kernels"
 F32 = partial(ft.ShapeDtypeStruct, dtype=np.float32)
@@ -119,16 +122,29 @@ def text_of(fun: Callable[..., Any], args: tuple[Any, ...]) -> str:
     return print_plan(make_plan(jaxpr, program.supports, lambda _node: 0), Names.of(jaxpr)) + "\n"
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_golden(name: str, request: pytest.FixtureRequest) -> None:
-    path = GOLDEN / f"{name}.txt"
-    text = text_of(*PROGRAMS[name])
+def compare(path: Path, text: str, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update-golden"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8"), (
-        "The plan has changed. If that is meant, write the texts anew and read what changed: "
-        "python -m pytest tests/test_kernel_texts.py --update-golden && git diff tests/golden/kernels"
+        "What is compiled has changed. If that is meant, write the texts anew and read what changed: "
+        "python -m pytest tests/test_kernel_texts.py --update-golden && git diff tests/golden"
     )
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_golden(name: str, request: pytest.FixtureRequest) -> None:
+    compare(GOLDEN / f"{name}.txt", text_of(*PROGRAMS[name]), request)
+
+
+def test_callbacks(request: pytest.FixtureRequest) -> None:
+    """For which primitives, and which dtypes, NumPy is called back: over the whole case table."""
+    titles: set[str] = set()
+    rng = np.random.default_rng(0)
+    for case in CASES:
+        for dtype in case.dtypes:
+            text = text_of(case.fun, tuple(operand.make(rng, dtype) for operand in case.operands))
+            titles.update(re.findall("callback to NumPy: (.*)", text))
+    compare(GOLDEN.parent / "callbacks.txt", "".join(f"{title}\n" for title in sorted(titles)), request)
 
 
 def test_every_golden_text_has_a_program() -> None:

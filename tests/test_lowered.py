@@ -16,6 +16,8 @@ from functrans.backends import executable
 from functrans.compiler.cost import cost_of
 from functrans.errors import CompiledArgumentsError, NoMachineCodeError, NonArrayInputError, StaticArgumentError
 from functrans.lowered import Lowered
+from tests.cases import CASES
+from tests.cases.case import Case
 
 F64 = ft.ShapeDtypeStruct
 native = pytest.mark.skipif(bool(executable._WHY_NUMPY), reason=executable._WHY_NUMPY)
@@ -186,6 +188,19 @@ class TestCompiled:
 
 @native
 class TestCost:
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_every_primitive(self, case: Case) -> None:
+        for dtype in case.dtypes:
+            args = [operand.make(np.random.default_rng(0), dtype) for operand in case.operands]
+            lowered = ft.jit(case.fun).lower(*args)
+            cost = lowered.cost()
+            assert lowered.kernels.count("\nstep ") == len(cost.steps)
+            assert cost.bytes_written >= cost.outputs
+            there = (
+                sum(aval.size * aval.dtype.itemsize for aval in lowered.optimized_jaxpr.in_avals) + cost.bytes_written
+            )
+            assert all(step.bytes_read <= there for step in cost.steps)
+
     def test_elementwise(self) -> None:
         cost = ft.jit(lambda x, y: np.sin(x) * y + 1).lower(F64((10, 30), np.float32), F64(30, np.float32)).cost()
         assert (cost.flops, cost.bytes_read, cost.bytes_written) == (900, 1200 + 120, 1200)
