@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I32, I64, PTR, Module, Type, Value
 from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort, largest
-from functrans.backends.llvm.kernels.sort_keys import word_count, words
+from functrans.backends.llvm.kernels.sort_keys import store_bits, word_count, words
+from functrans.backends.llvm.scalars import Scalars
 from functrans.typing import DType
 
-__all__ = ["aligned", "any_bits", "emit_order", "for_vectors", "order_bytes", "pad"]
+__all__ = ["aligned", "any_bits", "emit_order", "for_vectors", "order_bytes", "pad", "with_rest"]
+
+_INDEX = np.dtype(np.int64)
 
 
 def aligned(size: int) -> int:
@@ -23,39 +28,40 @@ def aligned(size: int) -> int:
     return -(-size // 64) * 64
 
 
-def for_vectors(f: Function, count: int, lanes: int, body: Callable[[Value, int], None]) -> None:
-    """`body(index, lanes)` for all of a known count: vectors, then what is left one by one."""
+def for_vectors(f: Function, count: int, lanes: int, body: Callable[[Scalars, Value], None]) -> None:
+    """`body(scalars, index)` for all of a known count: whole vectors, then one of which only the first lanes are valid."""
     whole = count - count % lanes
     if whole:
         with f.loop(0, whole, lanes) as loop:
-            body(loop.index, lanes)
+            body(Scalars(f, lanes), loop.index)
     if whole < count:
-        with f.loop(whole, count) as loop:
-            body(loop.index, 1)
+        body(Scalars(f, lanes, valid=count - whole), f.index(whole))
 
 
-def any_bits(f: Function, count: int, lanes: int, kind: Type, body: Callable[[Value, int], Value]) -> Value:
-    """As `for_vectors`, of a body that gives integers of a kind: whether one of them is not 0."""
-    whole, found = count - count % lanes, f.zero(kind)
+def any_bits(f: Function, count: int, lanes: int, kind: Type, body: Callable[[Scalars, Value], Value]) -> Value:
+    """As `for_vectors`, of a body that gives integers of a kind, 0 in the lanes that are not valid: whether one is not 0."""
+    whole, found = count - count % lanes, f.zero(kind.vector(lanes))
     if whole:
-        with f.loop(0, whole, lanes, carry=[f.zero(kind.vector(lanes))]) as loop:
-            loop.next = [loop.carry[0] | body(loop.index, lanes)]
-        found = f.intrinsic("vector.reduce.or", loop.results[0], result=kind) if lanes > 1 else loop.results[0]
-    if whole < count:
-        with f.loop(whole, count, carry=[found]) as loop:
-            loop.next = [loop.carry[0] | body(loop.index, 1)]
+        with f.loop(0, whole, lanes, carry=[found]) as loop:
+            loop.next = [loop.carry[0] | body(Scalars(f, lanes), loop.index)]
         found = loop.results[0]
-    return f.icmp("ne", found, 0)
+    if whole < count:
+        found = found | body(Scalars(f, lanes, valid=count - whole), f.index(whole))
+    return f.icmp("ne", f.intrinsic("vector.reduce.or", found, result=kind), 0)
+
+
+def with_rest(b: Scalars, x: Value, rest: int) -> Value:
+    """Integers with another one in the lanes that are not valid."""
+    f = b.function
+    return x if b.valid == b.lanes else f.select(f.first_lanes(b.valid, b.lanes), x, f.const(rest, x.type))
 
 
 def pad(f: Function, buffers: Sequence[Value], plan: MergeSort) -> None:
-    """Fill buffers with the largest number from `count` on: up to a whole register one by one, then by registers."""
-    aligned_end = plan.count + -plan.count % plan.lanes
-    for start, stop, lanes in ((plan.count, aligned_end, 1), (aligned_end, plan.capacity, plan.lanes)):
-        with f.loop(start, stop, lanes) as rest:
-            for buffer in buffers:
-                last = f.const(largest(plan.kind), plan.kind.vector(lanes))
-                f.store(last, f.offset(buffer, rest.index, plan.kind))
+    """Fill buffers, before the numbers are written, with the largest one from the last register of them on."""
+    last = f.const(largest(plan.kind), plan.kind.vector(plan.lanes))
+    with f.loop(plan.count - plan.count % plan.lanes, plan.capacity, plan.lanes) as rest:
+        for buffer in buffers:
+            f.store(last, f.offset(buffer, rest.index, plan.kind))
 
 
 def order_bytes(keys: Sequence[DType], count: int) -> int:
@@ -78,18 +84,18 @@ def _one_word(module: Module, name: str, keys: Sequence[DType], count: int, desc
     x, order, data = f.args
     spare = f.offset(data, buffer_bytes(I64, count), I8)
 
-    def pair(index: Value, lanes: int) -> None:
-        (word,) = words(f, x, index, keys[0], lanes, descending=descending)
-        f.store(_pair(f, word, index), f.offset(data, index, I64))
+    def pair(b: Scalars, index: Value) -> None:
+        (word,) = words(b, x, index, keys[0], descending=descending)
+        f.store(with_rest(b, _pair(f, word, index), largest(I64)), f.offset(data, index, I64))
 
-    for_vectors(f, count, module.lanes(I32), pair)
     pad(f, (data, spare), plan)
+    for_vectors(f, count, module.lanes(I32), pair)
     f.call(emit_merge_sort(module, plan), data, spare)
     found = spare if plan.in_spare else data
 
-    def place(index: Value, lanes: int) -> None:
-        pairs = f.load(f.offset(found, index, I64), I64.vector(lanes))
-        f.store(pairs & 0xFFFFFFFF, f.offset(order, index, I64))
+    def place(b: Scalars, index: Value) -> None:
+        pairs = f.load(f.offset(found, index, I64), I64.vector(b.lanes))
+        store_bits(b, pairs & 0xFFFFFFFF, order, index, _INDEX)
 
     for_vectors(f, count, module.lanes(I64), place)
     f.ret()
@@ -114,15 +120,15 @@ def _many_words(module: Module, name: str, keys: Sequence[DType], count: int, de
     total = sum(map(word_count, keys))
     tables = [f.offset(scratch, k * aligned(4 * count), I8) for k in range(total + 1)]
 
-    def split(index: Value, lanes: int) -> None:
+    def split(b: Scalars, index: Value) -> None:
         found = [
             word
             for x, dtype in zip(operands, keys, strict=True)
-            for word in words(f, x, index, dtype, lanes, descending=descending)
+            for word in words(b, x, index, dtype, descending=descending)
         ]
         for word, table in zip(found, tables, strict=False):
             f.store(word, f.offset(table, index, I32))
-        f.store(_pair(f, f.zero(I32.vector(lanes)), index), f.offset(order, index, I64))
+        store_bits(b, _pair(f, f.zero(I32.vector(b.lanes)), index), order, index, _INDEX)
 
     for_vectors(f, count, module.lanes(I32), split)
     for k in reversed(range(total)):
@@ -143,11 +149,11 @@ def _refine(module: Module, name: str, count: int) -> Function:
     f = Function(module, name, [("words", PTR), ("order", PTR), ("scratch", PTR)], I64)
     table, order, data = f.args
     f.leave_if(_all_equal(f, table, count), 0)
+    spare = f.offset(data, buffer_bytes(I64, count), I8)
+    pad(f, (data, spare), plan)
     with f.loop(0, count) as loop:
         word = f.load(f.offset(table, f.load(f.offset(order, loop.index, I64), I64), I32), I32)
         f.store(_pair(f, word, loop.index), f.offset(data, loop.index, I64))
-    spare = f.offset(data, buffer_bytes(I64, count), I8)
-    pad(f, (data, spare), plan)
     f.call(sort, data, spare)
     found = spare if plan.in_spare else data
     with f.loop(0, count) as loop:
@@ -163,7 +169,8 @@ def _all_equal(f: Function, table: Value, count: int) -> Value:
     first = f.load(table, I32)
     lanes = f.module.lanes(I32)
 
-    def difference(index: Value, lanes: int) -> Value:
-        return f.load(f.offset(table, index, I32), I32.vector(lanes)) ^ f.splat(first, lanes)
+    def difference(b: Scalars, index: Value) -> Value:
+        found = f.load(f.offset(table, index, I32), I32.vector(b.lanes)) ^ f.splat(first, b.lanes)
+        return with_rest(b, found, 0)
 
     return any_bits(f, count, lanes, I32, difference) ^ 1

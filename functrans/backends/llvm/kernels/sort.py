@@ -11,9 +11,18 @@ from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I32, I64, PTR, Module, Type, Value
 from functrans.backends.llvm.kernels.lines import Lines
-from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort
-from functrans.backends.llvm.kernels.ordering import aligned, any_bits, emit_order, for_vectors, order_bytes, pad
-from functrans.backends.llvm.kernels.sort_keys import element_of, key, load_bits, raw_type
+from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort, largest
+from functrans.backends.llvm.kernels.ordering import (
+    aligned,
+    any_bits,
+    emit_order,
+    for_vectors,
+    order_bytes,
+    pad,
+    with_rest,
+)
+from functrans.backends.llvm.kernels.sort_keys import element_of, key, load_bits, raw_type, store_bits
+from functrans.backends.llvm.scalars import Scalars
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_order import Argsort, Sort
 from functrans.typing import DType
@@ -89,21 +98,21 @@ def _emit_numbers(module: Module, name: str, dtype: DType, count: int) -> Functi
     x, out, data = f.args
     spare = f.offset(data, buffer_bytes(plan.kind, count), I8)
 
-    def encode(index: Value, lanes: int) -> Value:
-        (bits,) = load_bits(f, x, index, dtype, lanes)
+    def encode(b: Scalars, index: Value) -> Value:
+        (bits,) = load_bits(b, x, index, dtype)
         keys = f.cast("sext", key(f, bits, dtype, zeros_equal=False), plan.kind)
+        keys = with_rest(b, keys, largest(plan.kind))
         f.store(keys, f.offset(data, index, plan.kind))
         return f.cast("sext", f.icmp("eq", keys, -1), plan.kind) if dtype.kind == "f" else f.zero(keys.type)
 
-    has_negative_zero = any_bits(f, count, module.lanes(plan.kind), plan.kind, encode)
     pad(f, (data, spare), plan)
+    has_negative_zero = any_bits(f, count, module.lanes(plan.kind), plan.kind, encode)
     f.call(sort, data, spare)
     found = spare if plan.in_spare else data
 
-    def decode(index: Value, lanes: int) -> None:
-        keys = f.load(f.offset(found, index, plan.kind), plan.kind.vector(lanes))
-        bits = element_of(f, f.cast("trunc", keys, raw_type(dtype)), dtype)
-        f.store(bits, f.offset(out, index, raw_type(dtype)))
+    def decode(b: Scalars, index: Value) -> None:
+        keys = f.load(f.offset(found, index, plan.kind), plan.kind.vector(b.lanes))
+        store_bits(b, element_of(f, f.cast("trunc", keys, raw_type(dtype)), dtype), out, index, dtype)
 
     for_vectors(f, count, module.lanes(plan.kind), decode)
     if dtype.kind == "f":

@@ -6,13 +6,15 @@ pairs (word, place) serves every dtype. Start reading at `key`. Imports `scalars
 
 from __future__ import annotations
 
-from functrans.backends.llvm.elements import part_dtype
+import numpy as np
+
+from functrans.backends.llvm.elements import Element, part_dtype
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, Type, Value
 from functrans.backends.llvm.scalars import Scalars
 from functrans.typing import DType
 
-__all__ = ["element_of", "key", "load_bits", "raw_type", "word_count", "words"]
+__all__ = ["element_of", "key", "load_bits", "raw_type", "store_bits", "word_count", "words"]
 
 _MANTISSA = {16: 10, 32: 23, 64: 52}
 
@@ -22,12 +24,20 @@ def raw_type(dtype: DType) -> Type:
     return Type("i", 8 * dtype.itemsize)
 
 
-def load_bits(f: Function, pointer: Value, index: Value, dtype: DType, lanes: int) -> list[Value]:
+def _unsigned(dtype: DType) -> DType:
+    return np.dtype(f"u{dtype.itemsize}")
+
+
+def load_bits(b: Scalars, pointer: Value, index: Value, dtype: DType) -> list[Value]:
     """The bits of elements, of each part."""
     if dtype.kind == "c":
-        return [f.bits(part) for part in Scalars(f, lanes).load(pointer, dtype, index).parts]
-    kind = raw_type(dtype)
-    return [f.load(f.offset(pointer, index, kind), kind.vector(lanes))]
+        return [b.function.bits(part) for part in b.load(pointer, dtype, index).parts]
+    return list(b.load(pointer, _unsigned(dtype), index).parts)
+
+
+def store_bits(b: Scalars, bits: Value, pointer: Value, index: Value, dtype: DType) -> None:
+    """Bits as real elements."""
+    b.store(Element(_unsigned(dtype), (bits,)), pointer, index)
 
 
 # ---- keys ----
@@ -72,11 +82,10 @@ def word_count(dtype: DType) -> int:
     return (2 if dtype.kind == "c" else 1) * -(-part_dtype(dtype).itemsize // 4)
 
 
-def words(
-    f: Function, pointer: Value, index: Value, dtype: DType, lanes: int, *, descending: bool = False
-) -> list[Value]:
+def words(b: Scalars, pointer: Value, index: Value, dtype: DType, *, descending: bool = False) -> list[Value]:
     """The words of the elements from `index` on; read as signed integers, the words of one place are in order."""
-    keys = [key(f, bits, part_dtype(dtype)) for bits in load_bits(f, pointer, index, dtype, lanes)]
+    f = b.function
+    keys = [key(f, bits, part_dtype(dtype)) for bits in load_bits(b, pointer, index, dtype)]
     if dtype.kind == "c":
         keys = _complex_keys(f, *keys)
     found = [word for one in keys for word in _words(f, one)]

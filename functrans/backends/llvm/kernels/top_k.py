@@ -13,6 +13,7 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I1, I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.ordering import aligned, emit_order, order_bytes
 from functrans.backends.llvm.kernels.sort_keys import key, load_bits, raw_type
+from functrans.backends.llvm.scalars import Scalars
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_order import TopK
 from functrans.typing import DType
@@ -127,7 +128,7 @@ def _line(module: Module, name: str, dtype: DType, count: int, k: int) -> Functi
 
 
 def _is_above(f: Function, x: Value, index: Value, dtype: DType, limit: Value, lanes: int) -> Value:
-    (bits,) = load_bits(f, x, index, dtype, lanes)
+    (bits,) = load_bits(Scalars(f, lanes), x, index, dtype)
     return f.icmp("sgt", key(f, bits, dtype), f.splat(limit, lanes))
 
 
