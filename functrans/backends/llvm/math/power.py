@@ -19,6 +19,7 @@ from functrans.backends.llvm.math.floats import (
     format_of,
     power_of_two,
     round_to_integer,
+    scaled_by,
     with_sign,
 )
 from functrans.backends.llvm.math.logarithm import scaled_positive
@@ -26,6 +27,7 @@ from functrans.backends.llvm.math.polynomial import (
     Pair,
     constant,
     horner,
+    horner_by_pairs,
     multiply_add,
     pair_product,
     pair_quotient,
@@ -33,6 +35,7 @@ from functrans.backends.llvm.math.polynomial import (
     remainder,
     two_product,
 )
+from functrans.backends.llvm.math.rare import rarely
 
 __all__ = ["cbrt", "hypot", "pow"]
 
@@ -67,7 +70,10 @@ def pow(f: Function, x: Value, y: Value) -> Value:
     # Where log2 x is not 0, more than this overflows or underflows anyway; where it is 0, infinity times 0 would be NaN.
     limited = at_least(f, at_most(f, y, 2.0**100), -(2.0**100))
     of_size = (_power_in_double if x.type.bits == 32 else _power_by_pairs)(f, absolute(f, x), limited)
-    return _with_sign_and_limits(f, x, y, of_size)
+    like = format_of(x)
+    is_special = f.icmp("uge", f.bits(x) - 1, like.exponent_mask - 1)  # zero, infinite, NaN or negative
+    special = is_special | f.fcmp("uno", y, y)
+    return rarely(f, special, of_size, lambda: _with_sign_and_limits(f, x, y, of_size))
 
 
 def _with_sign_and_limits(f: Function, x: Value, y: Value, of_size: Value) -> Value:
@@ -76,55 +82,53 @@ def _with_sign_and_limits(f: Function, x: Value, y: Value, of_size: Value) -> Va
     is_whole = f.fcmp("oeq", floor, y)
     is_odd = is_whole & f.fcmp("one", f.intrinsic("floor", half), half)
     is_negative = f.icmp("slt", f.bits(x), 0)
+    size = absolute(f, x)
+    of_limit = f.select(f.fcmp("oeq", size, 0.0) ^ f.fcmp("olt", y, 0.0), f.like(0.0, x), inf)
+    is_limit = f.fcmp("oeq", size, 0.0) | f.fcmp("oeq", size, inf)
+    of_size = f.select(f.fcmp("uno", x, y), nan, f.select(is_limit, of_limit, of_size))
     signed = f.select(is_odd & is_negative, -of_size, of_size)
     is_real = f.fcmp("uge", x, 0.0) | f.fcmp("oeq", x, -inf) | is_whole
     is_one = f.fcmp("oeq", x, 1.0) | f.fcmp("oeq", y, 0.0)
     return f.select(is_one, 1.0, f.select(is_real, signed, nan))
 
 
-def _or_limit(f: Function, x: Value, logarithm: Value) -> Value:
-    """The logarithm of x >= 0, or a part of it that decides, where x is neither 0, infinite nor NaN."""
-    finite = f.select(f.fcmp("olt", x, inf), logarithm, x)
-    return f.select(f.fcmp("oeq", x, 0.0), -inf, finite)
-
-
 def _power_in_double(f: Function, x: Value, y: Value) -> Value:
-    """x ** y of floats, x >= 0."""
+    """x ** y of floats, x > 0."""
     parts = scaled_positive(f, x)
-    k = f.cast("fpext", _or_limit(f, x, parts.k), F64)
+    k = f.cast("fpext", parts.k, F64)
     m = f.cast("fpext", parts.f, F64)
     s = m / (m + 2.0)
-    logarithm = multiply_add(f, s, horner(f, s * s, _LOG2), k)
+    square = s * s
+    logarithm = multiply_add(f, s, horner_by_pairs(f, square, square * square, _LOG2), k)
     product = at_least(f, at_most(f, logarithm * f.cast("fpext", y, F64), 160.0), -160.0)
     n = round_to_integer(f, product + format_of(product).shifter)
-    return f.cast("fptrunc", horner(f, product - n.value, _EXP2) * power_of_two(f, n.bits), F32)
+    r = product - n.value
+    return f.cast("fptrunc", scaled_by(f, horner_by_pairs(f, r, r * r, _EXP2), n), F32)
 
 
 def _power_by_pairs(f: Function, x: Value, y: Value) -> Value:
-    """x ** y of doubles, x >= 0."""
+    """x ** y of doubles, x > 0."""
     logarithm = _log2_pair(f, x)
     high = y * logarithm.high
     low = multiply_add(f, y, logarithm.low, two_product(f, y, logarithm.high).low)
-    limited = at_most(f, high, 1025.0)
-    low = f.select(f.fcmp("olt", absolute(f, high), 1080.0), low, 0.0)  # it is NaN where the logarithm is infinite
-    return exp2_of_limited(f, limited, low)
+    return exp2_of_limited(f, at_most(f, high, 1025.0), at_least(f, at_most(f, low, 0.25), -0.25))
 
 
 def _log2_pair(f: Function, x: Value) -> Pair:
-    """log2(x) of a double x >= 0, to 2^-65 of it; only `high` counts where it is infinite."""
+    """log2(x) of a finite double x > 0, to 2^-65 of it."""
     parts = scaled_positive(f, x)
     s = pair_quotient(f, Pair(parts.f, f.like(0.0, x)), quick_two_sum(f, f.like(2.0, x), parts.f))
     z = two_product(f, s.high, s.high)
     z = Pair(z.high, multiply_add(f, s.high + s.high, s.low, z.low))
     third = constant(f, Fraction(2, 3) / LN2, x)
-    slope = quick_two_sum(f, third.high, z.high * horner(f, z.high, _LOG2_TAIL))
+    square = z.high * z.high
+    slope = quick_two_sum(f, third.high, z.high * horner_by_pairs(f, z.high, square, _LOG2_TAIL))
     first = constant(f, 2 / LN2, x)
     more = pair_product(f, z, Pair(slope.high, slope.low + third.low))
     factor = quick_two_sum(f, first.high, more.high)
     of_m = pair_product(f, s, Pair(factor.high, factor.low + (more.low + first.low)))
     total = quick_two_sum(f, parts.k, of_m.high)
-    total = quick_two_sum(f, total.high, total.low + of_m.low)
-    return Pair(_or_limit(f, x, total.high), total.low)
+    return quick_two_sum(f, total.high, total.low + of_m.low)
 
 
 # ---- roots ----
