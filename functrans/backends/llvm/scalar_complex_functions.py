@@ -1,7 +1,7 @@
 """Transcendental functions of complex numbers, composed of those of floats that `math` has, with C99's special values.
 
-Inverse trigonometric functions and powers are not here: they stay NumPy's. Start reading at `COMPLEX_FUNCTIONS`. Imports
-`scalar_complex` and `math`.
+Inverse functions are in `scalar_complex_inverse`; powers are not here: they stay NumPy's. Start reading at
+`COMPLEX_FUNCTIONS`. Imports `scalar_complex` and `math`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functrans.backends.llvm.elements import Lanes
 from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.math import FUNCTIONS
 from functrans.backends.llvm.scalar_complex import ComplexOperation, Pair, choose
+from functrans.backends.llvm.scalar_complex_inverse import COMPLEX_INVERSES
 from functrans.backends.llvm.scalar_float import fabs, is_finite
 from functrans.typing import DType
 
@@ -224,23 +225,22 @@ def _tan(b: Lanes, dtype: DType, z: Pair) -> Pair:
     return re, im
 
 
-_ALL: dict[str, tuple[ComplexOperation, str]] = {
-    "complex_abs": (_abs, "hypot"),
-    "complex_sign": (_sign, "hypot"),
-    "sqrt": (_sqrt, "hypot"),
-    "log": (_log, "log log1p hypot atan2"),
-    "log2": (_log_times(math.log2(math.e)), "log log1p hypot atan2"),
-    "log10": (_log_times(math.log10(math.e)), "log log1p hypot atan2"),
-    "log1p": (_log1p, "log hypot atan2"),
-    "exp": (_exp, "exp sin cos"),
-    "exp2": (_exp2, "exp sin cos"),
-    "expm1": (_expm1, "exp expm1 sin cos"),
-    "sinh": (_sinh, "exp sinh cosh sin cos"),
-    "cosh": (_cosh, "exp sinh cosh sin cos"),
-    "tanh": (_tanh, "exp sinh tan sin cos"),
-    "sin": (_sin, "exp sinh cosh sin cos"),
-    "cos": (_cos, "exp sinh cosh sin cos"),
-    "tan": (_tan, "exp sinh tan sin cos"),
+COMPLEX_FUNCTIONS: dict[str, ComplexOperation] = {
+    "complex_abs": _abs,
+    "complex_sign": _sign,
+    "sqrt": _sqrt,
+    "log": _log,
+    "log2": _log_times(math.log2(math.e)),
+    "log10": _log_times(math.log10(math.e)),
+    "log1p": _log1p,
+    "exp": _exp,
+    "exp2": _exp2,
+    "expm1": _expm1,
+    "sinh": _sinh,
+    "cosh": _cosh,
+    "tanh": _tanh,
+    "sin": _sin,
+    "cos": _cos,
+    "tan": _tan,
+    **COMPLEX_INVERSES,
 }
-
-COMPLEX_FUNCTIONS = {name: build for name, (build, needs) in _ALL.items() if FUNCTIONS.keys() >= set(needs.split())}
