@@ -8,7 +8,7 @@ snapshotted). Start reading at `Guards`. Imports core, tree.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
@@ -17,10 +17,18 @@ from functrans import tree
 from functrans.core.primitive import Tracer
 from functrans.reads import MISSING, PLAIN, Reads
 
-__all__ = ["Guards"]
+__all__ = ["Guards", "Watch", "all_unchanged", "open_container"]
 
 Check = Callable[[object], bool]
 """Whether what is found now is what was found then."""
+
+
+class Watch(NamedTuple):
+    """Where a value was read, `read(name, default)`, and whether what is there now is as it was."""
+
+    read: Callable[[str, object], Any]  # Any: whatever a user's variable holds
+    name: str
+    unchanged: Check
 
 
 class Guards:
@@ -31,24 +39,29 @@ class Guards:
 
     def __init__(self, *functions: object) -> None:
         found = Reads(functions).slots
-        self._entries = [(read, name, _check(value)) for read, name, value in found]
+        self.watches = [Watch(read, name, _check(value)) for read, name, value in found]
         self.lasting = not any(map(_has_tracer, (value for _, _, value in found)))
         """Whether nothing that was read is a tracer of an outer transform, which is another one at the next call."""
 
     def settle(self) -> None:
         """Watch no more what has changed by now: the function itself changed it while it was traced, like a counter."""
-        self._entries = [entry for entry in self._entries if entry[2](entry[0](entry[1], MISSING))]
+        self.watches = [watch for watch in self.watches if watch.unchanged(watch.read(watch.name, MISSING))]
 
     def hold(self) -> bool:
         """Whether every value is still the same object, or an equal number, string or container, arrays' shapes unchanged."""
-        for read, name, unchanged in self._entries:  # noqa: SIM110  # this is run by every call: all() is slower
-            if not unchanged(read(name, MISSING)):
-                return False
-        return True
+        return all_unchanged(self.watches)
 
     def changed(self) -> tuple[str, ...]:
         """The names of what is not what it was."""
-        return tuple(name for read, name, unchanged in self._entries if not unchanged(read(name, MISSING)))
+        return tuple(name for read, name, unchanged in self.watches if not unchanged(read(name, MISSING)))
+
+
+def all_unchanged(watches: list[Watch]) -> bool:
+    """Whether what is watched is as it was."""
+    for read, name, unchanged in watches:  # noqa: SIM110  # this is run by every call: all() is slower
+        if not unchanged(read(name, MISSING)):
+            return False
+    return True
 
 
 def _check(value: Any) -> Check:
@@ -56,11 +69,17 @@ def _check(value: Any) -> Check:
         return _plain(value)
     if isinstance(value, np.ndarray):
         return _array(value)
+    opened = open_container(value)
+    return _identical(value) if opened is None else _container(*opened)
+
+
+def open_container(value: object) -> tuple[list[Any], tree.TreeDef[Any]] | None:
+    """The leaves and structure of a container; None for what is compared by identity."""
     try:
         leaves, structure = tree.flatten(value)
     except Exception:  # a container that no tree is: one that contains itself
-        return _identical(value)
-    return _identical(value) if structure.is_leaf() else _container(leaves, structure)
+        return None
+    return None if structure.is_leaf() else (leaves, structure)
 
 
 def _plain(value: Any) -> Check:

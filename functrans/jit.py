@@ -7,22 +7,23 @@ outside its arguments in `guards.py`, what it is inside other transforms in `jit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import update_wrapper
 from threading import Lock
 from types import MethodType
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 from weakref import WeakSet
 
 from functrans import tree
-from functrans.backends.executable import clear_programs
+from functrans.backends.executable import clear_programs, compile_jaxpr
+from functrans.backends.vectorcall import Vectorcallable, forget, new_calls
 from functrans.call_log import CacheInfo, CallLog, Key, Miss
 from functrans.compiler.unchecked import trust_indices
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import EVAL, Trace, Values, aval_of, current_trace
 from functrans.core.source import bare_name, trimmed
+from functrans.disable import DISABLED, disable_jit
 from functrans.errors import FunctransError, NonArrayInputError
 from functrans.guards import Guards
 from functrans.jit_primitive import jit_p, run_jaxpr
@@ -45,9 +46,11 @@ S = TypeVar("S")
 
 
 _MOST_ENTRIES = 512
+_MOST_RECIPES = 8
 
 
-class _Entry(NamedTuple):
+@dataclass(slots=True)
+class _Entry:
     """What one tracing gave."""
 
     jaxpr: Jaxpr
@@ -57,13 +60,15 @@ class _Entry(NamedTuple):
     """Tracers of outer transforms that the function closes over: leading arguments of the jaxpr."""
     miss: Miss
     """The call that was traced."""
+    recipes: int = 0
+    """How often machine code was told to serve such calls: again where the order of keywords, say, is another."""
 
 
 _lock = Lock()
 _living: WeakSet[Jitted[..., Any]] = WeakSet()  # Any: of every signature
 
 
-class Jitted(Generic[P, R]):
+class Jitted(Vectorcallable, Generic[P, R]):
     """A function that is traced and compiled on its first call with arguments of a kind; made by `jit`."""
 
     __name__: str
@@ -84,7 +89,7 @@ class Jitted(Generic[P, R]):
             _living.add(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        if _disabled.get():
+        if DISABLED.get():
             return self._fun(*args, **kwargs)
         dynamic, fixed = self._static.split(args, kwargs)
         flat, in_tree = tree.flatten(dynamic)
@@ -101,6 +106,8 @@ class Jitted(Generic[P, R]):
             entry = self._traced(key, dynamic)
         else:
             self._log.hits += 1
+            if trace is EVAL and entry.recipes < _MOST_RECIPES:
+                self._serve(entry, (args, kwargs))
         return cast(R, tree.unflatten(entry.out_tree, self._run(entry, leaves, trace)))
 
     def _run(self, entry: _Entry, leaves: Sequence[Array], trace: Trace) -> Sequence[Array]:
@@ -126,6 +133,15 @@ class Jitted(Generic[P, R]):
         if len(self._entries) >= _MOST_ENTRIES:  # a new lambda as static argument of every call, say
             self._entries.pop(next(iter(self._entries), None), None)
         self._entries[key] = entry
+
+    def _serve(self, entry: _Entry, call: Call) -> None:
+        """Let machine code serve calls that are like this one."""
+        # Here and not above: it loads the way into machine code, which is of use when a function is called again.
+        from functrans.dispatch import serve_calls
+
+        entry.recipes += 1
+        executable = compile_jaxpr(entry.jaxpr)
+        serve_calls(self, call, self._static, executable, entry.guards, entry.out_tree)
 
     def _trace(self, key: Key, dynamic: Call, replaced: tuple[str, ...]) -> _Entry:
         guards = Guards(self._fun, *(value for _, _, value in key.fixed))
@@ -198,16 +214,19 @@ class Jitted(Generic[P, R]):
         # Here and not above: its modules are a fifth of `import functrans`.
         from functrans.explain import explain
 
+        self._log.hits += new_calls(self)
         return explain(self._label, self._log, [(entry.miss, entry.jaxpr) for entry in list(self._entries.values())])
 
     def cache_info(self) -> CacheInfo:
         """How many calls found a program and how many traced, and how many kinds of arguments are known."""
+        self._log.hits += new_calls(self)
         return CacheInfo(self._log.hits, self._log.misses, _MOST_ENTRIES, len(self._entries))
 
     def clear_cache(self) -> None:
         """Forget all programs of this function, and the counts: the next call traces anew."""
         self._entries.clear()
         self._methods.clear()
+        forget(self)
         self._log = CallLog()
 
     @overload
@@ -232,6 +251,9 @@ class Jitted(Generic[P, R]):
         found = (vars(kind).get(name) for kind in kinds)
         return any(member is self or (isinstance(member, classmethod) and member.__func__ is self) for member in found)
 
+    def __reduce__(self) -> str:
+        return getattr(self, "__qualname__", self._name)  # as functions: a copy is the same one, and pickles name it
+
     def __repr__(self) -> str:
         return f"<jitted {self._name}>"
 
@@ -253,25 +275,6 @@ def clear_caches() -> None:
     for jitted in living:
         jitted.clear_cache()
     clear_programs()
-
-
-_disabled: ContextVar[bool] = ContextVar("functrans_disable_jit", default=False)
-
-
-@contextmanager
-def disable_jit(disable: bool = True) -> Iterator[None]:
-    """Inside the `with` block jitted functions run as plain Python, so that prints and debuggers see values.
-
-    >>> import numpy as np
-    >>> with disable_jit():
-    ...     jit(lambda x: print("x is", x))(np.float64(1.0))
-    x is 1.0
-    """
-    token = _disabled.set(disable)
-    try:
-        yield
-    finally:
-        _disabled.reset(token)
 
 
 @overload

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from functrans.core.primitive import Tracer
 
-__all__ = ["MISSING", "PLAIN", "Reads", "Slot"]
+__all__ = ["MISSING", "PLAIN", "Reads", "Slot", "cell_of", "dict_of", "owner_of"]
 
 MISSING = object()
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
@@ -163,6 +163,34 @@ def _read_attribute(holder: Callable[[], Any], name: str, default: object) -> An
             except AttributeError:
                 return default
     return default
+
+
+# ---- where readers look, for machine code ----
+
+
+def dict_of(read: Callable[[str, object], Any]) -> dict[str, Any] | None:
+    """The namespace that a reader looks into, if that is all it does."""
+    namespace = getattr(read, "__self__", None)
+    return namespace if type(namespace) is dict else None
+
+
+def cell_of(read: Callable[[str, object], Any]) -> tuple[FunctionType, CellType] | None:
+    """The function and its closure cell that a reader looks into."""
+    if not isinstance(read, partial) or read.func is not _read_cell:
+        return None
+    fun = read.args[0]()
+    return None if fun is None else (fun, fun.__closure__[read.args[1]])
+
+
+def owner_of(read: Callable[[str, object], Any], name: str) -> object | None:
+    """The object whose own dictionary has what a reader finds."""
+    if not isinstance(read, partial) or read.func is not _read_attribute:
+        return None
+    owner = read.args[0]()
+    if owner is None or isinstance(owner, type) or name not in getattr(owner, "__dict__", ()):
+        return None
+    usual = all(isinstance(vars(kind).get("__dict__"), GetSetDescriptorType | None) for kind in type(owner).__mro__)
+    return owner if usual else None
 
 
 def _weakly(value: object) -> Callable[[], Any]:

@@ -33,8 +33,8 @@ LAYERS: dict[str, tuple[str, str]] = {
     "backends": ("functrans.backends", "compiler"),
     "jit": (
         "functrans.jit functrans.jit_primitive functrans.lowered functrans.explain functrans.call_log functrans.guards"
-        " functrans.standalone functrans.description functrans.exported functrans.c_interface"
-        " functrans.methods functrans.reads functrans.static",
+        " functrans.standalone functrans.description functrans.exported functrans.c_interface functrans.disable"
+        " functrans.dispatch functrans.methods functrans.reads functrans.static",
         "control backends",
     ),
     "public": (
@@ -53,6 +53,7 @@ LATE = {
     ("functrans.exported", "functrans.standalone"),
     ("functrans.exported", "functrans.description"),
     ("functrans.exported", "functrans.c_interface"),
+    ("functrans.jit", "functrans.dispatch"),
     ("functrans.jit", "functrans.explain"),
 }
 LLVMLITE_HOME = "functrans.backends.llvm"

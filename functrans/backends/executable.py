@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
 from functrans.compiler.pipeline import optimize
 from functrans.core.ir import Jaxpr, memoized
 from functrans.core.primitive import Values
+from functrans.typing import Array
 
 if TYPE_CHECKING:
     from functrans.backends.llvm.executable import NativeProgram
@@ -36,8 +37,16 @@ _WHY_NUMPY = (
     else ""
 )  # fmt: skip
 
-Executable = Callable[..., Values]
-"""`(*arrays) -> results`, concrete values in and out; results may alias arguments."""
+
+class Executable(NamedTuple):
+    """`(*arrays) -> results`, concrete values in and out; results may alias arguments."""
+
+    program: AnyProgram
+    consts: Values
+    """Captured values, the program's first arguments."""
+
+    def __call__(self, *args: Array) -> Values:
+        return self.program(*self.consts, *args)
 
 
 @memoized
@@ -51,7 +60,7 @@ def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
         _store(key, program)
     else:  # equations that are alike come from other lines of the user
         program = program.of(lambda: optimize(flat))
-    return program if not consts else lambda *args: program(*consts, *args)
+    return Executable(program, consts)
 
 
 def _program(jaxpr: Jaxpr) -> AnyProgram:

@@ -22,6 +22,9 @@ __all__ = ["Program"]
 class Program:
     """A jaxpr as a list of steps over numbered slots, each slot emptied after its last use."""
 
+    callee = None
+    """There is no machine code to call."""
+
     def __init__(self, jaxpr: Jaxpr) -> None:
         slots: dict[Var, int] = {}
         initial: list[Any] = [None] * len(jaxpr.invars)  # Any: arrays, or None for an empty slot

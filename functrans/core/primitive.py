@@ -25,7 +25,7 @@ from functrans.errors import FunctransError, LeakedTracerError
 from functrans.typing import Array
 
 __all__ = [
-    "EVAL", "AbstractEval", "BatchRule", "Impl", "JvpRule", "LocallyConstant", "NamedAxis", "NamedBatchRule",
+    "EVAL", "TRACE", "AbstractEval", "BatchRule", "Impl", "JvpRule", "LocallyConstant", "NamedAxis", "NamedBatchRule",
     "NotDifferentiable", "Params", "Primitive", "Pullback", "Trace", "Tracer", "VjpRule", "aval_of", "current_trace",
     "reveal", "use_trace",
 ]  # fmt: skip
@@ -180,6 +180,9 @@ class Tracer:
 
 EVAL = EvalTrace(None)
 _current: ContextVar[Trace] = ContextVar("functrans_trace", default=EVAL)
+
+TRACE = _current
+"""The variable itself, for machine code to read."""
 
 current_trace = _current.get
 """`current_trace()` is the trace that `bind` asks; every thread and every asyncio task has its own."""

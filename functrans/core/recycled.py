@@ -15,7 +15,7 @@ import numpy as np
 
 from functrans.typing import Array, DType, Shape
 
-__all__ = ["empty", "is_recycled"]
+__all__ = ["empty", "is_large", "is_recycled"]
 
 _SMALLEST = 1 << 19
 """Bytes from which memory is kept: smaller arrays are cheap to allocate."""
@@ -27,11 +27,16 @@ _kept = 0
 _owners: dict[int, weakref.ref[Array]] = {}
 
 
+def is_large(shape: Shape, dtype: DType) -> bool:
+    """Whether the memory of such an array is kept for later ones."""
+    return prod(shape) * dtype.itemsize >= _SMALLEST
+
+
 def empty(shape: Shape, dtype: DType) -> Array:
     """As `np.empty`; a large array's memory may be that of one that no longer exists."""
-    size = prod(shape) * dtype.itemsize
-    if size < _SMALLEST:
+    if not is_large(shape, dtype):
         return np.empty(shape, dtype)
+    size = prod(shape) * dtype.itemsize
     memory = _memory(size)
     buffer: Any = memory  # Any, here and below: NumPy's types and ctypes' do not know each other
     block: Any = (ctypes.c_char * size).from_buffer(buffer)

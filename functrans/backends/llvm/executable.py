@@ -10,10 +10,11 @@ import ctypes
 from collections.abc import Callable, Sequence
 from copy import copy
 from threading import get_ident
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.program import ENTRY, emit_program, scratch_bytes, supports
@@ -45,13 +46,14 @@ class NativeProgram:
         self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.eqns)}
         self.plan = make_plan(jaxpr, supports, scratch_bytes)
         self._library = _compiled(self.plan)
-        self._entry = _ENTRY(self._library.address(ENTRY))
+        self._address = self._library.address(ENTRY)
+        self._entry = _ENTRY(self._address)
         self._arguments = [(var.aval.shape, var.aval.dtype) for var in self.plan.arguments]
         self._outputs = [
             (aval.shape, aval.dtype) if self._is_output(i, atom) else None
             for i, (atom, aval) in enumerate(zip(self.plan.results, jaxpr.out_avals, strict=True))
         ]
-        self._shapes = [aval.shape for aval in jaxpr.out_avals]
+        self._avals = jaxpr.out_avals
         self._arenas: list[Array] = []
         self._failures: dict[int, Exception] = {}
         self._host = _HOST(self._called_back)
@@ -61,6 +63,12 @@ class NativeProgram:
         """Whether machine code has the dtypes of all values."""
         made = (var.aval for eqn in jaxpr.eqns for var in eqn.outvars)
         return all(is_known(aval.dtype) for aval in (*jaxpr.in_avals, *jaxpr.out_avals, *made))
+
+    @property
+    def callee(self) -> Callee:
+        """The program as machine code calls it."""
+        host = ctypes.cast(self._host, ctypes.c_void_p).value or 0
+        return Callee(self.plan, self._avals, self._address, host, self._afterwards, (self._library, self._host))
 
     def _is_output(self, number: int, atom: object) -> bool:
         return isinstance(atom, Var) and self.plan.places[atom] == Output(number)
@@ -105,7 +113,7 @@ class NativeProgram:
         out = outs[place.index]
         assert out is not None
         if place.index != number:  # one value as two results
-            out = out.reshape(self._shapes[number])
+            out = out.reshape(self._avals[number].shape)
         return out if out.ndim else out[()]
 
     # ---- callbacks and errors ----
@@ -137,10 +145,24 @@ class NativeProgram:
         if error is None:
             self._refuse(args)
             return
+        self._raise(error, number)
+
+    def _raise(self, error: Exception, number: int) -> NoReturn:
+        """Raise what the callback of a step raised, with its place."""
         node = self.plan.steps[number].work
         assert isinstance(node, Node)
         self._say_where(error, node)
         raise trimmed(error) if isinstance(error, FunctransError) else error
+
+    def _afterwards(self, status: int, noted: int) -> bool:
+        """Raise what a callback raised, warn; whether NumPy is to run the program, which will raise."""
+        error = self._failures.pop(get_ident(), None)
+        if error is not None:
+            self._raise(error, status - 1)
+        if status or noted & FAILED:
+            return True
+        say_again(noted)
+        return False
 
     def _refuse(self, args: Sequence[Array]) -> None:
         """Run the program on NumPy, which raises the error and says where."""

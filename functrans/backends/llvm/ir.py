@@ -225,6 +225,11 @@ class Module:
         self._declarations[name] = f"declare {result or 'void'} @{name}({given})"
         return f"@{name}"
 
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The names of external functions and intrinsics."""
+        return tuple(sorted(self._declarations))
+
     def table(self, name: str, values: Sequence[float], kind: Type) -> str:
         """A constant array, made once per name; gives `@name`, a pointer."""
         items = ", ".join(f"{kind} {constant_text(value, kind)}" for value in values)

@@ -1,0 +1,41 @@
+"""Leaves in recipes: the steps that check an array or a number and find its data. Start reading at `check_argument`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
+from functrans.core.aval import SCALAR_AVALS
+
+__all__ = ["check_argument", "check_same_array"]
+
+_C_CONTIGUOUS, _ALIGNED = 0x1, 0x100
+_NUMBERS = {float: "float", int: "int", complex: "complex", bool: "bool"}
+
+
+def check_argument(recipe: Recipe, number: int, leaf: Any, index: int) -> None:  # Any: a leaf may be anything
+    """The steps for a leaf that is argument `index` of the program: an array in C order, or a number."""
+    kind = type(leaf)
+    if kind is np.ndarray:
+        if not (leaf.flags.c_contiguous and leaf.flags.aligned and leaf.dtype.isnative):
+            raise InexpressibleError
+        _array(recipe, number, leaf, _C_CONTIGUOUS | _ALIGNED, index)
+        return
+    if kind not in SCALAR_AVALS:
+        raise InexpressibleError
+    place = recipe.memory(-(-SCALAR_AVALS[kind].dtype.itemsize // 8))
+    more = (id(True),) if kind is bool else ()
+    recipe.step(_NUMBERS.get(kind, "numpy_scalar"), number, recipe.reference(kind), index, place, *more)
+
+
+def check_same_array(recipe: Recipe, number: int, array: np.ndarray[Any, Any]) -> None:
+    """The steps for what must be this very array, of the same shape; it is not kept alive."""
+    recipe.step("identical", number, id(array), watch=array)
+    _array(recipe, number, array, 0, recipe.memory(1))
+
+
+def _array(recipe: Recipe, number: int, array: np.ndarray[Any, Any], flags: int, memory: int) -> None:
+    kind = recipe.reference(array.dtype)
+    recipe.step("array", number, id(np.ndarray), kind, *recipe.dims(array.shape), flags, memory)

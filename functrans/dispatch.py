@@ -1,0 +1,136 @@
+"""Recipes for jitted functions: one kind of call, from its arguments and what was read from outside to its results.
+
+Loaded when a function is called again for the first time. Imports guards, static arguments and the machine code's side of calls;
+start reading at `serve_calls`.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from functrans import tree
+from functrans.backends.executable import Executable
+from functrans.backends.llvm.call import layout
+from functrans.backends.llvm.call.callee import Callee
+from functrans.backends.llvm.call.leaves import check_argument, check_same_array
+from functrans.backends.llvm.call.program import is_long, write_captured, write_program
+from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
+from functrans.backends.llvm.call.trees import ResultTree, check_tree, is_immutable
+from functrans.backends.llvm.call.vectorcall import call_address
+from functrans.backends.vectorcall import Vectorcallable, serve
+from functrans.core.primitive import EVAL, TRACE
+from functrans.disable import DISABLED
+from functrans.guards import Guards, Watch, all_unchanged, open_container
+from functrans.reads import MISSING, PLAIN, cell_of, dict_of, owner_of
+from functrans.static import Call, StaticArguments
+from functrans.tree import TreeDef
+
+__all__ = ["serve_calls"]
+
+
+def serve_calls(
+    function: Vectorcallable,
+    call: Call,
+    static: StaticArguments,
+    executable: Executable,
+    guards: Guards,
+    out_tree: TreeDef,
+) -> None:
+    """Let machine code serve later calls that are like this one, if it can."""
+    callee = executable.program.callee
+    if callee is None or not layout.is_as_expected():
+        return
+    args, kwargs = call
+    recipe = Recipe(len(args), tuple(kwargs))
+    try:
+        recipe.memory(len(callee.plan.arguments) + len(callee.results) + 1)
+        _check_context(recipe, {TRACE: EVAL, DISABLED: False})
+        _check_arguments(recipe, call, static, len(executable.consts))
+        _check_guards(recipe, guards)
+        write_captured(recipe, executable.consts)
+        serve(function, call_address(), _finished(recipe, callee, out_tree))
+    except InexpressibleError:
+        return
+
+
+def _finished(recipe: Recipe, callee: Callee, out_tree: TreeDef) -> Any:
+    results = ResultTree(recipe, out_tree)
+    write_program(recipe, callee, is_long(callee), results.leaves)
+    results.write()
+    return recipe.finish(results.root)
+
+
+def _check_context(recipe: Recipe, expected: dict[ContextVar[Any], object]) -> None:
+    """No trace is current, and jit is not disabled."""
+    for variable, value in expected.items():
+        recipe.step("context", recipe.reference(variable), recipe.reference(value))
+
+
+def _check_arguments(recipe: Recipe, call: Call, static: StaticArguments, first: int) -> None:
+    """The arguments have the same trees, types and shapes; `first` is the program's argument that the first leaf is."""
+    args, kwargs = call
+    fixed: Any  # what `split` gives: positions or names, kinds, values
+    dynamic, fixed = static.split(args, kwargs)
+    flat, in_tree = tree.flatten(dynamic)
+    leaves, numbers = iter(flat), iter(range(first, first + len(flat)))
+    places = {name: len(args) + i for i, name in enumerate(kwargs)}
+    positional, named = in_tree.children()
+    traced = [i for i in range(len(args)) if i not in static.nums]
+    named_places = [places[name] for name in named.entries()]
+    for spec, place in zip([*positional.children(), *named.children()], [*traced, *named_places], strict=True):
+        check_tree(
+            recipe, spec, place, leaves, lambda number, leaf: check_argument(recipe, number, leaf, next(numbers))
+        )
+    for where, _, value in fixed:
+        if not is_immutable(value):
+            raise InexpressibleError
+        recipe.step("identical", where if isinstance(where, int) else places[where], recipe.reference(value))
+
+
+# ---- what was read from outside ----
+
+
+def _check_guards(recipe: Recipe, guards: Guards) -> None:
+    """What was read from outside is still the same; Python is asked about what machine code cannot read."""
+    rest = []
+    for watch in guards.watches:
+        number = _find(recipe, watch)
+        if number is None:
+            rest.append(watch)
+        else:
+            _check_value(recipe, number, watch.read(watch.name, MISSING))
+    if rest:
+        recipe.step("holds", recipe.reference(partial(all_unchanged, rest)), id(True))
+
+
+def _find(recipe: Recipe, watch: Watch) -> int | None:
+    """The number of the object that is found where a guard looks; None where machine code cannot look."""
+    read, name = watch.read, watch.name
+    if (namespace := dict_of(read)) is not None:
+        number = recipe.objects(1)
+        recipe.step("item", recipe.reference(namespace), recipe.reference(name), number)
+    elif (closure := cell_of(read)) is not None:
+        number = recipe.objects(1)
+        recipe.step("cell", id(closure[1]), number, watch=closure[0])
+    elif (owner := owner_of(read, name)) is not None:
+        number = recipe.objects(1)
+        recipe.step("attribute", id(owner), recipe.reference(name), number, watch=owner)
+    else:
+        return None
+    return number
+
+
+def _check_value(recipe: Recipe, number: int, value: Any) -> None:
+    if isinstance(value, np.ndarray):
+        check_same_array(recipe, number, value)
+    elif isinstance(value, PLAIN):
+        recipe.step("identical", number, recipe.reference(value))
+    elif (opened := open_container(value)) is not None:
+        leaves, spec = opened
+        check_tree(recipe, spec, number, iter(leaves), lambda place, leaf: _check_value(recipe, place, leaf))
+    else:
+        recipe.step("identical", number, id(value), watch=value)
