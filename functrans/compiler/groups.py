@@ -199,7 +199,7 @@ def _common_outer(outer: frozenset[int], second: Group) -> frozenset[int] | None
     """The outer dimensions of a group with some and a second: where one sums rows and the other columns, those of rows."""
     if second.outer in (None, outer):
         return outer
-    if outer | second.outer == set(second.dims) and not outer & second.outer:
+    if outer | second.outer == frozenset(second.dims) and not outer & second.outer:
         return second.outer if second.dims[-1] in outer else outer
     return None
 
@@ -248,7 +248,7 @@ def _is_row_nest(group: Group, levels: tuple[set[int], ...]) -> bool:
         if not isinstance(node.lowering, Reduce):
             continue
         reduced = group.reduced(node)
-        if node in late or reduced not in (inner, group.outer) or (reduced == inner and not group.is_full(node)):
+        if node in late or reduced not in (inner, group.outer) or (reduced == frozenset(inner) and not group.is_full(node)):
             return False
         if reduced == group.outer and prod(group.sizes[dim] for dim in inner & over) > _MOST_COLUMNS:
             return False
@@ -258,7 +258,7 @@ def _is_row_nest(group: Group, levels: tuple[set[int], ...]) -> bool:
 def _is_column_nest(group: Group) -> bool:
     """Rows are added to a row of results: one pass, which reads nothing that is made of the outer dimensions alone."""
     for node in group.nodes:
-        if node.reduced and group.reduced(node) != set(group.inner):
+        if node.reduced and group.reduced(node) != frozenset(group.inner):
             return False
     start = group.dims.index(group.inner[0])
     if group.dims[start : start + len(group.inner)] != group.inner:
