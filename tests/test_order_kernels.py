@@ -159,7 +159,7 @@ def sorts(dtype: DType) -> list[Case]:
         for shape, axis in (((3, length), 1), ((length, 5), 0)):
             cases.append(case(sort_p, [dtype], shape, axis=axis, is_stable=True, num_keys=1))
             cases.append(case(argsort_p, [dtype], shape, axis=axis, is_stable=True))
-    cases.append(case(sort_p, [dtype], (2, 40, 19), axis=1, is_stable=True, num_keys=1))
+    cases.append(case(sort_p, [dtype], (2, 40, 119), axis=1, is_stable=True, num_keys=1))
     cases.append(case(sort_p, [dtype], (0, 4), axis=1, is_stable=True, num_keys=1))
     cases.append(case(argsort_p, [dtype], (4, 0), axis=1, is_stable=True))
     return cases

@@ -16,8 +16,10 @@ from functrans.typing import DType, Shape
 
 __all__ = ["Lines"]
 
-_TOGETHER = 16
-"""Lines copied at a time: with their neighbours they fill what a cache fetches."""
+_LEAST, _MOST = 16, 128
+"""Lines copied at a time: with their neighbours they fill what a cache fetches, and more of it where they are short."""
+_NEAR = 1 << 11
+"""Elements of them that stay in the nearest cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,16 @@ class Lines:
             inner *= size
         return Lines(outer, shape[axis], inner)
 
+    @property
+    def _together(self) -> int:
+        """How many lines are copied at a time."""
+        return min(max(_NEAR // max(self.length, 1) // _LEAST * _LEAST, _LEAST), _MOST)
+
     def scratch_bytes(self, dtypes: Sequence[DType]) -> int:
         """For copies of lines of operands and results of these dtypes."""
         if self.inner == 1:
             return 0
-        return sum(aligned(_TOGETHER * self.length * dtype.itemsize) for dtype in dtypes)
+        return sum(aligned(self._together * self.length * dtype.itemsize) for dtype in dtypes)
 
     def each(
         self,
@@ -61,7 +68,7 @@ class Lines:
             if self.inner == 1:
                 body(whole)
                 return
-            with f.loop(0, self.inner, _TOGETHER) as block:
+            with f.loop(0, self.inner, self._together) as block:
                 self._block(f, arrays, whole, len(ins), block.index, scratch, body)
 
     def _block(
@@ -74,11 +81,11 @@ class Lines:
         scratch: Value,
         body: Callable[[list[Value]], object],
     ) -> None:
-        count = f.minimum(f.index(self.inner) - first, f.index(_TOGETHER))
+        count = f.minimum(f.index(self.inner) - first, f.index(self._together))
         copies = []
         for k, (_, dtype) in enumerate(arrays):
             copies.append(scratch)
-            scratch = f.offset(scratch, aligned(_TOGETHER * self.length * dtype.itemsize), I8)
+            scratch = f.offset(scratch, aligned(self._together * self.length * dtype.itemsize), I8)
             if k < ins:
                 self._move(f, whole[k], copies[k], dtype, first, count, gather=True)
         with f.loop(0, count) as line:
