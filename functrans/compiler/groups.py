@@ -248,7 +248,8 @@ def _is_row_nest(group: Group, levels: tuple[set[int], ...]) -> bool:
         if not isinstance(node.lowering, Reduce):
             continue
         reduced = group.reduced(node)
-        if node in late or reduced not in (inner, group.outer) or (reduced == frozenset(inner) and not group.is_full(node)):
+        is_of_rows = reduced == frozenset(inner)
+        if node in late or not (is_of_rows or reduced == group.outer) or (is_of_rows and not group.is_full(node)):
             return False
         if reduced == group.outer and prod(group.sizes[dim] for dim in inner & over) > _MOST_COLUMNS:
             return False
