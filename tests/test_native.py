@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 import functrans.numpy as fnp
-from functrans import jit, make_jaxpr, vjp
+from functrans import jit, make_jaxpr, tree, vjp
 from functrans.backends import numpy as reference
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.compiler.pipeline import optimize
@@ -226,6 +226,22 @@ def test_axes_in_any_order(order: tuple[int, ...]) -> None:
     doubled, less = both(x)
     np.testing.assert_array_equal(doubled, x.transpose(order) * 2)
     np.testing.assert_array_equal(less, x.transpose(order) - x.transpose(order)[0])
+
+
+def test_reductions_read_transposes_in_the_order_of_memory() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 9, (150, 210)).astype("f"), rng.integers(0, 9, (210, 150)).astype("f")
+    programs: dict[Callable[..., Any], list[str]] = {
+        lambda x, y: fnp.sum(x.T, axis=1): ["Nest"],
+        lambda x, y: fnp.sum(x.T * y, axis=1): ["Nest", "Nest"],  # the first is a copy
+        lambda x, y: x.T - fnp.max(x.T, axis=1, keepdims=True): ["Nest", "Nest"],
+        lambda x, y: fnp.sum(x.T[::2] * y[::2], axis=0): ["Nest"],
+        lambda x, y: (x.T + 1, x * 2): ["Nest", "Nest"],
+    }
+    for program, expected in programs.items():
+        assert kernels(program, x, y) == expected
+        for a, b in zip(tree.leaves(jit(program)(x, y)), tree.leaves(program(x, y)), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_columns_are_added_up_more_exactly_than_by_numpy() -> None:

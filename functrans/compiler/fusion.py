@@ -77,7 +77,7 @@ class _Fusion:
 
     def _merge_neighbours(self, first: Group, second: Group) -> None:
         tied = shared_ties(first, second)
-        if tied is None or len(tied) != len(first.dims) or len(tied) != len(second.dims):
+        if tied is None or [tied.get(dim) for dim in first.dims] != second.dims:  # in the same order of loops
             return
         how = aligned(first, second, tied)
         if how is None or self._reaches(first, second) or self._reaches(second, first):

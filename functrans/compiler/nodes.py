@@ -182,6 +182,7 @@ class _Builder:
         seen = operand.seen(Remap(kept), tuple(shape[axis] for axis in kept))
         assert seen is not None
         operand, axes = seen, tuple(kept.index(axis) for axis in lowering.axes if axis not in dropped)
+        operand, axes = _in_memory_order(operand, axes)
         if not axes:
             self._refs[eqn.outvars[0]] = operand
         while axes:
@@ -194,6 +195,18 @@ class _Builder:
             self._store(Node(replace(lowering, axes=run), (operand,), (out,), eqn))
             operand = Ref.whole(out)
             axes = tuple(axis - sum(a < axis for a in run) for axis in axes if axis not in run)
+
+
+def _in_memory_order(operand: Ref, axes: tuple[int, ...]) -> tuple[Ref, tuple[int, ...]]:
+    """An operand and the axes to reduce, so that memory is read in its order, if the kept axes stay in theirs."""
+    strides = operand.layout.strides
+    order = sorted(range(len(strides)), key=lambda axis: -abs(strides[axis]))
+    kept = [axis for axis in order if axis not in axes]
+    if 0 in strides or kept != sorted(kept):
+        return operand, axes
+    seen = operand.seen(Remap(tuple(order)), tuple(operand.layout.shape[axis] for axis in order))
+    assert seen is not None
+    return seen, tuple(sorted(map(order.index, axes)))
 
 
 def _untransposed(lowering: Contract, operands: tuple[Ref, ...]) -> tuple[Contract, tuple[Ref, ...]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
+from functrans.compiler.copies import with_copies
 from functrans.compiler.fusion import Unit, fuse
 from functrans.compiler.groups import Group
 from functrans.compiler.nest import Nest, make_nest
@@ -87,7 +88,7 @@ Scratch: TypeAlias = Callable[[Nest | Node], int]
 def make_plan(jaxpr: Jaxpr, supports: Supports, scratch: Scratch) -> Plan:
     """The plan of a jaxpr for a backend that has code for what `supports` says."""
     nodes = build(jaxpr, supports)
-    units = schedule(fuse(nodes.nodes), nodes.results)
+    units = schedule(with_copies(fuse(nodes.nodes)), nodes.results)
     wanted = stored(units, nodes.results)
     works = [_work(unit, wanted) for unit in units]
     memory = _Memory(jaxpr.invars, nodes.results)
