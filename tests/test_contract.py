@@ -228,8 +228,11 @@ def test_sizes_around_the_edges_of_tiles(dtype: str) -> None:
 
 
 def test_several_blocks_along_every_axis() -> None:
-    run([Case((310, 1100), (1100, 600)), Case((1100, 310), (1100, 600), (((0,), (0,)), ((), ()))),
-         Case((310, 1100), (600, 1100), (((1,), (1,)), ((), ())))], "f4")  # fmt: skip
+    large = [Case((610, 1100), (1100, 300)), Case((1100, 610), (1100, 300), (((0,), (0,)), ((), ()))),
+             Case((610, 1100), (300, 1100), (((1,), (1,)), ((), ())))]  # fmt: skip
+    near = [Case((90, 1100), (1100, 300)), Case((1100, 90), (1100, 300), (((0,), (0,)), ((), ()))),
+            Case((300, 90), (300, 290), (((0,), (0,)), ((), ())))]  # fmt: skip
+    run([*large, *near], "f4", target=replace(host(), caches=(1 << 15, 1 << 20)))
 
 
 def host_without(*words: str) -> Target:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.finish import ADD, ALPHA, BETA, LAST, STATE_WORDS, finisher
-from functrans.backends.llvm.kernels.product.microkernel import best_tile, microkernel
+from functrans.backends.llvm.kernels.product.microkernel import LINE, best_tile, microkernel
 from functrans.backends.llvm.kernels.product.packing import TOGETHER, copier, transposer
 from functrans.backends.llvm.kernels.product.ring import Ring
 
@@ -42,6 +42,7 @@ class _Block:
     left: Value
     row: Value
     height: Value
+    k: Value
     deep: Value
     how: Value
 
@@ -83,8 +84,10 @@ class _Product:
             with f.loop(0, m, mc) as rows:
                 height = f.minimum(m - rows.index, mc)
                 left = self._at(given["left"], rows.index * given["left_row"] + depth.index * given["left_k"])
-                block = _Block(left, rows.index, height, deep, how)
-                self._pack_rows(left, height, deep)
+                block = _Block(left, rows.index, height, depth.index, deep, how)
+                anew = f.icmp("eq", columns.index, 0) | f.icmp("sgt", m, mc) | f.icmp("sgt", k, kc)
+                with f.when(f.icmp("ne", given["pack_left"], 0) & anew):
+                    self._pack_rows(left, height, deep)
                 with f.loop(0, width, self.width) as panel:
                     self._tiles(block, self._panel(panel.index, deep), columns.index + panel.index)
 
@@ -111,9 +114,7 @@ class _Product:
 
     def _pack_rows(self, left: Value, height: Value, deep: Value) -> None:
         """The panels of a block of the left operand whose rows lie side by side."""
-        given = self.given
-        with self.f.when(self.f.icmp("ne", given["pack_left"], 0)):
-            self._copy(self.copy_left, self.rows, left, given["left_k"], height, deep, given["left_space"])
+        self._copy(self.copy_left, self.rows, left, self.given["left_k"], height, deep, self.given["left_space"])
 
     def _copy(
         self, copy: Function, width: int, source: Value, k_step: Value, count: Value, deep: Value, to: Value
@@ -139,7 +140,26 @@ class _Product:
         k_step = f.select(packed, f.index(self.rows), given["left_k"])
         columns = f.minimum(given["n"] - column, f.index(self.width))
         c = self._at(given["c"], block.row * given["c_row"] + column)
+        later = self._later(block, column)
         f.call(
             self.tiles, left, step, apart, k_step, right, block.deep, c, given["c_row"], block.height, columns,
-            given["row"] + block.row, given["column"] + column, block.how, given["state"],
+            given["row"] + block.row, given["column"] + column, block.how, given["state"], *later,
         )  # fmt: skip
+
+    def _later(self, block: _Block, column: Value) -> tuple[Value, Value, Value]:
+        """What a panel of the next block will be made of, if it is asked for by lines at one distance: where it begins,
+        and the bytes from line to line, for tiles one below the other and along k.
+        """
+        f, given = self.f, self.given
+        following = column + given["nc"]
+        source = self._at(given["right"], block.k * given["right_k"] + following * given["right_column"])
+        beside = f.icmp("eq", given["right_column"], 1)
+        dense = f.icmp("eq", given["right_k"], 1) & f.icmp("eq", given["right_column"], block.deep)
+        is_read = (beside | dense) & f.icmp("eq", block.row, 0) & f.icmp("slt", following, given["n"])
+        tile = f.select(beside, f.index(LINE), block.deep * LINE)
+        step = f.select(beside, given["right_k"] * self.ring.bytes, f.index(LINE))
+        return (
+            f.select(is_read, source, given["c"]),
+            f.select(is_read, tile, f.index(0)),
+            f.select(is_read, step, f.index(0)),
+        )

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I64, PTR, Module, Value
+from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.finish import ADD, FINISH, PLAIN_LIMIT, has_masks, word
 from functrans.backends.llvm.kernels.product.ring import Ring
 
-__all__ = ["Tile", "best_tile", "exact_pieces", "exact_tile", "microkernel"]
+__all__ = ["LINE", "Tile", "best_tile", "exact_pieces", "exact_tile", "microkernel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,9 @@ def best_tile(module: Module, ring: Ring) -> Tile:
             accumulators = 10
     return Tile(accumulators // (2 * ring.parts), 2)
 
+
+LINE = 64
+"""Bytes that memory is brought near in."""
 
 # ---- the sum ----
 
@@ -78,6 +81,14 @@ class Right:
     pieces: Sequence[Piece]
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Memory that will be read later: where a line of it lies for each k, so many bytes apart."""
+
+    pointer: Value
+    step: Value
+
+
 def whole_pieces(module: Module, ring: Ring, vectors: int) -> list[Piece]:
     lanes = ring.lanes(module)
     return [Piece(v * lanes, lanes, lanes) for v in range(vectors)]
@@ -97,7 +108,9 @@ def exact_pieces(module: Module, ring: Ring, columns: int) -> list[Piece]:
     return pieces
 
 
-def accumulate(f: Function, ring: Ring, left: Left, right: Right, k: Value) -> list[list[Value]]:
+def accumulate(
+    f: Function, ring: Ring, left: Left, right: Right, k: Value, wanted: Lines | None = None
+) -> list[list[Value]]:
     """For each row of the left, piece by piece, the sums over k ≥ 1 terms."""
     kinds = [ring.part.vector(piece.lanes) for piece in right.pieces for _ in range(ring.parts)]
     zeros = [f.zero(kind) for kind in kinds]
@@ -106,6 +119,8 @@ def accumulate(f: Function, ring: Ring, left: Left, right: Right, k: Value) -> l
         here = f.offset(right.pointer, loop.index * right.step * ring.parts, ring.part)
         vectors = [_piece(f, ring, here, piece) for piece in right.pieces]
         f.prefetch(f.offset(left.rows[-1], offset + left.step * (AHEAD * ring.parts), ring.part))
+        if wanted is not None:
+            f.prefetch(f.offset(wanted.pointer, loop.index * wanted.step, I8), locality=2)
         sums = iter(loop.carry)
         following: list[Value] = []
         for row in left.rows:
@@ -197,8 +212,9 @@ def microkernel(module: Module, ring: Ring) -> Function:
     """All tiles in a column of them: a function, one for a module.
 
     `(left, its row step, its step from tile to tile, its k step, right, k, c, its row step, rows, columns, row,
-    column, how, state)`: see `finish` for the last four. The right operand is a panel of the tile's width. The last tile
-    may have fewer rows: those past the last repeat it.
+    column, how, state, later, later_tile, later_step)`: see `finish` for row to state. The right operand is a panel of the
+    tile's width. The last tile may have fewer rows: those past the last repeat it. The last three say where the next
+    panel's memory lies: the first tiles ask for it, a line for each k.
     """
     return module.shared(f"tiles_{ring.name}", lambda: _microkernel(module, ring))
 
@@ -208,9 +224,10 @@ def _microkernel(module: Module, ring: Ring) -> Function:
     f = Function(module, f"tiles_{ring.name}", [
         ("left", PTR), ("row_step", I64), ("tile_step", I64), ("k_step", I64), ("right", PTR), ("k", I64),
         ("c", PTR), ("c_step", I64), ("rows", I64), ("columns", I64),
-        ("row", I64), ("column", I64), ("how", I64), ("state", PTR),
+        ("row", I64), ("column", I64), ("how", I64), ("state", PTR), ("later", PTR), ("later_tile", I64),
+        ("later_step", I64),
     ])  # fmt: skip
-    left, row_step, tile_step, k_step, right, k, c, c_step, rows, *rest = f.args
+    left, row_step, tile_step, k_step, right, k, c, c_step, rows, *rest, later, later_tile, later_step = f.args
     pieces = whole_pieces(module, ring, tile.vectors)
     with f.loop(0, rows, tile.rows) as loop:
         first = f.offset(left, loop.index * tile_step * ring.parts, ring.part)
@@ -221,7 +238,11 @@ def _microkernel(module: Module, ring: Ring) -> Function:
         for r in range(tile.rows):
             f.prefetch(f.offset(there, c_step * (r * ring.parts), ring.part), write=True)
         panel = Right(right, f.index(tile.columns(module, ring)), pieces)
-        sums = accumulate(f, ring, Left(lefts, k_step), panel, k)
+        number = f.integer("sdiv", loop.index, tile.rows)
+        asks = f.icmp("slt", number, max(tile.columns(module, ring) * ring.bytes // LINE, 1))
+        at = f.select(asks, f.offset(later, number * later_tile, I8), there)
+        wanted = Lines(at, f.select(asks, later_step, f.index(0)))
+        sums = accumulate(f, ring, Left(lefts, k_step), panel, k, wanted)
         _put(f, ring, sums, there, c_step, height, loop.index, rest)
     return f
 
