@@ -13,6 +13,7 @@ import pytest
 
 import functrans as ft
 from functrans.backends import executable
+from tests.opaque import opaque, unheard_of
 
 native = pytest.mark.skipif(bool(executable._WHY_NUMPY), reason=executable._WHY_NUMPY)
 HERE = Path(__file__).name
@@ -158,7 +159,7 @@ class TestPrograms:
     def test_lines_and_callbacks(self) -> None:
         def f(x: Any, w: Any) -> Any:
             y = np.tanh(x @ w) * 2  # first
-            return np.sum(y**2), np.arcsin(x + 0j)  # second
+            return np.sum(y**2), unheard_of(x + 1)  # second
 
         jitted = ft.jit(f)
         jitted(np.ones((3, 4)), np.ones((4, 2)))
@@ -173,13 +174,15 @@ class TestPrograms:
         assert lines[title + 1].endswith("# first")
         assert lines[title + 2].startswith("square, reduce_sum at ")
         assert f"{HERE}:" in lines[title + 2]
-        assert "step 3: a callback to NumPy: `asin` has no native code for c128" in lines
+        assert "step 3: a callback to NumPy: `unheard_of` has no native code for f64" in lines
 
     @native
     def test_why_a_step_is_a_callback(self) -> None:
-        jitted = ft.jit(lambda x: ft.lax.polygamma(1, x))
+        jitted = ft.jit(lambda x: opaque(x) + unheard_of(x))
         jitted(np.ones(3))
-        assert "a callback to NumPy: `polygamma` has no native code" in jitted.explain()
+        lines = jitted.explain().splitlines()
+        assert "  step 0: a callback to NumPy: `opaque` has no native code" in lines
+        assert "  step 1: a callback to NumPy: `unheard_of` has no native code for f64" in lines
 
     def test_where_numpy_runs_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(executable, "_WHY_NUMPY", "the test says so")

@@ -24,6 +24,7 @@ from functrans.compiler.plan import make_plan
 from functrans.compiler.text import print_plan
 from functrans.core.printer import Names
 from tests.cases import CASES
+from tests.opaque import opaque, unheard_of
 
 GOLDEN = Path(__file__).parent / "golden" / "kernels"
 F32 = partial(ft.ShapeDtypeStruct, dtype=np.float32)
@@ -107,7 +108,7 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "where": (piecewise, (F32(1000),)),
     "sort": (chain_in_place, (F32(5000),)),
     "cumulative": (lambda x: np.cumsum(x**2, axis=1) / x.shape[1], (F32((20, 100)),)),
-    "callback": (lambda x: ((x + 1j) ** (0.5 + 1j)).real * 2, (F32(100),)),
+    "callback": (lambda x: unheard_of(opaque(x + 1) * 2) + 1, (F32(100),)),
     "outer_product": (lambda x, y: np.exp(-((x[:, None] - y) ** 2)), (F32(300), F32(200))),
     "reversed_copy": (lambda x: np.flip(x).copy(), (F32((20, 30)),)),
     "nothing": (lambda x: (x, 1.0, x.reshape(2, 3).ravel()), (F32(6),)),
