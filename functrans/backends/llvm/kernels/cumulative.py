@@ -1,7 +1,7 @@
 """`Cumulative` and `LinearRecurrence`: each result from the one before it, in NumPy's order, so equal to NumPy's bit for bit.
 
-Along the last axis a few lines go side by side, as each waits for its own last result; along another axis a row follows
-the row before it. Start reading at `emit`. Imports `lines`, `extremum_position`, `scalars`.
+Along the last axis a few lines go side by side, as each waits for its own last result (integers go by registers); along
+another axis a row follows the row before it. Start reading at `emit`. Imports `lines`, `extremum_position`, `scalars`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from functrans.backends.llvm.elements import Element
+from functrans.backends.llvm.elements import Element, memory_type
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.extremum_position import bytes_of, in_columns, pointer_at
@@ -17,6 +17,7 @@ from functrans.backends.llvm.kernels.lines import Lines
 from functrans.backends.llvm.scalars import Scalars
 from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.core.aval import ShapedArray
+from functrans.core.lowering import Combine
 from functrans.core.lowering_order import Cumulative, LinearRecurrence
 from functrans.typing import DType
 
@@ -54,12 +55,19 @@ def emit(
     f = Function(module, name, [(p, PTR) for p in names], I64, noalias=names[:-1])
     if outs[0].size:
         recurrence = _Recurrence(f, lines, spec.reverse, dtype, _step(spec))
-        if lines.inner == 1:
-            recurrence.along()
-        else:
+        if lines.inner > 1:
             recurrence.across()
+        elif isinstance(spec, Cumulative) and spec.combine != "logaddexp" and _pays(module, dtype):
+            _Scan(f, spec.combine, spec.reverse, dtype).along(lines)
+        else:
+            recurrence.along()
     f.ret(f.index(0))
     return f
+
+
+def _pays(module: Module, dtype: DType) -> bool:
+    """Whether elements go by registers: integers, of which there are enough in one to be worth the shuffles."""
+    return dtype.kind in "iu" and module.lanes(memory_type(dtype)) > 4
 
 
 def _step(spec: Cumulative | LinearRecurrence) -> Step:
@@ -67,6 +75,42 @@ def _step(spec: Cumulative | LinearRecurrence) -> Step:
         return lambda b, before, here: b.call("add", b.call("mul", here[0], before), here[1])
     name = spec.combine
     return lambda b, before, here: b.call(name, before, here[0])
+
+
+class _Scan:
+    """Integers along lines, a register at a time: they give the same in whatever order they are combined."""
+
+    def __init__(self, f: Function, combine: Combine, reverse: bool, dtype: DType) -> None:
+        self._f, self._combine, self._reverse, self._dtype = f, combine, reverse, dtype
+        self._lanes = f.module.lanes(memory_type(dtype))
+
+    def along(self, lines: Lines) -> None:
+        f, dtype, lanes, length = self._f, self._dtype, self._lanes, lines.length
+        whole = length - length % lanes
+        with f.loop(0, lines.outer) as outer:
+            x, out = (pointer_at(f, p, outer.index * length, dtype) for p in f.args[:2])
+            b = Scalars(f, lanes)
+            carried = b.identity(self._combine, dtype).value
+            with f.loop(0, whole, lanes, carry=[carried]) as loop:
+                at = f.index(length - lanes) - loop.index if self._reverse else loop.index
+                loop.next = [self._register(b, x, out, at, loop.carry[0])]
+            if whole < length:
+                rest = f.index(0 if self._reverse else whole)
+                self._register(Scalars(f, lanes, valid=length - whole), x, out, rest, loop.results[0])
+
+    def _register(self, b: Scalars, x: Value, out: Value, at: Value, carried: Value) -> Value:
+        """Each lane with all before it, by steps of 1, 2, 4 … lanes, and then with what was carried; what to carry on."""
+        f, dtype, lanes = self._f, self._dtype, self._lanes
+        identity = b.identity(self._combine, dtype)
+        here = b.select_lanes(b.valid, b.load(x, dtype, at), identity)
+        for distance in (1 << bit for bit in range(lanes.bit_length() - 1)):
+            sources = [lane + (distance if self._reverse else -distance) for lane in range(lanes)]
+            order = [lane if lane in range(lanes) else lanes for lane in sources]
+            here = b.combine(self._combine, here, Element(dtype, (f.shuffle(here.value, identity.value, order),)))
+        before, last = Element(dtype, (carried,)), [0 if self._reverse else lanes - 1] * lanes
+        b.store(b.combine(self._combine, before, here), out, at)
+        total = Element(dtype, (f.shuffle(here.value, here.value, last),))
+        return b.combine(self._combine, before, total).value  # one step from the last one, however long this was
 
 
 class _Recurrence:
