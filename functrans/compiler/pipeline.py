@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from functrans.compiler.cse import cse
 from functrans.compiler.inline import inline
+from functrans.compiler.simplify import simplify
 from functrans.core.dce import dce
 from functrans.core.ir import Jaxpr
 
@@ -13,6 +14,7 @@ __all__ = ["PASSES", "optimize"]
 
 PASSES: tuple[Callable[[Jaxpr], Jaxpr], ...] = (
     inline,  # nested jits and custom derivatives give way to what they compute
+    simplify,  # constants are computed, and what does nothing is left out
     cse,  # what was computed before is not computed again
     dce,  # what no result needs is not computed
 )
