@@ -6,9 +6,11 @@ try the same examples.
 """
 
 import os
+from functools import wraps
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 
 os.environ["FUNCTRANS_CACHE"] = "off"  # tests see what is compiled now, and leave nothing behind
 
@@ -28,6 +30,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if missing := config.getoption("--without"):
         hide_features(tuple(missing.split(",")))
+    check_passes()
+
+
+def check_passes() -> None:
+    """Let every program that a test compiles be checked after every pass."""
+    from functrans.compiler import pipeline
+    from functrans.core.check import check_jaxpr
+    from functrans.core.ir import Jaxpr
+
+    def checked(transform: pipeline.Pass) -> pipeline.Pass:
+        @wraps(transform)
+        def run(jaxpr: Jaxpr) -> Jaxpr:
+            after = transform(jaxpr)
+            if after is not jaxpr:
+                check_jaxpr(after)
+                assert (after.in_avals, after.out_avals) == (jaxpr.in_avals, jaxpr.out_avals)
+            return after
+
+        return run
+
+    pipeline.PASSES = tuple(map(checked, pipeline.PASSES))
 
 
 def hide_features(missing: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from functrans.compiler.cse import cse
 from functrans.compiler.inline import inline
@@ -10,9 +11,11 @@ from functrans.compiler.simplify import simplify
 from functrans.core.dce import dce
 from functrans.core.ir import Jaxpr
 
-__all__ = ["PASSES", "optimize"]
+__all__ = ["PASSES", "Pass", "optimize"]
 
-PASSES: tuple[Callable[[Jaxpr], Jaxpr], ...] = (
+Pass: TypeAlias = Callable[[Jaxpr], Jaxpr]
+
+PASSES: tuple[Pass, ...] = (
     inline,  # nested jits and custom derivatives give way to what they compute
     simplify,  # constants are computed, and what does nothing is left out
     cse,  # what was computed before is not computed again
