@@ -11,7 +11,6 @@ from functools import wraps
 import pytest
 from hypothesis import HealthCheck, settings
 
-
 os.environ["FUNCTRANS_CACHE"] = "off"  # tests see what is compiled now, and leave nothing behind
 
 # The first call of a jitted function compiles: a deadline would fail it, and so would the check for slow generation.
