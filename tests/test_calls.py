@@ -161,12 +161,7 @@ class Sub(np.ndarray[Any, Any]):
     pass
 
 
-misaligned = np.frombuffer(bytearray(8 * 3 + 1), np.uint8)[1:].view(np.float64)
-
 ODD: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
-    "strides": ((y[::-1], [x, 1.0]), {}),
-    "order": ((y, [np.asfortranarray(x), 1.0]), {}),
-    "misaligned": ((misaligned, [x, 1.0]), {}),
     "dtype": ((y.astype(np.float32), [x, 1.0]), {}),
     "byte order": ((y.astype(">f8"), [x, 1.0]), {}),
     "shape": ((y[:1], [x, 1.0]), {}),
@@ -228,12 +223,27 @@ def test_another_tree_or_number(usual: Any, odd: Any) -> None:
     assert outcome(jitted, usual) == outcome(jit(function), usual)
 
 
-def test_read_only_arrays_are_served() -> None:
-    fixed = x.copy()
-    fixed.flags.writeable = False
-    jitted = served(lambda x: x + 1, x)
-    np.testing.assert_array_equal(jitted(fixed), x + 1)
+read_only = x.copy()
+read_only.flags.writeable = False
+misaligned = np.frombuffer(bytearray(8 * 6 + 1), np.uint8)[1:].view(np.float64).reshape(2, 3)
+LAYOUTS = {
+    "read-only": read_only, "misaligned": misaligned, "reversed": x[::-1, ::-1], "Fortran": np.asfortranarray(x),
+    "strided": np.arange(24.0).reshape(4, 6)[::2, ::2], "broadcast": np.broadcast_to(np.arange(3.0), (2, 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_arrays_are_served_however_they_lie(name: str) -> None:
+    given = LAYOUTS[name]
+    before = given.copy()
+    jitted = served(lambda a: (a + 1, a), x)
+    more, same = jitted(given)
     assert new_calls(jitted) == 1
+    np.testing.assert_array_equal(more, before + 1)
+    np.testing.assert_array_equal(same, before)
+    np.testing.assert_array_equal(given, before)
+    assert not np.shares_memory(same, given)
+    assert same.flags.c_contiguous
 
 
 def test_a_trace_is_current_or_jit_is_disabled() -> None:
@@ -403,10 +413,10 @@ def test_calls_leave_no_references() -> None:
     a = np.ones(4, np.float32)
     b: dict[str, Any] = {"list": [np.ones(4, np.float32), 2.0], "text": None}
     jitted = served(function, a, b)
-    odd = a[::-1]
+    odd, wrong = a[::-1], np.ones(4)
 
     def counts() -> list[int]:
-        watched = (a, b, b["list"], b["list"][0], odd, a.dtype, np.ndarray, Pair, Dense, None, jitted)
+        watched = (a, b, b["list"], b["list"][0], odd, wrong, a.dtype, np.ndarray, Pair, Dense, None, jitted)
         return [sys.getrefcount(one) for one in watched]
 
     def calls(times: int) -> None:
@@ -414,6 +424,7 @@ def test_calls_leave_no_references() -> None:
             jitted(a, b)
         for _ in range(times // 100):
             jitted(odd, b)
+            jitted(a, {"list": [wrong, 2.0], "text": None})
             with pytest.raises(TypeError):
                 jitted(a)
 

@@ -92,7 +92,7 @@ class NativeProgram:
             self._refuse(args)
         if flags.value:
             say_again(flags.value)
-        return tuple(self._result(i, args, outs) for i in range(len(outs)))
+        return tuple(self._result(i, arrays, outs) for i in range(len(outs)))
 
     def of(self, original: Callable[[], Jaxpr]) -> NativeProgram:
         """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""
@@ -108,7 +108,8 @@ class NativeProgram:
             return strong(atom.value)
         place = self.plan.places[atom]
         if isinstance(place, Argument):
-            return strong(args[place.index])
+            value = args[place.index]
+            return value if value.ndim else value[()]
         assert isinstance(place, Output)
         out = outs[place.index]
         assert out is not None

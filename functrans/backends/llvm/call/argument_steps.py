@@ -23,19 +23,43 @@ def _never(f: Step) -> None:
     f.miss_unless(f.const(0, I1))
 
 
+_READY = 0x101
+"""NumPy's flags of an array in C order and aligned."""
+_C_ORDER = 0
+
+
 def _array(f: Step) -> None:
-    """[object, type, descr, ndim, dims, flags, memory]: puts the address of the data into memory."""
-    x, ndim, flags = f.object(1), f.word(4), f.word(6)
+    """[object, type, descr, ndim, dims, copy, memory]: puts the address of the data into memory.
+
+    The data of an array that does not lie in C order are those of a copy.
+    """
+    x = f.object(1)
+    _require_array(f, x)
+    is_ready = f.icmp("eq", f.field(x, layout.flags, wide=False) & _READY, _READY)
+
+    def copied() -> Value:
+        made = f.raise_if_null(f.python("PyArray_NewCopy", x, f.const(_C_ORDER, I32)))
+        f.store(made, f.object_place(6))
+        return f.field(made, layout.data)
+
+    f.store(f.choose(is_ready, lambda: f.field(x, layout.data), copied), f.memory_place(7))
+
+
+def _watched_array(f: Step) -> None:
+    """[object, type, descr, ndim, dims]: an array that was read from outside, which the program does not read again."""
+    _require_array(f, f.object(1))
+
+
+def _require_array(f: Step, x: Value) -> None:
+    """Miss unless an object is an array of the shape and dtype in the record's words 2 to 5."""
     f.require_type(x, 2)
+    ndim = f.word(4)
     same = f.icmp("eq", f.field(x, layout.descr), f.pointer(3))
-    same &= f.icmp("eq", f.cast("zext", f.field(x, layout.ndim, wide=False), I64), ndim)
-    has = f.cast("zext", f.field(x, layout.flags, wide=False), I64)
-    f.miss_unless(same & f.icmp("eq", has & flags, flags))
+    f.miss_unless(same & f.icmp("eq", f.cast("zext", f.field(x, layout.ndim, wide=False), I64), ndim))
     dims, expected = f.field(x, layout.dims), f.pointer(5)
     with f.loop(0, ndim) as loop:
         sizes = [f.load(f.offset(sizes, loop.index, I64), I64) for sizes in (dims, expected)]
         f.miss_unless(f.icmp("eq", *sizes))
-    f.store(f.field(x, layout.data), f.memory_place(7))
 
 
 # ---- numbers ----
@@ -176,8 +200,8 @@ def _holds(f: Step) -> None:
 
 
 ARGUMENT_STEPS: Steps = {
-    "identical": _identical, "never": _never, "array": _array, "float": _float, "int": _int, "bool": _bool,
-    "complex": _complex, "numpy_scalar": _numpy_scalar, "list": _list, "tuple": _tuple, "dict": _dict,
-    "attributes": _attributes, "flattened": _flattened, "context": _context, "item": _item, "cell": _cell,
+    "identical": _identical, "never": _never, "array": _array, "watched_array": _watched_array, "float": _float,
+    "int": _int, "bool": _bool, "complex": _complex, "numpy_scalar": _numpy_scalar, "list": _list, "tuple": _tuple,
+    "dict": _dict, "attributes": _attributes, "flattened": _flattened, "context": _context, "item": _item, "cell": _cell,
     "attribute": _attribute, "holds": _holds,
 }  # fmt: skip

@@ -19,6 +19,7 @@ NUMPY_FUNCTIONS = {
     "PyArray_GetNDArrayCVersion": 0,
     "PyArray_Scalar": 60,
     "PyArray_ScalarAsCtype": 62,
+    "PyArray_NewCopy": 85,
     "PyArray_NewFromDescr": 94,
 }
 """The functions of NumPy's C API that are called, and their numbers, which its binary interface fixes."""

@@ -11,17 +11,16 @@ from functrans.core.aval import SCALAR_AVALS
 
 __all__ = ["check_argument", "check_same_array"]
 
-_C_CONTIGUOUS, _ALIGNED = 0x1, 0x100
 _NUMBERS = {float: "float", int: "int", complex: "complex", bool: "bool"}
 
 
 def check_argument(recipe: Recipe, number: int, leaf: Any, index: int) -> None:  # Any: a leaf may be anything
-    """The steps for a leaf that is argument `index` of the program: an array in C order, or a number."""
+    """The steps for a leaf that is argument `index` of the program: an array or a number."""
     kind = type(leaf)
     if kind is np.ndarray:
-        if not (leaf.flags.c_contiguous and leaf.flags.aligned and leaf.dtype.isnative):
+        if not leaf.dtype.isnative:
             raise InexpressibleError
-        _array(recipe, number, leaf, _C_CONTIGUOUS | _ALIGNED, index)
+        recipe.step("array", number, *_array(recipe, leaf), recipe.objects(1), index)
         return
     if kind not in SCALAR_AVALS:
         raise InexpressibleError
@@ -33,9 +32,9 @@ def check_argument(recipe: Recipe, number: int, leaf: Any, index: int) -> None: 
 def check_same_array(recipe: Recipe, number: int, array: np.ndarray[Any, Any]) -> None:
     """The steps for what must be this very array, of the same shape; it is not kept alive."""
     recipe.step("identical", number, id(array), watch=array)
-    _array(recipe, number, array, 0, recipe.memory(1))
+    recipe.step("watched_array", number, *_array(recipe, array))
 
 
-def _array(recipe: Recipe, number: int, array: np.ndarray[Any, Any], flags: int, memory: int) -> None:
-    kind = recipe.reference(array.dtype)
-    recipe.step("array", number, id(np.ndarray), kind, *recipe.dims(array.shape), flags, memory)
+def _array(recipe: Recipe, array: np.ndarray[Any, Any]) -> tuple[int, int, int, int]:
+    """The words of a type, a dtype and a shape."""
+    return id(np.ndarray), recipe.reference(array.dtype), *recipe.dims(array.shape)
