@@ -10,11 +10,13 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 from functrans import tree
-from functrans.backends.executable import compile_jaxpr
+from functrans.backends.executable import Executable, compile_jaxpr
+from functrans.backends.vectorcall import Vectorcallable
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr
-from functrans.core.primitive import aval_of
+from functrans.core.primitive import EVAL, aval_of, current_trace
 from functrans.errors import CompiledArgumentsError
+from functrans.guards import Guards
 from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import check_leaves
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from functrans.compiler.cost import Cost
 
 __all__ = ["Compiled", "Lowered", "Signature", "Text"]
+
+_MOST_RECIPES = 8
+"""How often machine code is told to serve calls: again where the order of keywords, say, is another."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,17 +61,18 @@ class Signature(NamedTuple, Generic[R]):
     paths: Callable[[Call, Hashable], list[str]]
     """The same for another call."""
 
-    def leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
-        """The leaves of a call with arguments of these types, with or without the static ones.
+    def leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Array], StaticArguments]:
+        """The leaves of a call with arguments of these types, and which of its arguments are static: all of them or none.
 
         Raises CompiledArgumentsError for others, NonArrayInputError for leaves that are no arrays.
         """
         call: Call = (args, kwargs)
+        static = StaticArguments(self.label, frozenset(), frozenset())
         flat, in_tree = tree.flatten(call)
         if in_tree != self.in_tree:  # with the static ones, it may be
             dynamic, fixed = self.static.split(args, kwargs)
             if fixed == self.fixed:
-                call = dynamic
+                call, static = dynamic, self.static
                 flat, in_tree = tree.flatten(call)
         leaves = check_leaves(flat, self.label, lambda: self.paths(call, self.fixed))
         avals = tuple(map(aval_of, leaves))
@@ -75,7 +81,7 @@ class Signature(NamedTuple, Generic[R]):
             got = _described(in_tree, self.paths(call, self.fixed), avals)
             containers = differences(self.in_tree, in_tree, "(args, kwargs)")
             raise CompiledArgumentsError(self.label, wanted, got, [*containers])
-        return leaves
+        return leaves, static
 
 
 def _described(in_tree: TreeDef[Any], paths: Sequence[str], avals: Sequence[ShapedArray]) -> dict[str, str]:
@@ -164,8 +170,7 @@ class Lowered(Generic[P, R]):
 
     def compile(self) -> Compiled[P, R]:
         """Compile it now. The result takes arguments of these types only, and never traces."""
-        compile_jaxpr(self.jaxpr)
-        return Compiled(self, self._signature, self._run)
+        return Compiled(self, self._signature, self._run, compile_jaxpr(self.jaxpr))
 
     def standalone(self, name: str) -> bytes:
         """See `Compiled.serialize`."""
@@ -180,7 +185,7 @@ class Lowered(Generic[P, R]):
         return f"<lowered {self._signature.label}: {len(self._planned.plan.steps)} steps>"
 
 
-class Compiled(Generic[P, R]):
+class Compiled(Vectorcallable, Generic[P, R]):
     """A jitted function compiled for arguments of one kind, ahead of its first call.
 
     Static arguments are left out of a call, or are those that it was lowered for. Raises CompiledArgumentsError for
@@ -188,15 +193,35 @@ class Compiled(Generic[P, R]):
     """
 
     def __init__(
-        self, lowered: Lowered[P, R], signature: Signature[R], run: Callable[[Sequence[Array]], Sequence[Array]]
+        self,
+        lowered: Lowered[P, R],
+        signature: Signature[R],
+        run: Callable[[Sequence[Array]], Sequence[Array]],
+        executable: Executable,
     ) -> None:
         self._lowered = lowered
         self._signature = signature
         self._run = run
+        self._executable = executable
+        closes_over_tracers = len(lowered.jaxpr.invars) > len(signature.in_avals)
+        self._recipes_left = 0 if closes_over_tracers else _MOST_RECIPES
+        self._is_called_again = False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        leaves = self._signature.leaves(args, kwargs)
-        return tree.unflatten(self._signature.out_tree, list(self._run(leaves)))
+        leaves, static = self._signature.leaves(args, kwargs)
+        results = self._run(leaves)
+        if self._is_called_again and self._recipes_left and current_trace() is EVAL:
+            self._serve((args, kwargs), static)
+        self._is_called_again = True
+        return tree.unflatten(self._signature.out_tree, list(results))
+
+    def _serve(self, call: Call, static: StaticArguments) -> None:
+        """Let machine code serve calls that are like this one."""
+        # Here and not above: it loads the way into machine code, which is of use when a function is called again.
+        from functrans.dispatch import serve_calls
+
+        self._recipes_left -= 1
+        serve_calls(self, call, static, self._executable, Guards(), self._signature.out_tree)
 
     def as_text(self) -> Text:
         """The machine code, as assembly. Raises NoMachineCodeError where NumPy runs it."""

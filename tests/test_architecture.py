@@ -45,7 +45,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "functrans": ("functrans! functrans.ops.__main__", "public"),
 }
 LINE_BUDGETS = {"functrans": 350, "functrans.ops": 500, "functrans.numpy": 500}
-# Imported when they are first needed, each from one place: all else that imports late is an error.
+# Imported when they are first needed, and from these places: all else that imports late is an error.
 LATE = {
     ("functrans.backends.executable", "functrans.backends.llvm.executable"),
     ("functrans.lowered", "functrans.backends.planned"),
@@ -54,6 +54,7 @@ LATE = {
     ("functrans.exported", "functrans.description"),
     ("functrans.exported", "functrans.c_interface"),
     ("functrans.jit", "functrans.dispatch"),
+    ("functrans.lowered", "functrans.dispatch"),
     ("functrans.jit", "functrans.explain"),
 }
 LLVMLITE_HOME = "functrans.backends.llvm"

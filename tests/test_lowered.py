@@ -13,6 +13,7 @@ import pytest
 
 import functrans as ft
 from functrans.backends import executable
+from functrans.backends.vectorcall import recipes_of
 from functrans.compiler.cost import cost_of
 from functrans.errors import CompiledArgumentsError, NoMachineCodeError, NonArrayInputError, StaticArgumentError
 from functrans.lowered import Lowered
@@ -181,6 +182,39 @@ class TestCompiled:
         got = ft.grad(compiled)(W, X)["a"]
         np.testing.assert_allclose(got, ft.grad(loss)(W, X)["a"], rtol=1e-12)
         np.testing.assert_array_equal(ft.vmap(lambda s: compiled(W, s * X))(np.ones(2)), [compiled(W, X)] * 2)
+
+    @native
+    def test_machine_code_serves_its_calls(self) -> None:
+        """With and without the static arguments, Python's and NumPy's numbers, and no other arguments."""
+        table = np.ones(3)
+        fun = ft.jit(lambda n, p, *, s: {"y": p["a"] ** n * s + table, "s": s}, static_argnums=0)
+        compiled: Any = fun.lower(2, {"a": np.ones(3)}, s=1.5).compile()
+        x = np.arange(3.0)
+        calls: list[Any] = [
+            lambda s: compiled({"a": x}, s=s), lambda s: compiled(2, {"a": x}, s=s),
+            lambda s: compiled({"a": x}, s=np.float64(s)),
+        ]  # fmt: skip
+        for call in calls:
+            for s in (0.5, 1.5, 2.5, 3.5):
+                got = call(s)
+                np.testing.assert_array_equal(got["y"], x**2 * s + table)
+                assert (type(got["s"]), got["s"]) == (float, s)
+        assert len(recipes_of(compiled)) == len(calls)
+        assert sum(recipe.calls for recipe in recipes_of(compiled)) >= 4
+        for wrong in (({"a": x[:2]},), (3, {"a": x}), ()):
+            with pytest.raises(CompiledArgumentsError):
+                compiled(*wrong, s=1.0)
+        with ft.disable_jit():
+            np.testing.assert_array_equal(calls[0](0.5)["y"], x**2 * 0.5 + table)
+        np.testing.assert_allclose(ft.grad(lambda s: np.sum(compiled({"a": x}, s=s)["y"]))(1.0), np.sum(x**2))
+
+    @native
+    def test_what_closes_over_tracers_is_not_served(self) -> None:
+        def outer(y: Any) -> Any:
+            compiled = ft.jit(lambda x: x * y).lower(1.0).compile()
+            return sum(compiled(float(i)) for i in range(4)) + len(recipes_of(compiled))
+
+        assert ft.value_and_grad(outer)(3.0) == (18.0, 6.0)
 
     def test_results_alias_no_argument(self) -> None:
         compiled = ft.jit(lambda x: x).lower(X).compile()
