@@ -13,7 +13,8 @@ import numpy as np
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I32, I64, PTR, Module, Type, Value
-from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort, largest
+from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort
+from functrans.backends.llvm.kernels.merging import largest
 from functrans.backends.llvm.kernels.sort_keys import store_bits, word_count, words
 from functrans.backends.llvm.scalars import Scalars
 from functrans.typing import DType

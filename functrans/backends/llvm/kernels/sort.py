@@ -11,7 +11,8 @@ from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I32, I64, PTR, Module, Type, Value
 from functrans.backends.llvm.kernels.lines import Lines
-from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort, largest
+from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort
+from functrans.backends.llvm.kernels.merging import largest
 from functrans.backends.llvm.kernels.ordering import (
     aligned,
     any_bits,
