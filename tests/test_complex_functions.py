@@ -19,6 +19,9 @@ FUNCTIONS: dict[str, tuple[Any, Callable[..., Any]]] = {
     "arcsinh": (np.arcsinh, mp.asinh),
     "arccosh": (np.arccosh, mp.acosh),
     "arctanh": (np.arctanh, mp.atanh),
+    "log": (np.log, mp.log),
+    "sqrt": (np.sqrt, mp.sqrt),
+    "exp": (np.exp, mp.exp),
 }
 DTYPES = [np.complex64, np.complex128]
 COUNT = 500

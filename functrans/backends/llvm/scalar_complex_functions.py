@@ -87,7 +87,7 @@ def _sqrt(b: Lanes, _dtype: DType, z: Pair) -> Pair:
 
 
 def _log_abs(b: Lanes, z: Pair) -> Value:
-    """ln |z|; near |z| = 1 by |z|² - 1, of which each square is split into a float and its rest."""
+    """ln |z|; near |z| = 1 by |z|² - 1, of which each square and each sum is split into a float and its rest."""
     f = b.function
     sizes = fabs(b, z[0]), fabs(b, z[1])
     is_first = f.fcmp("ogt", sizes[0], sizes[1])
@@ -96,7 +96,7 @@ def _log_abs(b: Lanes, z: Pair) -> Value:
     rests = f.fma(great, great, -squares[0]), f.fma(small, small, -squares[1])
     above = squares[0] - 1.0
     total = above + squares[1]
-    lost = squares[1] - (total - above)
+    lost = (squares[0] - (above + 1.0)) + (squares[1] - (total - above))
     near = 0.5 * _real(b, "log1p", total + (lost + (rests[0] + rests[1])))
     is_near = f.fcmp("ogt", great, 0.5) & f.fcmp("olt", great, 1.5)
     return f.select(is_near, near, _log_of_size(b, great, small))
