@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks import __main__ as program
-from tests.benchmarks import measure, picture, report
+from tests.benchmarks import functions, measure, picture, report
 from tests.benchmarks.compare import difference, dtype_of, number_error, reference, wrong
 from tests.benchmarks.frameworks import CLASSES, framework_class, is_installed
 from tests.benchmarks.inputs import leaves
@@ -208,3 +208,12 @@ def test_more_threads_are_for_work_that_can_be_shared() -> None:
 
 def test_every_method_that_a_workload_names_is_ours() -> None:
     assert all(hasattr(framework_class("functrans"), workload.kind) for workload in TINY)
+
+
+@pytest.mark.parametrize("framework", ["functrans", "numpy"])
+def test_functions_are_measured_beside_each_other(framework: str) -> None:
+    found = functions.measured(framework, count=8, turns=1)
+    assert found.keys() == {name for name in functions.SPANS if functions.function(framework, name)}
+    assert min(min(times) for times in found.values()) >= 0
+    shown = functions.table({"functrans": {"exp": [2.0, 3.0]}, "numpy": {"exp": [4.0, 2.0], "sin": [1.0, 1.0]}})
+    assert shown.splitlines()[-1] == "| exp | 2.00 | 4.00 numpy | 0.50 | 3.00 | 2.00 numpy | 1.50 |"
