@@ -1,13 +1,15 @@
 """The passes: each keeps a checked jaxpr and every value, bit for bit; and the cache from structures to programs."""
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from functrans import custom_jvp, custom_vjp, grad, jit, lax, vmap
+from functrans import custom_jvp, custom_vjp, grad, jit, lax, make_jaxpr, vmap
 from functrans.backends import executable
+from functrans.backends import numpy as reference
 from functrans.backends.executable import compile_jaxpr
 from functrans.compiler.cse import cse
 from functrans.compiler.inline import inline
@@ -187,3 +189,27 @@ def test_the_cache_is_bounded(made: list[Jaxpr], monkeypatch: pytest.MonkeyPatch
         jit(lambda x: x + number)(1.0)  # noqa: B023
     assert len(executable._programs) <= 4
     assert len(made) == 10
+
+
+def test_pythons_collector_rests_only_while_a_program_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    during: list[bool] = []
+
+    def program(jaxpr: Jaxpr) -> executable.AnyProgram:
+        during.append(gc.isenabled())
+        if len(during) == 2:
+            raise MemoryError
+        return reference.Program(jaxpr)
+
+    monkeypatch.setattr(executable, "_program", program)
+    executable.compile_jaxpr(make_jaxpr(lambda x: x + 12345.0)(1.0))
+    assert gc.isenabled()
+    with pytest.raises(MemoryError):
+        executable.compile_jaxpr(make_jaxpr(lambda x: x + 23456.0)(1.0))
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        executable.compile_jaxpr(make_jaxpr(lambda x: x + 34567.0)(1.0))
+        assert not gc.isenabled(), "who turned it off turns it on"
+    finally:
+        gc.enable()
+    assert during == [False] * 3

@@ -100,25 +100,21 @@ class _Fusion:
         return unit.nodes if isinstance(unit, Group) else [unit]
 
     def _reaches(self, first: Unit, second: Unit) -> bool:
-        return second in self._after(first, second) or second in self._successors(first)
+        return second in self._successors(first) or self._has_detour(first, second)
 
-    def _has_detour(self, first: Group, second: Group) -> bool:
+    def _has_detour(self, first: Unit, second: Unit) -> bool:
         """Whether a value goes from the first to the second by way of a third."""
-        return second in self._after(first, second)
-
-    def _after(self, first: Unit, second: Unit) -> set[Unit]:
-        """The units that are reached from the first by more than one step."""
+        last = self._place[self._members(second)[-1]]
         todo = [unit for unit in self._successors(first) if unit is not second]
         seen: set[Unit] = set(todo)
-        found: set[Unit] = set()
         while todo:
-            unit = todo.pop()
-            for successor in self._successors(unit):
-                found.add(successor)
-                if successor not in seen and successor is not second:
+            for successor in self._successors(todo.pop()):
+                if successor is second:
+                    return True
+                if successor not in seen and self._place[self._members(successor)[0]] < last:
                     seen.add(successor)
                     todo.append(successor)
-        return found
+        return False
 
     def _successors(self, unit: Unit) -> set[Unit]:
         members = self._members(unit)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 from functrans.compiler.layout import Ref
@@ -64,21 +65,22 @@ class Group:
 
     def is_across(self, node: Node) -> bool:
         """Whether a node reduces over the outer loops."""
-        return bool(self.outer) and self.reduced(node) == self.outer
+        return bool(self.outer and node.reduced) and self.reduced(node) == self.outer
 
     def reduced(self, node: Node) -> frozenset[int]:
         """The dimensions that a node reduces."""
-        return frozenset(_dims(self.coords[node][axis] for axis in node.reduced))
+        coords = self.coords[node]
+        return _dims(tuple(coords[axis] for axis in node.reduced))
 
     def late(self) -> set[Node]:
         """The nodes of a row nest that are computed when all loops are done: those made of reductions across."""
         late: set[Node] = set()
         if not self.outer or self.is_column:
             return late
-        inner, done = set(self.inner), set[Var]()
+        inner, whole, done = frozenset(self.inner), frozenset(self.dims), set[Var]()
         for node in self.nodes:
-            over = _dims(self.coords[node])
-            if over == inner != set(self.dims) or any(ref.base in done for ref in node.operands):
+            is_row = inner != whole and _dims(self.coords[node]) == inner
+            if is_row or (done and any(ref.base in done for ref in node.operands)):
                 late.add(node)
             if node in late or self.is_across(node):
                 done.update(node.outs)
@@ -98,8 +100,9 @@ class Group:
         return stage[maker] + isinstance(maker.lowering, Reduce)
 
 
-def _dims(coords: Iterable[int | None]) -> set[int]:
-    return {dim for dim in coords if dim is not None}
+@lru_cache(1 << 12)
+def _dims(coords: Coords) -> frozenset[int]:
+    return frozenset(dim for dim in coords if dim is not None)
 
 
 # ---- merging ----
@@ -232,23 +235,23 @@ def _is_nest(group: Group) -> bool:
         return False
     if group.outer is None:
         return True
-    levels: tuple[set[int], ...] = (set(group.dims), set(group.outer), set())
+    levels = (frozenset(group.dims), group.outer, frozenset[int]())
     if group.is_column:
         return all(_dims(group.coords[node]) in levels for node in group.nodes) and _is_column_nest(group)
     return group.dims[len(group.dims) - len(group.inner) :] == group.inner and _is_row_nest(group, levels)
 
 
-def _is_row_nest(group: Group, levels: tuple[set[int], ...]) -> bool:
+def _is_row_nest(group: Group, levels: tuple[frozenset[int], ...]) -> bool:
     """Rows are reduced as a whole, or added to rows of results, which nothing reads before all loops are done."""
-    inner, late = set(group.inner), group.late()
+    inner, late = frozenset(group.inner), group.late()
     for node in group.nodes:
         over = _dims(group.coords[node])
-        if over not in ((inner, set()) if node in late else levels):
+        if over not in ((inner, frozenset[int]()) if node in late else levels):
             return False
         if not isinstance(node.lowering, Reduce):
             continue
         reduced = group.reduced(node)
-        is_of_rows = reduced == frozenset(inner)
+        is_of_rows = reduced == inner
         if node in late or not (is_of_rows or reduced == group.outer) or (is_of_rows and not group.is_full(node)):
             return False
         if reduced == group.outer and prod(group.sizes[dim] for dim in inner & over) > _MOST_COLUMNS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from threading import RLock
 from weakref import WeakValueDictionary
 
@@ -54,7 +55,7 @@ class ShapedArray:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     def update(
         self, *, shape: Shape | None = None, dtype: DType | None = None, weak: bool | None = None

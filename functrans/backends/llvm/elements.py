@@ -6,7 +6,7 @@ two parts. `Lanes` is what the tables of operations work with. Imports `ir` and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -49,6 +49,7 @@ def complex_dtype(dtype: DType) -> DType:
     return np.dtype(np.complex128 if dtype.itemsize == 8 else np.complex64)
 
 
+@cache
 def memory_type(dtype: DType) -> Type:
     """Of one element in memory; of a complex one, of each of the two parts that lie side by side."""
     if dtype.kind == "b":
@@ -56,17 +57,20 @@ def memory_type(dtype: DType) -> Type:
     return Type("i" if dtype.kind in "iu" else "f", 8 * part_dtype(dtype).itemsize)
 
 
+@cache
 def register_type(dtype: DType) -> Type:
     """Of one part while it is computed with."""
     return I1 if dtype.kind == "b" else F32 if is_half(dtype) else memory_type(dtype)
 
 
-@dataclass(frozen=True, slots=True)
 class Element:
     """One element per lane: its dtype, and one value, or two for the parts of complex numbers."""
 
-    dtype: DType
-    parts: tuple[Value, ...]
+    __slots__ = ("dtype", "parts")
+
+    def __init__(self, dtype: DType, parts: tuple[Value, ...]) -> None:
+        self.dtype = dtype
+        self.parts = parts
 
     @property
     def value(self) -> Value:

@@ -1,6 +1,6 @@
 """One LLVM function: its parameters, loops, branches and calls. Start reading at `Function.loop`.
 
-Imports `ir` and `instructions`.
+Imports `ir` and `memory`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from functrans.backends.llvm.instructions import Instructions
 from functrans.backends.llvm.ir import I64, Module, Type, Value
+from functrans.backends.llvm.memory import Memory
 
 __all__ = ["Branch", "Function", "Loop", "Repeat"]
 
@@ -54,7 +54,7 @@ class Incoming(NamedTuple):
     values: list[str]
 
 
-class Function(Instructions):
+class Function(Memory):
     """A function under construction. Its parameters are in `args`; it gives `result`, or nothing."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The instructions of a function: constants, arithmetic, conversions, memory. What `function.py` adds is control.
+"""The instructions of a function: constants, arithmetic, conversions. `memory.py` adds loads and stores, `function.py` control.
 
 No fast-math flags: what users write is rounded as NumPy rounds it. Start reading at `Instructions.value`. Imports `ir`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from functrans.backends.llvm.ir import I1, I8, I32, I64, PTR, Module, Sum, Type, Value, constant_text
+from functrans.backends.llvm.ir import I1, I32, I64, Module, Sum, Type, Value, constant_text
 
 __all__ = ["Instructions", "Number"]
 
@@ -95,6 +95,10 @@ class Instructions:
     def zero(self, kind: Type) -> Value:
         return self.const(0, kind)
 
+    def index(self, value: int) -> Value:
+        """An i64."""
+        return self.const(value, I64)
+
     def first_lanes(self, count: int, lanes: int) -> Value:
         """The constant mask of the first `count` of `lanes` lanes."""
         return self.vector_const([lane < count for lane in range(lanes)], I1)
@@ -117,9 +121,10 @@ class Instructions:
             raise TypeError(f"{operation} of {x.typed()} and {y.typed()}")
         return self.pure(x.type, f"{operation} {x.type.text} {x.text}, {y.text}")
 
-    def integer(self, operation: str, x: Value, y: Value | int) -> Value:
+    def integer(self, operation: str, x: Value, y: Number) -> Value:
         """An integer instruction: add sub mul and or xor shl ashr lshr sdiv udiv srem urem; constants are folded."""
-        y = self.like(y, x)
+        if not isinstance(y, Value):
+            y = self.const(y, x.type)
         if x.known is not None or y.known is not None:
             folded = self._folded(operation, x, y)
             if folded is not None:
@@ -161,17 +166,14 @@ class Instructions:
         """A sum as a value of the current block."""
         return self._binary("add", x.base, x.plus)
 
-    def _either(self, name: str, x: Value, y: Number) -> Value:
-        return self._binary("f" + name, x, y) if x.type.kind == "f" else self.integer(name, x, self.like(y, x))
-
     def add(self, x: Value, y: Number) -> Value:
-        return self._either("add", x, y)
+        return self._binary("fadd", x, y) if x.type.kind == "f" else self.integer("add", x, y)
 
     def sub(self, x: Value, y: Number) -> Value:
-        return self._either("sub", x, y)
+        return self._binary("fsub", x, y) if x.type.kind == "f" else self.integer("sub", x, y)
 
     def mul(self, x: Value, y: Number) -> Value:
-        return self._either("mul", x, y)
+        return self._binary("fmul", x, y) if x.type.kind == "f" else self.integer("mul", x, y)
 
     def fdiv(self, x: Value, y: Number) -> Value:
         return self._binary("fdiv", x, y)
@@ -218,9 +220,10 @@ class Instructions:
     def intrinsic(self, name: str, *operands: Value, result: Type | None = None) -> Value:
         """`llvm.name` of operands of one type, which is the result's too unless one is given: fma, sqrt, fabs, floor …"""
         kind = operands[0].type
-        symbol = self.module.declare(f"llvm.{name}.{kind.suffix}", result or kind, [x.type for x in operands])
-        given = ", ".join([f"{x.type.text} {x.text}" for x in operands])
-        return self.pure(result or kind, f"call {(result or kind).text} {symbol}({given})")
+        to = result or kind
+        symbol = self.module.declare(f"llvm.{name}.{kind.suffix}", to, [x.type for x in operands])
+        given = ", ".join([x.typed() for x in operands])
+        return self.pure(to, f"call {to.text} {symbol}({given})")
 
     def fma(self, x: Value, y: Number, z: Number) -> Value:
         """x * y + z, rounded once."""
@@ -276,74 +279,3 @@ class Instructions:
         LLVM 22 stops at some of them where it does not optimise: X86FixupInstTuning takes their masks for signed.
         """
         self.optimized |= might
-
-    # ---- memory ----
-
-    def index(self, value: int) -> Value:
-        """An i64."""
-        return self.const(value, I64)
-
-    def null(self) -> Value:
-        return Value(self, PTR, "null")
-
-    def address(self, name: str) -> Value:
-        """Of a function or a table of the module."""
-        return Value(self, PTR, f"@{name}")
-
-    def offset(self, pointer: Value, index: Value | int, kind: Type) -> Value:
-        """The pointer `index` elements of `kind` further."""
-        index = self.like(index, self.index(0))
-        if index.known == 0:
-            return pointer
-        if isinstance(index, Sum):
-            return self.offset(self.offset(pointer, index.base, kind), index.plus, kind)
-        return self.pure(PTR, f"getelementptr {kind.scalar.text}, ptr {pointer.text}, {index.typed()}")
-
-    def load(self, pointer: Value, kind: Type, align: int | None = None) -> Value:
-        return self.value(kind, f"load {kind.text}, ptr {pointer.text}, align {align or kind.bytes}")
-
-    def store(self, x: Value, pointer: Value, align: int | None = None) -> None:
-        self.emit(f"store {x.typed()}, ptr {pointer.text}, align {align or x.type.bytes}")
-
-    def masked_load(self, pointer: Value, kind: Type, mask: Value) -> Value:
-        """The lanes where the mask is true; zeros elsewhere, whose memory is not read."""
-        params = [PTR, I32, mask.type, kind]
-        symbol = self.module.declare(f"llvm.masked.load.{kind.suffix}.p0", kind, params)
-        rest = f"i32 {kind.bytes}, {mask.typed()}, {kind} zeroinitializer"
-        return self.value(kind, f"call {kind} {symbol}(ptr {pointer}, {rest})")
-
-    def masked_store(self, x: Value, pointer: Value, mask: Value) -> None:
-        symbol = self.module.declare(f"llvm.masked.store.{x.type.suffix}.p0", None, [x.type, PTR, I32, mask.type])
-        self.emit(f"call void {symbol}({x.typed()}, ptr {pointer}, i32 {x.type.bytes}, {mask.typed()})")
-
-    def gather(self, pointer: Value, indices: Value, kind: Type, mask: Value | None = None) -> Value:
-        """The elements of `kind` at indices, a vector of integers; zeros where the mask is false."""
-        lanes = indices.type.lanes
-        many = PTR.vector(lanes)
-        where = self.pure(many, f"getelementptr {kind.scalar}, ptr {pointer}, {indices.typed()}")
-        mask = self.const(1, I1.vector(lanes)) if mask is None else mask
-        to = kind.vector(lanes)
-        symbol = self.module.declare(f"llvm.masked.gather.{to.suffix}.v{lanes}p0", to, [many, I32, mask.type, to])
-        given = f"{many} {where}, i32 {kind.bytes}, {mask.typed()}, {to} zeroinitializer"
-        return self.value(to, f"call {to} {symbol}({given})")
-
-    def prefetch(self, pointer: Value, *, write: bool = False, locality: int = 3) -> None:
-        """Bring a line of memory near: into the first cache (3), the second (2)."""
-        symbol = self.module.declare("llvm.prefetch.p0", None, [PTR, I32, I32, I32])
-        self.emit(f"call void {symbol}(ptr {pointer}, i32 {int(write)}, i32 {locality}, i32 1)")
-
-    def stack(self, kind: Type, count: int, align: int = 64) -> Value:
-        """Memory that lasts as long as the call."""
-        self._count += 1
-        self._entry.append(f"  %s{self._count} = alloca [{count} x {kind}], align {align}")
-        return Value(self, PTR, f"%s{self._count}")
-
-    def copy(self, to: Value, of: Value, size: Value) -> None:
-        """memcpy of `size` bytes."""
-        symbol = self.module.declare("llvm.memcpy.p0.p0.i64", None, [PTR, PTR, I64, I1])
-        self.emit(f"call void {symbol}(ptr {to}, ptr {of}, {size.typed()}, i1 false)")
-
-    def fill(self, to: Value, byte: int, size: Value) -> None:
-        """memset of `size` bytes."""
-        symbol = self.module.declare("llvm.memset.p0.i64", None, [PTR, I8, I64, I1])
-        self.emit(f"call void {symbol}(ptr {to}, i8 {byte}, {size.typed()}, i1 false)")

@@ -221,8 +221,9 @@ class Module:
 
     def declare(self, name: str, result: Type | None, params: Sequence[Type]) -> str:
         """Make an external function or an intrinsic known; gives `@name`."""
-        given = ", ".join(map(str, params))
-        self._declarations[name] = f"declare {result or 'void'} @{name}({given})"
+        if name not in self._declarations:
+            given = ", ".join(map(str, params))
+            self._declarations[name] = f"declare {result or 'void'} @{name}({given})"
         return f"@{name}"
 
     @property

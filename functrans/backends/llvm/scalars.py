@@ -22,7 +22,7 @@ from functrans.backends.llvm.elements import (
     part_dtype,
     register_type,
 )
-from functrans.backends.llvm.ir import I1, Value
+from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.math import FUNCTIONS
 from functrans.backends.llvm.scalar_cast import cast
 from functrans.backends.llvm.scalar_complex import COMPLEX, Pair
@@ -140,13 +140,13 @@ class Scalars(Lanes):
         operation = _TABLES[dtype.kind].get(name)
         if operation is None:
             return self._rounded(dtype, FUNCTIONS[name](self.function, *(x.value for x in operands), **params))
-        given = (x.parts if dtype.kind == "c" else x.value for x in operands)
+        given = [x.parts if dtype.kind == "c" else x.value for x in operands]
         return self._element(name, dtype, operation(self, dtype, *given, **params))
 
     def _element(self, name: str, dtype: DType, result: Value | Pair) -> Element:
         if isinstance(result, tuple):
             return Element(dtype, result)
-        if result.type.scalar == I1:
+        if result.type.bits == 1:
             return Element(BOOL, (result,))
         if name in _RESULTS or name in EXACT:
             return Element(_RESULTS.get(name, dtype), (result,))

@@ -14,6 +14,11 @@ FIRST_CACHE, SECOND_CACHE = 1 << 15, 1 << 18
 """Of a machine that does not say: what all have that compute with vectors."""
 
 
+@cache
+def _wanted(features: str) -> tuple[str, ...]:
+    return tuple(name[1:] for name in features.split(",") if name.startswith("+"))
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A machine that code is compiled for; everything that depends on the machine follows from this."""
@@ -26,12 +31,12 @@ class Target:
     """Bytes of the first and the second data cache of a core."""
 
     def has(self, feature: str) -> bool:
-        return f"+{feature}" in self.features.split(",")
+        return feature in _wanted(self.features)
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """The features that code for it may use."""
-        return tuple(name[1:] for name in self.features.split(",") if name.startswith("+"))
+        return _wanted(self.features)
 
     @property
     def vector_bytes(self) -> int:
