@@ -244,6 +244,36 @@ def test_reductions_read_transposes_in_the_order_of_memory() -> None:
             np.testing.assert_array_equal(a, b)
 
 
+def log_softmax(x: Any) -> Any:
+    shifted = x - fnp.max(x, axis=-1, keepdims=True)
+    return shifted - fnp.log(fnp.sum(fnp.exp(shifted), axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("nest", "in_place"),
+    [
+        (lambda x: [x * 2], True),
+        (lambda x: [log_softmax(x)], True),  # written in the last of its passes, which reads it last
+        (lambda x: [x * 2, fnp.sum(x * 2, axis=0)], True),  # while columns are added up
+        (lambda x: [x * 2, fnp.sum(x * fnp.sum(x, axis=1, keepdims=True), axis=1)], False),  # a later pass reads it
+        (lambda x: [x.T * 2], False),
+        (lambda x: [x * x[0]], False),
+    ],
+)
+def test_nests_write_over_what_they_read_for_the_last_time(nest: Callable[[Any], Any], in_place: bool) -> None:
+    x, w = np.random.default_rng(0).standard_normal((2, 40, 40))
+
+    def program(x: Any, w: Any) -> Any:
+        return [fnp.cumsum(out, axis=0) for out in nest(x @ w)]
+
+    plan = NativeProgram(optimize(make_jaxpr(program)(x, w))).plan
+    product, *nests = plan.steps
+    reader = next(step for step in nests if product.outs[0] in step.reads)
+    assert in_place == any(plan.places[product.outs[0]] == plan.places[out] for out in reader.outs)
+    for a, b in zip(jit(program)(x, w), program(x, w), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-10)
+
+
 def test_columns_are_added_up_more_exactly_than_by_numpy() -> None:
     x = np.random.default_rng(0).random((5000, 40), "f")
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from functrans.compiler.copies import with_copies
 from functrans.compiler.fusion import Unit, fuse
 from functrans.compiler.groups import Group
-from functrans.compiler.nest import Nest, make_nest
+from functrans.compiler.nest import Access, Nest, make_nest
 from functrans.compiler.nodes import Node, Supports, build
 from functrans.compiler.schedule import schedule, stored
 from functrans.core.ir import Atom, Jaxpr, Var
@@ -159,17 +159,22 @@ class _Memory:
 
 
 def _may_overwrite(nest: Nest, old: Var, new: Var) -> bool:
-    """Whether each element of `old` is read at the very index at which `new` is written, and never again."""
-    if nest.is_column or len(nest.passes) != 1 or old.aval.dtype.itemsize != new.aval.dtype.itemsize:
+    """Whether each element of `old` is read at the very index at which `new` is written, and never after that."""
+    if old.aval.dtype.itemsize != new.aval.dtype.itemsize or _bytes(old) != _bytes(new):
+        return False
+    reading = {i for i, op in enumerate(nest.ops) if any(isinstance(x, Access) and x.base is old for x in op.operands)}
+    last = max((number for number, one in enumerate(nest.passes) if reading & {*one.ops}), default=0)
+    if not reading <= {i for one in nest.passes for i in one.ops}:
         return False
     stores = [store for store in nest.stores if store.access.base is new]
     accesses = [access for access in nest.reads if access.base is old]
     return all(
         nest.ops[store.op].level == "full"
+        and nest.ops[store.op].stage >= last
         and (access.strides, access.offset) == (store.access.strides, store.access.offset)
         for store in stores
         for access in accesses
-    ) and _bytes(old) == _bytes(new)
+    )
 
 
 def _bytes(var: Var) -> int:

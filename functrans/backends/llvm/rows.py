@@ -26,7 +26,8 @@ from functrans.core.lowering import Pointwise
 __all__ = ["RowEmitter"]
 
 _LIGHT = 8
-"""A body of at most so many operations is repeated for several vectors in one turn of its loop."""
+"""A body of at most so many operations is repeated for several vectors in one turn of its loop: as many as leave none over."""
+_LIGHTEST = 3
 _BLOCK = 16
 """How many elements go into one lane of an accumulator before it is added to the totals."""
 _LINE = 64
@@ -245,10 +246,8 @@ class RowEmitter(NestEmitter):
         cost = sum(self._cost(i) for i in one.ops)
         if cost > _LIGHT:
             return 1
-        unroll = 8 if cost <= 3 else 4
-        while unroll > 1 and vectors < 2 * unroll:
-            unroll //= 2
-        return unroll
+        counts = [count for count in (8, 4, 2) if vectors >= 2 * count and (count < 8 or cost <= _LIGHTEST)]
+        return next((count for count in counts if vectors % count == 0), counts[0] if counts else 1)
 
     def _cost(self, number: int) -> int:
         lowering = self.nest.ops[number].node.lowering
