@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.engine import Library, assembly, load
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import F16, F32, F64, I1, I16, I64, PTR, Module, Sum, Type, Value, constant_text
-from functrans.backends.llvm.target import host
+from functrans.backends.llvm.target import Target, host
 
 _loaded: list[Library] = []
 """Functions live as long as their library."""
@@ -35,6 +36,21 @@ def integers(f: Function) -> Value:
 
 def count(f: Function, instruction: str) -> int:
     return sum(instruction in line for line in f.text().splitlines())
+
+
+@pytest.mark.parametrize("kind", [F32, F64])
+@pytest.mark.parametrize("optimized", [False, True])
+def test_a_select_of_floats_in_memory_reads_no_more_than_they_are(kind: Type, optimized: bool) -> None:
+    target = Target("x86_64-unknown-linux-gnu", "haswell", "+avx,+avx2,+fma,-avx512f")
+    module = Module(target)
+    f = Function(module, "f", [("x", PTR), ("y", PTR), ("n", I64)], exported=True)
+    f.optimized = optimized
+    x, y, _ = f.args
+    equal = f.fcmp("oeq", f.load(x, kind), f.load(y, kind))
+    other = f.load(f.offset(y, 1, kind), kind)
+    f.store(f.select(equal, f.load(f.offset(x, 1, kind), kind), other), y)
+    code = assembly(module.text(), target)
+    assert not re.search(r"v?blendv.*\(", code), "a blend reads 16 bytes"
 
 
 # ---- types and constants ----

@@ -203,6 +203,8 @@ class Instructions:
             assert isinstance(y, Value)
             x = self.like(x, y)
         y = self.like(y, x)
+        if x.type.kind == "f" and x.type.lanes == 1 and not self.module.target.selects_floats:
+            return self.from_bits(self.select(mask, self.bits(x), self.bits(y)))
         return self.pure(x.type, f"select {mask.typed()}, {x.typed()}, {y.typed()}")
 
     def minimum(self, x: Value, y: Value) -> Value:

@@ -57,6 +57,11 @@ class Target:
         return (1, 2, 4, 8) if self.vector_bytes == 64 and self.has("avx512bw") else (4, 8) if self.has("avx") else ()
 
     @property
+    def selects_floats(self) -> bool:
+        """Whether one of two floats may be selected: with AVX LLVM blends registers, and reads 16 bytes of memory for one."""
+        return not self.has("avx") or self.vector_bytes == 64
+
+    @property
     def has_fma(self) -> bool:
         """Whether a fused multiply-add is one instruction and not a call."""
         return self.has("fma") or self.is_arm
