@@ -12,7 +12,7 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.math.exponential import reduced, tail_of_exp
 from functrans.backends.llvm.math.floats import absolute, at_least, at_most, power_of_two, with_sign
-from functrans.backends.llvm.math.polynomial import horner, horner_by_halves, multiply_add, quick_two_sum, two_product
+from functrans.backends.llvm.math.polynomial import horner, horner_by_pairs, multiply_add, quick_two_sum, two_product
 from functrans.backends.llvm.math.rare import called
 
 __all__ = ["erf", "erfc", "erfc_tail"]
@@ -90,8 +90,8 @@ _COMPLEMENT = {
 
 
 def _polynomial(f: Function, t: Value, coefficients: Sequence[float]) -> Value:
-    """Of float64 in two chains: with as many terms one would be waited for."""
-    return (horner if t.type.bits == 32 else horner_by_halves)(f, t, coefficients)
+    """Of float64 by pairs: with as many terms each would be waited for."""
+    return (horner if t.type.bits == 32 else horner_by_pairs)(f, t, coefficients)
 
 
 def erf(f: Function, x: Value) -> Value:

@@ -85,7 +85,7 @@ def reduced_once(f: Function, x: Value) -> tuple[Rounded, Value]:
 
 def tail_of_exp(f: Function, r: Value, square: Value) -> Value:
     """(exp(r) - 1 - r) / r² for |r| <= ln(2) / 2, given r²."""
-    return horner_by_pairs(f, r, square, _TAIL[r.type.bits])
+    return horner_by_pairs(f, r, _TAIL[r.type.bits], square)
 
 
 def exp(f: Function, x: Value) -> Value:
@@ -121,7 +121,7 @@ def exp2(f: Function, x: Value) -> Value:
     """2 to the power x."""
     n, r = _reduced_by_one(f, at_most(f, x, _EXP2_RANGE[x.type.bits][1]))
     high = parts(LN2, x.type)[0]
-    tail = horner_by_pairs(f, r, r * r, _TAIL_OF_EXP2[x.type.bits])
+    tail = horner_by_pairs(f, r, _TAIL_OF_EXP2[x.type.bits])
     return scaled_by(f, multiply_add(f, r, multiply_add(f, r, tail, high), 1.0), n)
 
 
@@ -143,7 +143,7 @@ def _exp2_parts(f: Function, x: Value, low: Value) -> tuple[Rounded, Value]:
     high, small = parts(LN2, x.type)
     square = r.high * r.high
     tail = multiply_add(f, r.high, small, r.low * high)
-    tail = multiply_add(f, square, horner_by_pairs(f, r.high, square, _TAIL_OF_EXP2[x.type.bits]), tail)
+    tail = multiply_add(f, square, horner_by_pairs(f, r.high, _TAIL_OF_EXP2[x.type.bits], square), tail)
     return n, multiply_add(f, r.high, high, tail)
 
 

@@ -20,7 +20,7 @@ from functrans.backends.llvm.math.polynomial import (
     Pair,
     constant,
     horner,
-    horner_by_halves,
+    horner_by_pairs,
     multiply_add,
     pair_product,
     pair_quotient,
@@ -104,7 +104,7 @@ def _lgamma_near(f: Function, t: Value) -> Pair:
     """log Γ(1 + t) for 0 <= t <= 3: relative to its zeros at 0 and 1."""
     less = t - 1.0
     v = less / (less + 4.0)
-    factor = quick_two_sum(f, f.like(_LGAMMA_NEAR[0], t), v * horner_by_halves(f, v, _LGAMMA_NEAR[1:]))
+    factor = quick_two_sum(f, f.like(_LGAMMA_NEAR[0], t), v * horner_by_pairs(f, v, _LGAMMA_NEAR[1:]))
     return pair_product(f, two_product(f, t, less), factor)
 
 
@@ -169,7 +169,7 @@ def _digamma_near(f: Function, t: Value) -> Pair:
     """digamma(1 + t) for 0 <= t <= 3: relative to its zero."""
     less = t - 1.0
     v = less / (less + 4.0)
-    factor = quick_two_sum(f, f.like(_DIGAMMA_NEAR[0], t), v * horner_by_halves(f, v, _DIGAMMA_NEAR[1:]))
+    factor = quick_two_sum(f, f.like(_DIGAMMA_NEAR[0], t), v * horner_by_pairs(f, v, _DIGAMMA_NEAR[1:]))
     distance = two_sum(f, t, -_ROOT_LESS_ONE[0])
     return pair_product(f, quick_two_sum(f, distance.high, distance.low - _ROOT_LESS_ONE[1]), factor)
 

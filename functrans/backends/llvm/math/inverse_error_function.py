@@ -16,7 +16,7 @@ from functrans.backends.llvm.math.error_function import erfc_tail
 from functrans.backends.llvm.math.exponential import exp
 from functrans.backends.llvm.math.floats import absolute, at_most, with_sign
 from functrans.backends.llvm.math.logarithm import log
-from functrans.backends.llvm.math.polynomial import horner, horner_by_halves, multiply_add, quick_two_sum
+from functrans.backends.llvm.math.polynomial import horner, horner_by_pairs, multiply_add, quick_two_sum
 from functrans.backends.llvm.math.rare import called, rarely
 
 __all__ = ["erf_inv"]
@@ -96,7 +96,7 @@ def _erf_inv(f: Function, x: Value) -> Value:
 
 
 def _polynomial(f: Function, t: Value, coefficients: Sequence[float]) -> Value:
-    return (horner if t.type.bits == 32 else horner_by_halves)(f, t, coefficients)
+    return (horner if t.type.bits == 32 else horner_by_pairs)(f, t, coefficients)
 
 
 def _centre(f: Function, x: Value) -> Value:

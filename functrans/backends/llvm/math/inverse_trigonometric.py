@@ -13,8 +13,7 @@ from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.math.floats import absolute, at_most, format_of, with_sign
 from functrans.backends.llvm.math.polynomial import (
     Pair,
-    horner,
-    horner_by_halves,
+    horner_by_pairs,
     multiply_add,
     pair_quotient,
     parts,
@@ -53,8 +52,8 @@ def _asin_tail(f: Function, x: Value) -> tuple[Value, Value, Value]:
     size = absolute(f, x)
     large = f.fcmp("ogt", size, 0.5)
     square = f.select(large, (1.0 - size) * 0.5, size * size)
-    polynomial = horner if x.type.bits == 32 else horner_by_halves
-    return large, f.select(large, f.intrinsic("sqrt", square), size), square * polynomial(f, square, _ASIN[x.type.bits])
+    tail = square * horner_by_pairs(f, square, _ASIN[x.type.bits])
+    return large, f.select(large, f.intrinsic("sqrt", square), size), tail
 
 
 def asin(f: Function, x: Value) -> Value:
@@ -140,7 +139,6 @@ def _angle(f: Function, y: Value, x: Value, negative: Value | None) -> Value:
         return choose(*(f.select(negative, far, near) for far, near in zip(back, there, strict=True)))
 
     square = t.high * t.high
-    polynomial = horner if y.type.bits == 32 else horner_by_halves
-    tail = multiply_add(f, t.high * square, polynomial(f, square, _ATAN[y.type.bits]), t.low)
+    tail = multiply_add(f, t.high * square, horner_by_pairs(f, square, _ATAN[y.type.bits]), t.low)
     angle = quick_two_sum(f, start(0), t.high)
     return angle.high + (angle.low + (start(1) + tail))

@@ -74,7 +74,7 @@ _FAR_TAIL = {
 
 def tail_of_atanh(f: Function, s: Value, square: Value, *, far: bool = False) -> Value:
     """2 atanh(s) / s - 2 for |s| <= 0.2, or 1/3 if `far`, given s²."""
-    return square * horner_by_pairs(f, square, square * square, (_FAR_TAIL if far else _TAIL)[s.type.bits])
+    return square * horner_by_pairs(f, square, (_FAR_TAIL if far else _TAIL)[s.type.bits])
 
 
 # ---- the parts of a logarithm ----
@@ -129,7 +129,7 @@ def _less_first(f: Function, m: Value) -> Value:
     """log(1 + m) - m. Of floats a polynomial, which is sooner there than the quotient s."""
     if m.type.bits == 32:
         square = m * m
-        return square * multiply_add(f, m, horner_by_pairs(f, m, square, _CUBIC), -0.5)
+        return square * multiply_add(f, m, horner_by_pairs(f, m, _CUBIC, square), -0.5)
     half_square, rest = _rest(f, m)
     if not f.module.target.has_fma:
         return rest - half_square

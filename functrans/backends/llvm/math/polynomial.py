@@ -21,7 +21,7 @@ from functrans.backends.llvm.instructions import Number
 from functrans.backends.llvm.ir import Type, Value
 
 __all__ = [
-    "Pair", "constant", "horner", "horner_by_halves", "horner_by_pairs", "multiply_add", "pair_product",
+    "Pair", "constant", "horner", "horner_by_pairs", "multiply_add", "pair_product",
     "pair_quotient", "pair_sum", "pair_total", "parts", "quick_two_sum", "remainder", "two_product", "two_sum",
 ]  # fmt: skip
 
@@ -43,17 +43,10 @@ def horner(f: Function, x: Value, coefficients: Sequence[Number]) -> Value:
     return total
 
 
-def horner_by_pairs(f: Function, x: Value, square: Value, coefficients: Sequence[float]) -> Value:
-    """As `horner`, of pairs of terms: half the operations wait for each other. For terms that fall quickly."""
-    starts = range(0, len(coefficients), 2)
-    return horner(f, square, [horner(f, x, coefficients[k : k + 2]) for k in starts])
-
-
-def horner_by_halves(f: Function, x: Value, coefficients: Sequence[float]) -> Value:
-    """As `horner`, rounded about as well, but the terms from the square on as two chains that run side by side."""
-    square = x * x
-    even, odd = (horner(f, square, coefficients[k::2]) for k in (2, 3))
-    return horner(f, x, (*coefficients[:2], multiply_add(f, odd, x, even)))
+def horner_by_pairs(f: Function, x: Value, coefficients: Sequence[float], square: Value | None = None) -> Value:
+    """As `horner`, of pairs of terms: half the operations wait for each other. For terms that fall; x² may be known."""
+    pairs = [horner(f, x, coefficients[k : k + 2]) for k in range(0, len(coefficients), 2)]
+    return horner(f, x * x if square is None else square, pairs)
 
 
 # ---- pairs ----

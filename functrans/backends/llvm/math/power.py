@@ -98,12 +98,11 @@ def _power_in_double(f: Function, x: Value, y: Value) -> Value:
     k = f.cast("fpext", parts.k, F64)
     m = f.cast("fpext", parts.f, F64)
     s = m / (m + 2.0)
-    square = s * s
-    logarithm = multiply_add(f, s, horner_by_pairs(f, square, square * square, _LOG2), k)
+    logarithm = multiply_add(f, s, horner_by_pairs(f, s * s, _LOG2), k)
     product = at_least(f, at_most(f, logarithm * f.cast("fpext", y, F64), 160.0), -160.0)
     n = round_to_integer(f, product + format_of(product).shifter)
     r = product - n.value
-    return f.cast("fptrunc", scaled_by(f, horner_by_pairs(f, r, r * r, _EXP2), n), F32)
+    return f.cast("fptrunc", scaled_by(f, horner_by_pairs(f, r, _EXP2), n), F32)
 
 
 def _power_by_pairs(f: Function, x: Value, y: Value) -> Value:
@@ -121,8 +120,7 @@ def _log2_pair(f: Function, x: Value) -> Pair:
     z = two_product(f, s.high, s.high)
     z = Pair(z.high, multiply_add(f, s.high + s.high, s.low, z.low))
     third = constant(f, Fraction(2, 3) / LN2, x)
-    square = z.high * z.high
-    slope = quick_two_sum(f, third.high, z.high * horner_by_pairs(f, z.high, square, _LOG2_TAIL))
+    slope = quick_two_sum(f, third.high, z.high * horner_by_pairs(f, z.high, _LOG2_TAIL))
     first = constant(f, 2 / LN2, x)
     more = pair_product(f, z, Pair(slope.high, slope.low + third.low))
     factor = quick_two_sum(f, first.high, more.high)

@@ -12,7 +12,14 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.math.argument_reduction import Reduced, is_far, near
 from functrans.backends.llvm.math.floats import absolute
-from functrans.backends.llvm.math.polynomial import Pair, horner, multiply_add, pair_quotient, pair_total, quick_two_sum
+from functrans.backends.llvm.math.polynomial import (
+    Pair,
+    horner_by_pairs,
+    multiply_add,
+    pair_quotient,
+    pair_total,
+    quick_two_sum,
+)
 from functrans.backends.llvm.math.rare import by_c_where
 
 __all__ = ["cos", "sin", "tan"]
@@ -60,11 +67,12 @@ def _sine_cosine(f: Function, r: Value, e: Value) -> tuple[Pair, Pair]:
     """Sine and cosine of r + e, each as a leading term and a smaller one."""
     bits = r.type.bits
     z = r * r
-    sine = multiply_add(f, horner(f, z, _SINE[bits]) * z, r, e)
+    square = z * z
+    sine = multiply_add(f, horner_by_pairs(f, z, _SINE[bits], square) * z, r, e)
     half = z * 0.5
     leading = 1.0 - half
     lost = (1.0 - leading) - half
-    cosine = multiply_add(f, horner(f, z, _COSINE[bits]), z * z, multiply_add(f, -r, e, lost))
+    cosine = multiply_add(f, horner_by_pairs(f, z, _COSINE[bits], square), square, multiply_add(f, -r, e, lost))
     return Pair(r, sine), Pair(leading, cosine)
 
 
