@@ -12,7 +12,7 @@ import pytest
 from functrans.backends.llvm.math import FUNCTIONS
 from functrans.backends.llvm.target import Target, host
 from tests.native_math import Array, compiled
-from tests.ulp_table import BITS, ROWS, SAME, errors, measure, table
+from tests.ulp_table import BITS, ROWS, SAME, errors, measure, scanned, table
 
 CASES = list(product(ROWS, BITS))
 # The farthest that NumPy's own results are from ours, where both are finite: it errs by more than we do.
@@ -65,6 +65,12 @@ def test_errs_by_at_most_two_units_of_the_last_digit(name: str, bits: int) -> No
     points, error = errors(name, bits)
     worst = int(error.argmax())
     assert error[worst] <= 2, f"{error[worst]} ULP at {[float(x[worst]) for x in points]}"
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if ROWS[name].arity == 1])
+def test_errs_as_little_over_the_bits_of_all_floats(name: str) -> None:
+    x, error = scanned(name, 2**13)
+    assert error <= 2, f"{error} ULP at {x}"
 
 
 @pytest.mark.parametrize(("name", "bits"), CASES)
