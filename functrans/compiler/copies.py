@@ -53,7 +53,7 @@ def _reading(group: Group, copies: dict[tuple[Var | Literal, Layout], Node]) -> 
         return group
     nodes = [replace(node, operands=tuple(copied(node, ref) for ref in node.operands)) for node in group.nodes]
     coords = {new: group.coords[old] for old, new in zip(group.nodes, nodes, strict=True)}
-    return Group(nodes, group.dims, group.sizes, coords, group.outer)
+    return Group.over(nodes, group.dims, group.sizes, coords, group.outer)
 
 
 def _place(group: Group, dim: int | None) -> int:

@@ -88,8 +88,7 @@ class _Fusion:
 
     def _adopt(self, group: Group) -> None:
         group.nodes.sort(key=self._place.__getitem__)
-        for node in group.nodes:
-            self._unit[node] = group
+        self._unit.update(dict.fromkeys(group.nodes, group))
 
     def _makers(self, node: Node) -> Iterator[Node]:
         for ref in node.operands:
@@ -104,8 +103,15 @@ class _Fusion:
 
     def _has_detour(self, first: Unit, second: Unit) -> bool:
         """Whether a value goes from the first to the second by way of a third."""
+        makers = {self._unit[maker] for node in self._members(second) for maker in self._makers(node)}
+        if makers <= {first, second}:
+            return False
         last = self._place[self._members(second)[-1]]
-        todo = [unit for unit in self._successors(first) if unit is not second]
+        todo = [
+            unit
+            for unit in self._successors(first)
+            if unit is not second and self._place[self._members(unit)[0]] < last
+        ]
         seen: set[Unit] = set(todo)
         while todo:
             for successor in self._successors(todo.pop()):

@@ -23,7 +23,7 @@ __all__ = ["Alignment", "Coords", "Group", "aligned", "merged", "shared_ties", "
 Coords = tuple[int | None, ...]
 """For each axis of a node's shape the group's dimension that it runs along; None where the axis has length 1."""
 
-_MOST_NODES = 160
+_MOST_NODES = 1000
 _MOST_BUFFERS = 40
 _MOST_COLUMNS = 1 << 14
 """Elements of a result that is added up in the cache while rows are worked on."""
@@ -38,13 +38,30 @@ class Group:
     coords: dict[Node, Coords]
     outer: frozenset[int] | None
     """None as long as all nodes run over all dimensions."""
+    makers: dict[Var, Node]
+    """Of the variables that it computes."""
+    reads: set[Var]
+    """The variables that it takes from others."""
 
     @staticmethod
     def of(node: Node) -> Group:
         coords = tuple(None if n == 1 else axis for axis, n in enumerate(node.shape))
         dims = [dim for dim in coords if dim is not None]
         outer = frozenset(dims) - set(node.reduced) if isinstance(node.lowering, Reduce) else None
-        return Group([node], dims, {dim: node.shape[dim] for dim in dims}, {node: coords}, outer)
+        return Group.over([node], dims, {dim: node.shape[dim] for dim in dims}, {node: coords}, outer)
+
+    @staticmethod
+    def over(
+        nodes: list[Node],
+        dims: list[int],
+        sizes: dict[int, int],
+        coords: dict[Node, Coords],
+        outer: frozenset[int] | None,
+    ) -> Group:
+        """A group of nodes; what it computes and reads follows from them."""
+        makers = {var: node for node in nodes for var in node.outs}
+        reads = {ref.base for node in nodes for ref in node.operands if isinstance(ref.base, Var)}
+        return Group(nodes, dims, sizes, coords, outer, makers, reads - makers.keys())
 
     @property
     def inner(self) -> list[int]:
@@ -89,9 +106,8 @@ class Group:
     def stages(self) -> dict[Node, int]:
         """For each node the pass over the inner loops that it belongs to; of an outer one, the pass before which it runs."""
         stage: dict[Node, int] = {}
-        makers = {var: node for node in self.nodes for var in node.outs}
         for node in self.nodes:
-            stage[node] = max((self._ready(makers.get(ref.base), stage) for ref in node.operands), default=0)  # type: ignore[arg-type]  # a literal is no key
+            stage[node] = max((self._ready(self.makers.get(ref.base), stage) for ref in node.operands), default=0)  # type: ignore[arg-type]  # a literal is no key
         return stage
 
     def _ready(self, maker: Node | None, stage: Mapping[Node, int]) -> int:
@@ -113,11 +129,10 @@ Ties = dict[int, int]
 
 def ties(producer: Group, consumer: Group) -> Ties | None:
     """What the values that go from one group to the other say; None where they are not seen axis by axis."""
-    makers = {var: node for node in producer.nodes for var in node.outs}
     pairs: list[tuple[int, int]] = []
     for node in consumer.nodes:
         for ref in node.operands:
-            maker = makers.get(ref.base) if isinstance(ref.base, Var) else None
+            maker = producer.makers.get(ref.base) if isinstance(ref.base, Var) else None
             if maker is None:
                 continue
             if ref.axes is None:
@@ -221,17 +236,20 @@ def merged(first: Group, second: Group, how: Alignment) -> Group | None:
         narrow, wide = second, first
     else:
         rename, narrow, wide = how.ties, first, second
-    coords = dict(wide.coords)
-    for node, old in narrow.coords.items():
-        coords[node] = tuple(None if dim is None else rename[dim] for dim in old)
-    group = Group([*first.nodes, *second.nodes], wide.dims, wide.sizes, coords, how.outer)
+    if len(first.nodes) + len(second.nodes) > _MOST_NODES:
+        return None
+    added = narrow.coords
+    if any(a != b for a, b in rename.items()):
+        added = {node: tuple(None if dim is None else rename[dim] for dim in old) for node, old in added.items()}
+    makers = first.makers | second.makers
+    reads = (first.reads | second.reads) - makers.keys()
+    nodes = [*first.nodes, *second.nodes]
+    group = Group(nodes, wide.dims, wide.sizes, wide.coords | added, how.outer, makers, reads)
     return group if _is_nest(group) else None
 
 
 def _is_nest(group: Group) -> bool:
-    made = {var for node in group.nodes for var in node.outs}
-    read = {ref.base for node in group.nodes for ref in node.operands if isinstance(ref.base, Var)} - made
-    if len(group.nodes) > _MOST_NODES or len(read) > _MOST_BUFFERS:
+    if len(group.reads) > _MOST_BUFFERS:
         return False
     if group.outer is None:
         return True
