@@ -21,6 +21,9 @@ from functrans.typing import Shape
 
 __all__ = ["Access", "Level", "Nest", "Op", "Operand", "Pass", "Store", "make_nest"]
 
+_MOST_AGAIN = 8
+"""Operations that are computed once more in a later pass rather than stored and loaded."""
+
 Level: TypeAlias = OneOf["once", "outer", "full", "columns", "end"]
 """Where an operation runs: before all loops, for each index of the outer ones, of all; or after the loops, for each index of
 the inner ones (`columns`) or as a number (`end`)."""
@@ -125,6 +128,7 @@ class _Maker:
         self._stages = group.stages()
         self._late = group.late()
         self._ops = [self._op(node) for node in group.nodes]
+        self._again = self._computed_again()
         self._scratch: list[Var] = []
 
     def nest(self) -> Nest:
@@ -209,7 +213,7 @@ class _Maker:
                 if op.level != "full" or op.stage == stage or op.reduces:
                     continue
                 var = op.node.outs[0]
-                if not self._is_stored(operand.op) and self._is_cheap(op):
+                if not self._is_stored(operand.op) and self._again[operand.op] is not None:
                     again.add(operand.op)
                     todo.append(operand.op)
                     continue
@@ -218,13 +222,19 @@ class _Maker:
                     self._scratch.append(var)
         return Pass(tuple(sorted(reloads)), tuple(sorted({*own, *again})))
 
-    def _is_cheap(self, op: Op) -> bool:
-        """Whether computing it again costs less than to store and load it: so too what it is made of."""
-        lowering = op.node.lowering
-        if isinstance(lowering, Pointwise) and lowering.cost > 1:
-            return False
-        makers = [self._ops[operand.op] for operand in op.operands if isinstance(operand, Result)]
-        return all(maker.level != "full" or maker.reduces or self._is_cheap(maker) for maker in makers)
+    def _computed_again(self) -> list[frozenset[int] | None]:
+        """For each full operation those that computing it again takes; None where to store and load it costs less."""
+        found: list[frozenset[int] | None] = []
+        for number, op in enumerate(self._ops):
+            lowering = op.node.lowering
+            is_dear = isinstance(lowering, Pointwise) and lowering.cost > 1
+            makers = [operand.op for operand in op.operands if isinstance(operand, Result)]
+            parts = [found[i] for i in makers if self._ops[i].level == "full" and not self._ops[i].reduces]
+            known = [part for part in parts if part is not None]
+            all_of_it = frozenset({number}).union(*known)
+            is_dear |= len(known) < len(parts) or len(all_of_it) > _MOST_AGAIN
+            found.append(None if is_dear else all_of_it)
+        return found
 
     # ---- fewer loops ----
 

@@ -1,0 +1,64 @@
+"""Plans of programs larger than those of tests/golden/kernels/: how many steps, how much memory."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import functrans as ft
+from functrans.backends.llvm.program import supports
+from functrans.compiler.nest import Nest
+from functrans.compiler.pipeline import optimize
+from functrans.compiler.plan import Plan, Temporary, make_plan
+from functrans.core.ir import Var
+from tests.benchmarks import inputs, models
+
+
+def plan_of(function: Callable[..., Any], *args: Any) -> Plan:
+    """The plan, without the memory that kernels work in, which depends on the machine."""
+    jaxpr = ft.make_jaxpr(function)(*args)
+    return make_plan(optimize(jaxpr.with_consts_as_inputs()), supports, lambda _: 0)
+
+
+def most_alive(plan: Plan) -> int:
+    """Bytes of the temporaries that are alive at once, at most: no arena of these steps in this order is smaller."""
+    spans: dict[Var, list[int]] = {}
+    for number, step in enumerate(plan.steps):
+        for var in (*step.reads, *step.outs):
+            if isinstance(plan.places.get(var), Temporary):
+                spans.setdefault(var, []).append(number)
+    alive = [0] * len(plan.steps)
+    for var, (first, *_, last) in ((var, [*span, span[-1]]) for var, span in spans.items()):
+        for number in range(first, last + 1):
+            alive[number] += var.aval.size * var.aval.dtype.itemsize
+    return max(alive, default=0)
+
+
+@pytest.mark.parametrize("layer", models.CHAINS)
+def test_the_gradient_of_a_long_chain_stores_nothing(layer: str) -> None:
+    for function in (ft.grad(partial(models.chain, np, layer)), ft.jit(partial(models.chain, np, layer))):
+        plan = plan_of(function, np.ones(100_000))
+        assert (len(plan.steps), plan.arena) == (1, 0)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("sizes", [(784, 512, 512, 10), (64, 128, 64, 32, 10), (32, 256, 256, 256, 256, 256, 8)])
+def test_a_training_step_uses_little_more_memory_than_is_alive(sizes: tuple[int, ...], activation: str) -> None:
+    params, x, y = inputs.network(sizes, 128, "float32")
+    gradient = ft.value_and_grad(partial(models.network_loss, np, activation))
+    plan = plan_of(partial(models.descend, gradient), params, x, y)
+    assert plan.arena <= 1.45 * most_alive(plan), (plan.arena, most_alive(plan))
+
+
+def test_what_doubles_in_each_step_is_not_computed_again() -> None:
+    def function(x: Any) -> Any:
+        y = x
+        for _ in range(50):
+            y = y * y + y
+        return y - np.sum(y, axis=1, keepdims=True)
+
+    (step,) = plan_of(function, np.ones((8, 300))).steps
+    assert isinstance(step.work, Nest)
+    assert [len(one.ops) for one in step.work.passes] == [101, 1]
