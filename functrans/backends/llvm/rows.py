@@ -32,6 +32,8 @@ _BLOCK = 16
 """How many elements go into one lane of an accumulator before it is added to the totals."""
 _LINE = 64
 """Bytes of memory that are brought near at once."""
+_MANY = 2
+"""Streams that are read, and as many that are written: with fewer it costs up to a third to ask for them ahead."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class RowEmitter(NestEmitter):
 
     def emit(self) -> Function:
         self.emit_once()
-        self._fetches = self._busiest_pass()
+        self._fetches = self._fetching_pass()
         self._crossing, self._turned = crossing(self.nest), {}
         self.across = Across(self, self.f.args[-2])
         self.across.clear()
@@ -298,12 +300,16 @@ class RowEmitter(NestEmitter):
             self.store(store, scalars, env, place, self.stride(store.access))
         return found
 
-    def _busiest_pass(self) -> int | None:
-        """The pass that has the time to bring the next row near, where rows are short enough to stay in the second cache."""
-        costs = [sum(map(self._cost, one.ops)) for one in self.nest.passes]
-        accesses = self._streams()
-        row = prod(self.nest.inner) * sum(access.base.aval.dtype.itemsize for access in accesses)
-        return costs.index(max(costs)) if len(costs) > 1 and row <= cache_bytes()[1] // 2 else None
+    def _fetching_pass(self) -> int | None:
+        """The pass that brings the next row near: the busiest, where there are more streams than the machine follows itself.
+
+        And rows must be short enough to stay in the second cache.
+        """
+        costs, streams = [sum(map(self._cost, one.ops)) for one in self.nest.passes], self._streams()
+        row = prod(self.nest.inner) * sum(access.base.aval.dtype.itemsize for access in streams)
+        written = len(streams) - len([access for access in streams if access in self.nest.reads])
+        pays = len(costs) > 1 and min(written, len(streams) - written) >= _MANY and row <= cache_bytes()[1] // 2
+        return costs.index(max(costs)) if pays else None
 
     def _streams(self) -> list[Access]:
         """The accesses that go on in memory from row to row."""
