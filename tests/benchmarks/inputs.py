@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,10 @@ def map_leaves(fun: Callable[[Any], Any], tree: Tree) -> Tree:
 
 def leaves(tree: Tree) -> list[Any]:
     """The leaves from left to right; None has none."""
+    if is_dataclass(tree):
+        tree = vars(tree)
+    if isinstance(tree, dict):
+        tree = list(tree.values())
     if isinstance(tree, list | tuple):
         return [leaf for node in tree for leaf in leaves(node)]
     return [] if tree is None else [tree]

@@ -131,6 +131,7 @@ def _turns(row: Row, workers: dict[str, Worker], turns: int) -> None:
 
 def _calls(worker: Worker, threads: int) -> int:
     """How many calls make a turn."""
+    worker.turn(1)  # a second call may prepare what later ones use
     calls = 1
     while calls * (seconds := _seconds(worker.turn(calls), threads)) < _TURN / 4:
         calls *= 4

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any  # arrays of every framework
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple  # Any: arrays of every framework
 
 from tests.benchmarks.inputs import Tree
 
@@ -21,6 +22,39 @@ def unrolled(xp: Any, x: Any) -> Any:
     for _ in range(300):
         x = xp.sin(x) * 1.01
     return xp.sum(x)
+
+
+class Pair(NamedTuple):
+    """Two arrays as a named tuple."""
+
+    weights: Any
+    offsets: Any
+
+
+@dataclass
+class Layer:
+    """Two arrays as a dataclass; each framework registers it."""
+
+    weights: Any
+    offsets: Any
+
+
+CONTAINERS: Mapping[str, Callable[[Any], Any]] = {
+    "a list": list,
+    "a dict of dicts": lambda pairs: {f"layer {i}": dict(zip("bw", pair, strict=True)) for i, pair in enumerate(pairs)},
+    "named tuples": lambda pairs: [Pair(*pair) for pair in pairs],
+    "dataclasses": lambda pairs: [Layer(*pair) for pair in pairs],
+}
+
+
+def contain(container: str, arrays: Sequence[Any]) -> Any:
+    """Arrays, an even number of them, in a container."""
+    return CONTAINERS[container](arrays if container == "a list" else list(zip(arrays[::2], arrays[1::2], strict=True)))
+
+
+def update(tree_map: Callable[..., Any], params: Any, x: Any, y: Any) -> Any:
+    """New parameters, each by the same arithmetic."""
+    return tree_map(lambda p: p + x * y, params)
 
 
 CHAINS: Mapping[str, Callable[[Any, Any], Any]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from tests.benchmarks import inputs
+from tests.benchmarks import inputs, models
 
 Inputs = Callable[[], tuple[Any, ...]]  # Any: trees of arrays
 
@@ -41,7 +41,7 @@ class Workload:
     measures: Literal["time", "peak", "import"] = "time"
 
 
-SERIAL = ("import", "eager", "jit", "tracing", "memory")
+SERIAL = ("import", "eager", "jit", "call", "tracing", "memory")
 """Groups that are not measured again with more threads."""
 GROUP_GOALS: Mapping[str, Mapping[str, float]] = {"matmul": {"numpy": 0.9}}
 """Aims for a group's geometric mean."""
@@ -55,6 +55,7 @@ def workloads(most: int = sys.maxsize) -> Iterator[Workload]:
 
     yield Workload("import", "what it takes beyond numpy", "", goals={"numpy": 0.75}, measures="import")
     yield from eager()
+    yield from calls()
     yield from tracing()
     yield from memory(cut)
     name, sizes = "step of a network of 4 layers, 128 images", (64, 128, 64, 32, 10)
@@ -81,6 +82,22 @@ def eager() -> Iterator[Workload]:
     wave = "sum(sin(x)² + exp(−x)), 10 numbers"
     yield Workload("eager", f"grad of {wave}", "wave_grad", x, goals={"autograd": 0.5, "torch": 1.0})
     yield Workload("jit", f"call of {wave}", "wave_call", x)
+
+
+def calls() -> Iterator[Workload]:
+    """Programs that are over at once: the way into them is what they cost."""
+    pair = partial(inputs.normal, (16,), (16,), dtype="float32")
+    yield Workload("call", "x + y of 16 numbers", "add", pair, goals={"jax": 0.05, "numpy": 0.5})
+    for container in models.CONTAINERS:
+        arguments = partial(inputs.normal, *[(16,)] * 10, dtype="float32")
+        goals = {"jax": 0.06 if container == "a list" else 0.15}
+        name = f"8 arrays of 16 numbers in {container}, and x and y; 8 results"
+        yield Workload("call", name, "update", arguments, {"container": container}, goals)
+    name, sizes = "step [10,32,32,32,10] batch 32 float32", (10, 32, 32, 32, 10)
+    yield training("call", name, sizes, 32, "relu", "float32", goal=0.2)
+    for kind in ("gelu", "mish"):
+        x = partial(inputs.normal, (1000,), dtype="float32", scale=3.0)
+        yield Workload("call", f"{kind} of 10³ numbers", kind, x, goals={BEST: 0.3})
 
 
 def tracing() -> Iterator[Workload]:

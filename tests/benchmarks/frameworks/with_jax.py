@@ -22,6 +22,7 @@ class Jax(Framework):
         self.numpy: Any = self.jax.numpy
         self.nn: Any = self.jax.nn
         self.jax.jit(lambda x: x + 1)(0.0).block_until_ready()
+        self.jax.tree_util.register_dataclass(models.Layer, ["weights", "offsets"], [])
 
     def put(self, inputs: Tree) -> Tree:
         if any(leaf.dtype == np.float64 for leaf in leaves(inputs)):
@@ -36,6 +37,13 @@ class Jax(Framework):
 
     def wave_call(self, x: Array) -> Program:
         return self._call(partial(models.wave, self.numpy), x)
+
+    def add(self, x: Array, y: Array) -> Program:
+        return self._call(lambda x, y: x + y, x, y)
+
+    def update(self, *arrays: Array, container: str) -> Program:
+        params = models.contain(container, arrays[:8])
+        return self._call(partial(models.update, self.jax.tree.map), params, *arrays[8:])
 
     def trace_network(self, params: Tree, x: Array, y: Array) -> Program:
         return lambda: self._trace(partial(models.network_loss, self.numpy, "tanh"), params, x, y)

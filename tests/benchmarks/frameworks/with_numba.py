@@ -23,6 +23,9 @@ class Numba(Framework):
     def _call(self, name: str, *arrays: Array) -> Program:
         return partial(self.njit(getattr(self.loops, name), fastmath=True, parallel=self.parallel), *arrays)
 
+    def add(self, x: Array, y: Array) -> Program:
+        return partial(self.njit(lambda x, y: x + y), x, y)
+
     def gelu(self, x: Array) -> Program:
         return self._call("gelu", x)
 

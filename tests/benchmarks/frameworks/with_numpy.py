@@ -20,6 +20,9 @@ class NumPy(Framework):
     def eager(self, *arrays: Array, function: str) -> Program:
         return partial(getattr(np, function), *arrays)
 
+    def add(self, x: Array, y: Array) -> Program:
+        return partial(np.add, x, y)
+
     def wave_call(self, x: Array) -> Program:
         return partial(models.wave, np, x)
 

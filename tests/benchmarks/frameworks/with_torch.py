@@ -77,6 +77,9 @@ class _Torch(Framework):
 
     # ---- arrays ----
 
+    def add(self, x: Array, y: Array) -> Program:
+        return partial(self.compiled(lambda x, y: x + y), x, y)
+
     def gelu(self, x: Array) -> Program:
         return partial(self.compiled(self.functional.gelu), x)
 
