@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Library", "assembly", "load", "object_code"]
 
-_LEVEL = 1
-"""Of LLVM's code generation: the lowest one that allots registers well. Functions say themselves what more they need."""
+_OPTION = "-optimize-regalloc=true"
+"""LLVM allots registers well at the lowest level too: code that uses vectors gains by nothing else. It holds for the process;
+what others compile at a higher level is as before."""
 _RELOCATION, _CODE_MODEL = "pic", "small"
 """Constants lie near the code, so that an instruction holds their place; the linker makes a way to far functions."""
 _lock = Lock()
@@ -75,19 +76,19 @@ def _compiler() -> str:
     """What makes object code of a text, from which all else follows."""
     from llvmlite import __version__, binding
 
-    return f"llvmlite {__version__}, LLVM {binding.llvm_version_info}, level {_LEVEL} {_RELOCATION} {_CODE_MODEL}"
+    return f"llvmlite {__version__}, LLVM {binding.llvm_version_info}, {_OPTION} {_RELOCATION} {_CODE_MODEL}"
 
 
 def _compiled(text: str, target: Target) -> bytes:
     with _lock:
-        machine = _machine(target)
+        machine = _machine(target, _level(text))
         return bytes(machine.emit_object(_parsed(text, target, machine)))
 
 
 def object_file(texts: Sequence[str], target: Target) -> bytes:
     """Modules as one object file, which can be linked into programs and into shared libraries."""
     with _lock:
-        machine = _machine(target)
+        machine = _machine(target, max(map(_level, texts)))
         whole = _complete("".join(texts), target).removeprefix("".join(texts))  # once, for all of them
         first, *others = (_parsed(text, target, machine) for text in [texts[0] + whole, *texts[1:]])
         for other in others:
@@ -98,7 +99,7 @@ def object_file(texts: Sequence[str], target: Target) -> bytes:
 def assembly(text: str, target: Target) -> str:
     """A module as assembly for a target."""
     with _lock:
-        machine = _machine(target)
+        machine = _machine(target, _level(text))
         return str(machine.emit_assembly(_parsed(_complete(text, target), target, machine)))
 
 
@@ -116,11 +117,24 @@ def _parsed(text: str, target: Target, machine: binding.TargetMachine) -> bindin
     return module
 
 
+def _level(text: str) -> int:
+    """Of code generation: some functions are to be optimised if others are left out."""
+    return int(" optnone " in text)
+
+
 @cache
-def _machine(target: Target) -> binding.TargetMachine:
+def _set_option() -> None:
+    from llvmlite import binding
+
+    binding.set_option("functrans", _OPTION)
+
+
+@cache
+def _machine(target: Target, level: int) -> binding.TargetMachine:
     """What generates code."""
     from llvmlite import binding
 
+    _set_option()
     if target.triple == host().triple:
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
@@ -128,7 +142,7 @@ def _machine(target: Target) -> binding.TargetMachine:
         binding.initialize_all_targets()
         binding.initialize_all_asmprinters()
     return binding.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=_LEVEL, reloc=_RELOCATION, codemodel=_CODE_MODEL, jit=True
+        cpu=target.cpu, features=target.features, opt=level, reloc=_RELOCATION, codemodel=_CODE_MODEL, jit=True
     )
 
 
@@ -136,4 +150,4 @@ def _machine(target: Target) -> binding.TargetMachine:
 def _engine() -> binding.LLJIT:
     from llvmlite import binding
 
-    return binding.create_lljit_compiler(_machine(host()), use_jit_link=True)
+    return binding.create_lljit_compiler(_machine(host(), 0), use_jit_link=True)

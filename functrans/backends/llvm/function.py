@@ -79,11 +79,16 @@ class Function(Memory):
         self._block = "entry"
         self._returned = False
 
+    @property
+    def is_optimized(self) -> bool:
+        """Whether it is written already that LLVM is to optimise the function."""
+        return self.optimized or len(self._entry) > _MANY
+
     def text(self) -> str:
         head = "" if self.exported else "internal "
         end = [] if self._returned else ["  ret void"]
         body = "\n".join(["entry:", *self._entry, *self._lines, *end])
-        attributes = int(self.optimized or len(self._entry) > _MANY)
+        attributes = int(self.is_optimized or self.may_blend)
         return f"define {head}{self.result or 'void'} @{self.name}({self._params}) #{attributes} {{\n{body}\n}}\n"
 
     # ---- control ----

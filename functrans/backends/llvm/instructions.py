@@ -37,7 +37,9 @@ class Instructions:
         self._computed: dict[str, Value] = {}
         """What the current block has computed, by instruction."""
         self.optimized = False
-        """Whether LLVM is to optimise the function: it takes twice as long, and gains nothing as a rule."""
+        """Whether LLVM is to optimise the function: it takes three times as long, and gains nothing as a rule."""
+        self.may_blend = False
+        """Whether LLVM's optimiser must not leave the function out: see `_blends`."""
 
     def emit(self, line: str) -> None:
         """One instruction without a result."""
@@ -278,6 +280,7 @@ class Instructions:
     def _blends(self, might: bool) -> None:
         """Note an instruction that might become a blend of 16-bit lanes.
 
-        LLVM 22 stops at some of them where it does not optimise: X86FixupInstTuning takes their masks for signed.
+        LLVM 22 stops at some of them in a function that is left out (`optnone`): X86FixupInstTuning takes their masks for
+        signed. Where nothing is optimised that pass does not run.
         """
-        self.optimized |= might
+        self.may_blend |= might

@@ -257,10 +257,11 @@ class Module:
         return "\n".join([*tables, "", self.functions_text(), *declarations, *self._attributes(), ""])
 
     def _attributes(self) -> list[str]:
-        """The attributes of functions: #0, and #1 for those that are to be optimised."""
+        """The attributes of functions: #0, and #1 for those that are optimised, if any is to be: #0 are then left out."""
+        left_out = "optnone " if any(function.is_optimized for function in self.functions.values()) else ""
         width = self.target.vector_bytes * 8
         common = f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" "no-trapping-math"="true"'
         return [
             f"attributes #{number} = {{ noinline nounwind {optimize}{common} }}"
-            for number, optimize in enumerate(("optnone ", ""))
+            for number, optimize in enumerate((left_out, ""))
         ]
