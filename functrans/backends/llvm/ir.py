@@ -244,6 +244,10 @@ class Module:
         self._tables[name] = f'@{name} = {head}constant [{len(data)} x i8] c"{text}", align 64'
         return name
 
+    def memory(self, name: str, size: int) -> None:
+        """Zeroed bytes that can be written, visible to others by name."""
+        self._tables[name] = f"@{name} = global [{size} x i8] zeroinitializer, align 64"
+
     def shared(self, name: str, build: Callable[[], Function]) -> Function:
         """The function of a name, built where it is first asked for."""
         return self.functions[name] if name in self.functions else build()

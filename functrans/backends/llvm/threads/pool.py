@@ -1,0 +1,110 @@
+"""The one pool of a process: compiled and started when a parallel loop is first wanted, forgotten in a forked child.
+
+Imports the pool's code and the engine; start reading at `parallel_address`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from functools import cache
+from threading import Lock
+
+from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.target import host
+from functrans.backends.llvm.threads.available import available_cores
+from functrans.backends.llvm.threads.pool_code import (
+    CONDITION,
+    MEMORY,
+    MUTEX,
+    PARALLEL,
+    SIZE,
+    WORKER,
+    WORKERS,
+    pool_module,
+)
+
+__all__ = ["parallel_address", "set_threads", "thread_count"]
+
+_lock = Lock()
+_started = 0
+_wanted: int | None = None
+
+
+def thread_count() -> int:
+    """How many threads a loop may use, the caller's among them."""
+    return available_cores() if _wanted is None else _wanted
+
+
+def set_threads(count: int | None) -> None:
+    """Use so many threads from now on; None: as many as there are cores for this process."""
+    global _wanted
+    _wanted = count
+    if _library.cache_info().currsize:
+        _start()
+
+
+def parallel_address() -> int:
+    """Of `functrans_parallel`; its workers are started."""
+    address = _library().address(PARALLEL)
+    _start()
+    return address
+
+
+@cache
+def _library() -> Library:
+    target = host()
+    library = load(pool_module(target).text(), target, (PARALLEL, WORKER, MEMORY))
+    _initialise(library.address(MEMORY))
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forget)
+    return library
+
+
+def _initialise(memory: int) -> None:
+    """No work, no workers, nothing held."""
+    ctypes.memset(memory, 0, SIZE)
+    if sys.platform != "win32":
+        ctypes.CDLL(None).pthread_mutex_init(ctypes.c_void_p(memory + MUTEX), None)
+        ctypes.CDLL(None).pthread_cond_init(ctypes.c_void_p(memory + CONDITION), None)
+
+
+def _place(offset: int) -> ctypes.c_int64:
+    return ctypes.c_int64.from_address(_library().address(MEMORY) + offset)
+
+
+def _start() -> None:
+    """Start the workers that are missing, and say how many may work. Where threads have another interface, there are none."""
+    global _started
+    if sys.platform == "win32":
+        return
+    with _lock:
+        wanted = thread_count() - 1
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are Python's, not a worker's
+        try:
+            while _started < wanted and _create(_started):
+                _started += 1
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        _place(WORKERS).value = min(wanted, _started)
+
+
+def _create(number: int) -> bool:
+    """Start a thread that nobody waits for: it ends with the process."""
+    library = ctypes.CDLL(None)
+    thread = ctypes.c_void_p()
+    entry = ctypes.c_void_p(_library().address(WORKER))
+    if library.pthread_create(ctypes.byref(thread), None, entry, ctypes.c_void_p(number)):
+        return False  # the system has no more
+    library.pthread_detach(thread)
+    return True
+
+
+def _forget() -> None:
+    """In a forked child there are no workers: it computes alone until it compiles again or asks for threads."""
+    global _started
+    _started = 0
+    _initialise(_library().address(MEMORY))
+    _lock.release()
