@@ -18,8 +18,9 @@ from functrans.compiler.nest import Access, Nest, make_nest
 from functrans.compiler.nodes import Node, Supports, build
 from functrans.compiler.schedule import schedule, stored
 from functrans.core.ir import Atom, Jaxpr, Var
+from functrans.typing import Shape
 
-__all__ = ["Argument", "Output", "Place", "Plan", "Step", "Temporary", "make_plan"]
+__all__ = ["Argument", "Output", "Place", "Plan", "Step", "Temporary", "make_plan", "row_bytes"]
 
 _LINE = 64
 """Bytes to which every temporary is aligned: a cache line, and the widest vector."""
@@ -57,6 +58,8 @@ class Step:
     scratch: int = 0
     """Where in the arena it may work, if it asked for bytes."""
     scratch_bytes: int = 0
+    chunks: int = 1
+    """How many parts a nest is cut into, which may run at the same time; each has scratch variables of its own."""
 
     @property
     def reads(self) -> tuple[Var, ...]:
@@ -85,14 +88,18 @@ Scratch: TypeAlias = Callable[[Nest | Node], int]
 """The bytes that a nest or a kernel works in, besides its operands, results and scratch variables."""
 
 
-def make_plan(jaxpr: Jaxpr, supports: Supports, scratch: Scratch) -> Plan:
+Chunks: TypeAlias = Callable[[Nest], int]
+"""How many parts a nest is cut into."""
+
+
+def make_plan(jaxpr: Jaxpr, supports: Supports, scratch: Scratch, chunks: Chunks = lambda _nest: 1) -> Plan:
     """The plan of a jaxpr for a backend that has code for what `supports` says."""
     nodes = build(jaxpr, supports)
     units = schedule(with_copies(fuse(nodes.nodes)), nodes.results)
     wanted = stored(units, nodes.results)
     works = [_work(unit, wanted) for unit in units]
     memory = _Memory(jaxpr.invars, nodes.results)
-    steps = memory.allot(works, scratch)
+    steps = memory.allot(works, scratch, chunks)
     return Plan(jaxpr.invars, nodes.results, steps, memory.places, memory.size)
 
 
@@ -111,8 +118,8 @@ class _Memory:
         self.size = 0
         self._taken: dict[Var | Step | int, tuple[int, int]] = {}  # start and end, of what is alive
 
-    def allot(self, works: Sequence[Nest | Node], scratch: Scratch) -> tuple[Step, ...]:
-        steps = [Step(work) for work in works]
+    def allot(self, works: Sequence[Nest | Node], scratch: Scratch, chunks: Chunks) -> tuple[Step, ...]:
+        steps = [Step(work, chunks=chunks(work) if isinstance(work, Nest) else 1) for work in works]
         last = {var: i for i, step in enumerate(steps) for var in step.reads}
         planned = []
         for i, step in enumerate(steps):
@@ -120,7 +127,7 @@ class _Memory:
             for var in step.outs:
                 if var not in self.places:
                     self._place(var, step, dying)
-            planned.append(Step(step.work, *self._scratch(step, scratch)))
+            planned.append(Step(step.work, *self._scratch(step, scratch), step.chunks))
             for var in (*dying, *(out for out in step.outs if out not in last)):
                 self._taken.pop(var, None)
         return tuple(planned)
@@ -137,7 +144,7 @@ class _Memory:
         """Bytes for the step alone, taken, placed and given back: where those are that it asked for, and how many."""
         rows, inner = (step.work.scratch, step.work.inner) if isinstance(step.work, Nest) else ((), ())
         for var in rows:
-            self.places[var] = Temporary(self._take(var, prod(inner) * var.aval.dtype.itemsize))
+            self.places[var] = Temporary(self._take(var, step.chunks * row_bytes(var, inner)))
         size = scratch(step.work)
         start = self._take(step, size) if size else 0
         for var in rows:
@@ -175,6 +182,11 @@ def _may_overwrite(nest: Nest, old: Var, new: Var) -> bool:
         for store in stores
         for access in accesses
     )
+
+
+def row_bytes(var: Var, inner: Shape) -> int:
+    """What a scratch variable of a nest takes, for one chunk."""
+    return -(-prod(inner) * var.aval.dtype.itemsize // _LINE) * _LINE
 
 
 def _bytes(var: Var) -> int:

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import F16, F32, I1, I8, I64, Type, Value
+from functrans.backends.llvm.ir import F16, F32, I1, I8, Type, Value
 from functrans.typing import DType
 
 __all__ = [
@@ -116,4 +116,4 @@ class Lanes:
             return
         f = self.function
         with f.when(self.any(mask)):
-            f.store(f.load(self.warnings, I64) | bits, self.warnings)
+            f.emit(f"atomicrmw or ptr {self.warnings}, i64 {bits} monotonic")  # other chunks may note at the same time

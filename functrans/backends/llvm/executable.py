@@ -20,6 +20,8 @@ from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.program import ENTRY, emit_program, scratch_bytes, supports
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.target import host
+from functrans.backends.llvm.threads import pool
+from functrans.backends.llvm.threads.chunks import chunk_count
 from functrans.backends.numpy import Program
 from functrans.compiler.nodes import Node
 from functrans.compiler.plan import Argument, Output, Plan, make_plan
@@ -44,7 +46,7 @@ class NativeProgram:
     def __init__(self, jaxpr: Jaxpr) -> None:
         self._original: Callable[[], Jaxpr] = lambda: jaxpr
         self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.eqns)}
-        self.plan = make_plan(jaxpr, supports, scratch_bytes)
+        self.plan = make_plan(jaxpr, supports, scratch_bytes, chunk_count)
         self._library = _compiled(self.plan)
         self._address = self._library.address(ENTRY)
         self._entry = _ENTRY(self._address)
@@ -56,7 +58,7 @@ class NativeProgram:
         self._avals = jaxpr.out_avals
         self._arenas: list[Array] = []
         self._failures: dict[int, Exception] = {}
-        self._host = _HOST(self._called_back)
+        self._serve()
 
     @staticmethod
     def takes(jaxpr: Jaxpr) -> bool:
@@ -67,8 +69,17 @@ class NativeProgram:
     @property
     def callee(self) -> Callee:
         """The program as machine code calls it."""
-        host = ctypes.cast(self._host, ctypes.c_void_p).value or 0
-        return Callee(self.plan, self._avals, self._address, host, self._afterwards, (self._library, self._host))
+        services = ctypes.addressof(self._services)
+        keep = (self._library, self._host, self._services)
+        return Callee(self.plan, self._avals, self._address, services, self._afterwards, keep)
+
+    def _serve(self) -> None:
+        """What machine code calls: see `program`."""
+        self._host = _HOST(self._called_back)
+        host = ctypes.cast(self._host, ctypes.c_void_p)
+        self._services = (ctypes.c_void_p * 2)(host, ctypes.addressof(pool.CELL))
+        if any(step.chunks > 1 for step in self.plan.steps):
+            pool.start()
 
     def _is_output(self, number: int, atom: object) -> bool:
         return isinstance(atom, Var) and self.plan.places[atom] == Output(number)
@@ -82,7 +93,7 @@ class NativeProgram:
         token = set_trace(EVAL)  # for what is called back
         try:
             pointers, results = _pointers(arrays), _pointers(outs)
-            status = self._entry(pointers, results, _address(arena), ctypes.addressof(flags), self._host)
+            status = self._entry(pointers, results, _address(arena), ctypes.addressof(flags), self._services)
             if status:
                 self._fail(status - 1, args)
         finally:
@@ -99,7 +110,7 @@ class NativeProgram:
         other = copy(self)
         other._original = original
         other._failures = {}
-        other._host = _HOST(other._called_back)
+        other._serve()
         return other
 
     def _result(self, number: int, args: Sequence[Array], outs: Sequence[Array | None]) -> Array:

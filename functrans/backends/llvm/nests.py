@@ -31,21 +31,27 @@ def nest_variables(nest: Nest) -> tuple[Var, ...]:
 
 
 class NestEmitter:
-    """Writes one nest as `i64 name(ptr variable, …, ptr scratch, ptr warnings)`, which gives 0."""
+    """Writes one nest as `i64 name(ptr variable, …, ptr scratch, ptr warnings)`, which gives 0.
 
-    def __init__(self, module: Module, name: str, nest: Nest) -> None:
+    One that is run in chunks has two parameters more: the first turn of its outermost loop, and the one after the last.
+    """
+
+    def __init__(self, module: Module, name: str, nest: Nest, *, chunked: bool = False) -> None:
         variables = nest_variables(nest)
         names = [f"p{i}" for i in range(len(variables))]
         params = [*((name, PTR) for name in names), ("scratch", PTR), ("warnings", PTR)]
+        params += [("start", I64), ("stop", I64)] if chunked else []
         self.f = Function(module, name, params, I64)
         self.module = module
         self.nest = nest
         self.pointers = dict(zip(variables, self.f.args, strict=False))
+        self.scratch, self.warnings = self.f.args[len(variables) : len(variables) + 2]
+        self.chunk = (self.f.args[-2], self.f.args[-1]) if chunked else None
         self.lanes = self._vector_lanes()
         self.once: Env = {}
 
     def scalars(self, lanes: int, valid: int | None = None) -> Scalars:
-        return Scalars(self.f, lanes, valid=valid, warnings=self.f.args[-1])
+        return Scalars(self.f, lanes, valid=valid, warnings=self.warnings)
 
     def _vector_lanes(self) -> int:
         """As many as fit a register of the widest type that the full operations compute with."""

@@ -1,8 +1,9 @@
 """A whole program as one LLVM function, which calls a function per nest and kernel.
 
-`i64 program(ptr arguments, ptr results, ptr arena, ptr warnings, ptr host)`: the first two point to arrays of pointers; it gives
-0, or the number of the step that failed, counted from 1. Nothing in it is an address, so that object code can be kept. Imports
-the compiler's plan and the emitters; start reading at `emit_program`.
+`i64 program(ptr arguments, ptr results, ptr arena, ptr warnings, ptr services)`: the first two point to arrays of pointers; it
+gives 0, or the number of the step that failed, counted from 1. The services are two pointers: the function that runs a callback
+to NumPy, and the cell with the one that runs chunks in parallel. Nothing in it is an address, so that object code can be kept.
+Imports the compiler's plan and the emitters; start reading at `emit_program`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.backends.llvm.target import Target
+from functrans.backends.llvm.threads.chunks import call_chunks, emit_chunk
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Host, Node
-from functrans.compiler.plan import Argument, Output, Place, Plan
+from functrans.compiler.plan import Argument, Output, Place, Plan, Step, row_bytes
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Var
 from functrans.core.lowering import Lowering, Pointwise, Reduce
@@ -63,11 +65,11 @@ def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
 def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bool = True) -> Module:
     """The module of a plan, with the program under the name of `entry`."""
     module = Module(target)
-    steps = [_emit_step(module, f"step{i}", step.work) for i, step in enumerate(plan.steps)]
+    steps = [_emit_step(module, f"step{i}", step) for i, step in enumerate(plan.steps)]
     f = Function(
         module,
         entry,
-        [(name, PTR) for name in ("arguments", "results", "arena", "warnings", "host")],
+        [(name, PTR) for name in ("arguments", "results", "arena", "warnings", "services")],
         I64,
         exported=exported,
     )
@@ -75,7 +77,7 @@ def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bo
     for i, (step, function) in enumerate(zip(plan.steps, steps, strict=True)):
         if isinstance(step.work, Nest):
             assert function is not None
-            f.call(function, *map(main.pointer, nest_variables(step.work)), main.at(step.scratch), main.warnings)
+            main.call_nest(function, step, step.work)
             continue
         if function is None:
             status = main.call_host(i, step.work)
@@ -86,10 +88,12 @@ def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bo
     return module
 
 
-def _emit_step(module: Module, name: str, work: Nest | Node) -> Function | None:
+def _emit_step(module: Module, name: str, step: Step) -> Function | None:
     """The function of a step; none for a callback."""
+    work = step.work
     if isinstance(work, Nest):
-        return (ColumnEmitter if work.is_column else RowEmitter)(module, name, work).emit()
+        emitter = ColumnEmitter if work.is_column else RowEmitter
+        return emitter(module, name, work, chunked=step.chunks > 1).emit()
     if isinstance(work.lowering, Host):
         return None
     return FAMILIES[type(work.lowering)].emit(module, name, work.lowering, *_avals(work))
@@ -101,7 +105,7 @@ class _Main:
     def __init__(self, f: Function, places: Mapping[Var, Place]) -> None:
         self._f = f
         self._places = places
-        self._arguments, self._results, self._arena, self.warnings, self._host = f.args
+        self._arguments, self._results, self._arena, self._warnings, self._services = f.args
 
     def pointer(self, var: Var) -> Value:
         place = self._places[var]
@@ -119,10 +123,21 @@ class _Main:
         bases = [ref.base for ref in node.operands if isinstance(ref.base, Var)]
         return [self.pointer(var) for var in (*bases, *node.outs)]
 
+    def call_nest(self, function: Function, step: Step, nest: Nest) -> None:
+        variables = nest_variables(nest)
+        pointers = [*map(self.pointer, variables), self.at(step.scratch), self._warnings]
+        if step.chunks == 1:
+            self._f.call(function, *pointers)
+            return
+        own = [row_bytes(var, nest.inner) if var in nest.scratch else 0 for var in variables]
+        chunk = emit_chunk(self._f.module, function, nest, step.chunks, [*own, 0, 0])
+        cell = self._f.load(self._f.offset(self._services, 1, PTR), PTR)
+        call_chunks(self._f, chunk, pointers, step.chunks, self._f.load(cell, PTR))
+
     def call_host(self, number: int, node: Node) -> Value:
         """Call back into Python with the step's number and the pointers of its operands and results."""
         f, pointers = self._f, self.operands(node)
         table = f.stack(PTR, max(len(pointers), 1))
         for i, pointer in enumerate(pointers):
             f.store(pointer, f.offset(table, i, PTR))
-        return f.call_pointer(self._host, I64, f.index(number), table)
+        return f.call_pointer(f.load(self._services, PTR), I64, f.index(number), table)

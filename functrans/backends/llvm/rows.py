@@ -56,15 +56,22 @@ class RowEmitter(NestEmitter):
         self.emit_once()
         self._fetches = self._fetching_pass()
         self._crossing, self._turned = crossing(self.nest), {}
-        self.across = Across(self, self.f.args[-2])
+        self.across = Across(self, self.scratch)
         self.across.clear()
         with ExitStack() as loops:
-            lead = [loops.enter_context(self.f.loop(0, size)).index for size in self.nest.lead]
+            lead = [
+                loops.enter_context(self.f.loop(*self._range(depth, size))).index
+                for depth, size in enumerate(self.nest.lead)
+            ]
             self._row(lead)
             self.across.end_row(lead)
         self.across.end_block()
         self._after()
         return self.finish()
+
+    def _range(self, depth: int, size: int) -> tuple[Value | int, Value | int]:
+        """Of a loop, the outermost of all at depth 0: a chunk has only a part of that one."""
+        return (0, size) if depth or self.chunk is None else self.chunk
 
     def _row(self, lead: list[Value]) -> None:
         env: Env = {}
@@ -149,6 +156,9 @@ class RowEmitter(NestEmitter):
         if self._crossing is not None:
             self._blocks(row, self._crossing, scalars)
             return {}
+        if self.chunk is not None and not self.nest.lead and len(self.nest.inner) == 1:
+            self._elements(row, *self.chunk, scalars)
+            return {}
         totals = self._slow(row, [], totals, scalars)
         results: Env = {}
         for reduction in row.reductions:
@@ -162,7 +172,8 @@ class RowEmitter(NestEmitter):
         depth = len(indices)
         if depth >= len(self.nest.inner) - 1:
             return self._innermost(row, indices, totals, scalars)
-        with self.f.loop(0, self.nest.inner[depth], carry=flat(totals)) as loop:
+        start, stop = self._range(len(self.nest.lead) + depth, self.nest.inner[depth])
+        with self.f.loop(start, stop, carry=flat(totals)) as loop:
             inside = self._slow(row, [*indices, loop.index], unflat(loop.carry, totals), scalars)
             loop.next = flat(inside)
         return unflat(loop.results, totals)
@@ -204,6 +215,20 @@ class RowEmitter(NestEmitter):
             totals = self._merged(row, totals, found, scalars)
         return totals
 
+    def _elements(self, row: _Row, start: Value, stop: Value, scalars: Scalars) -> None:
+        """A chunk of an elementwise pass over one loop; the one that reaches the end has the shorter vector, too."""
+        f, (n,), lanes = self.f, self.nest.inner, scalars.lanes
+        unroll = self._unroll(row.one, n // lanes)
+        bulk, vectors = n // (unroll * lanes) * unroll * lanes, n // lanes * lanes
+        for low, high, count in ((0, bulk, unroll), (bulk, vectors, 1)):
+            if low < high:
+                with f.loop(f.maximum(start, f.index(low)), f.minimum(stop, f.index(high)), count * lanes) as loop:
+                    for k in range(count):
+                        self._body(row, [loop.index + k * lanes], scalars, [], 0, 1)
+        if n % lanes:
+            with f.when(f.icmp("eq", stop, n) & f.icmp("slt", start, n)):
+                self._body(row, [f.index(vectors)], self.scalars(lanes, n % lanes), [], 0, 1)
+
     def _blocks(self, row: _Row, crossed: Crossing, scalars: Scalars) -> None:
         """An elementwise pass whose operands are in part turned over first, block by block."""
         f, (*_, n), last, height = self.f, self.nest.inner, len(self.nest.inner) - 1, rows(crossed)
@@ -212,12 +237,11 @@ class RowEmitter(NestEmitter):
         with ExitStack() as loops:
             steps = [height if depth == crossed.depth else COLUMNS if depth == last else 1 for depth in range(last + 1)]
             order = sorted(range(last + 1), key=lambda depth: (steps[depth] > 1, -depth))
-            index = {
-                depth: loops.enter_context(f.loop(0, self.nest.inner[depth], steps[depth])).index for depth in order
-            }
+            ranges = [self._range(len(self.nest.lead) + depth, size) for depth, size in enumerate(self.nest.inner)]
+            index = {depth: loops.enter_context(f.loop(*ranges[depth], steps[depth])).index for depth in order}
             first = [index[depth] for depth in range(last + 1)]
             top, left = first[crossed.depth], first[last]
-            bottom = f.minimum(top + height, f.index(self.nest.inner[crossed.depth]))
+            bottom = f.minimum(top + height, f.like(ranges[crossed.depth][1], top))
             right = f.minimum(left + COLUMNS, f.index(n))
             place = self._placed(row.starts, first)
             for access, buffer in buffers.items():

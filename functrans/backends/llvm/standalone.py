@@ -75,7 +75,7 @@ class _Caller:
         given, out, workspace, warnings = f.args
         arguments = self._arguments(f, given)
         program = self._module.functions[f"{self._name}_program"]
-        status = f.call(program, arguments, out, workspace, warnings, f.null())
+        status = f.call(program, arguments, out, workspace, warnings, _no_services(f))
         f.leave_if(f.icmp("ne", status, 0), status)
         for i, atom in enumerate(self._plan.results):
             size = atom.aval.size * atom.aval.dtype.itemsize
@@ -104,3 +104,11 @@ class _Caller:
         start = len(self._consts)
         f.copy(f.offset(table, start, PTR), given, f.index((count - start) * 8))
         return table
+
+
+def _no_services(f: Function) -> Value:
+    """Neither callbacks nor threads."""
+    services, cell = f.stack(PTR, 2), f.stack(PTR, 1)
+    for value, place in ((f.null(), services), (cell, f.offset(services, 1, PTR)), (f.null(), cell)):
+        f.store(value, place, 8)
+    return services

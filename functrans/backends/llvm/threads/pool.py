@@ -1,6 +1,7 @@
 """The one pool of a process: compiled and started when a parallel loop is first wanted, forgotten in a forked child.
 
-Imports the pool's code and the engine; start reading at `parallel_address`.
+Programs read the address of `functrans_parallel` from a cell, which is 0 while one thread is to do everything. Imports the
+pool's code and the engine; start reading at `start`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ from functrans.backends.llvm.threads.pool_code import (
     pool_module,
 )
 
-__all__ = ["parallel_address", "set_threads", "thread_count"]
+__all__ = ["CELL", "parallel_address", "set_threads", "start", "thread_count"]
 
+CELL = ctypes.c_void_p(0)
+"""Where programs find the function that runs chunks."""
 _lock = Lock()
 _started = 0
 _wanted: int | None = None
+_needed = False
+"""Whether there is a program with parallel loops."""
 
 
 def thread_count() -> int:
@@ -42,14 +47,21 @@ def set_threads(count: int | None) -> None:
     """Use so many threads from now on; None: as many as there are cores for this process."""
     global _wanted
     _wanted = count
-    if _library.cache_info().currsize:
-        _start()
+    if _needed:
+        start()
+
+
+def start() -> None:
+    """Let parallel loops run in parallel, if there is more than one thread to run them."""
+    global _needed
+    _needed = True
+    CELL.value = parallel_address() if thread_count() > 1 else None
 
 
 def parallel_address() -> int:
     """Of `functrans_parallel`; its workers are started."""
     address = _library().address(PARALLEL)
-    _start()
+    _start_workers()
     return address
 
 
@@ -75,7 +87,7 @@ def _place(offset: int) -> ctypes.c_int64:
     return ctypes.c_int64.from_address(_library().address(MEMORY) + offset)
 
 
-def _start() -> None:
+def _start_workers() -> None:
     """Start the workers that are missing, and say how many may work. Where threads have another interface, there are none."""
     global _started
     if sys.platform == "win32":

@@ -1,9 +1,9 @@
 """The pool as machine code: what a program calls to run a loop in chunks, and what each worker thread runs.
 
 A loop is a function and a number of chunks; threads claim one chunk after the other, and the caller claims too: it finishes
-alone if no worker comes in time. One word says all that a claim needs: generation, number of chunks, next chunk. So a claim is always of
-the loop that runs now, which cannot end before the claimed chunk is done. A pool that is busy, for a caller in another
-thread, is not waited for: that caller runs its chunks itself. Workers look for work for a while, then sleep.
+alone if no worker comes in time. One word says all that a claim needs: generation, number of chunks, next chunk. So a claim is
+always of the loop that runs now, which cannot end before the claimed chunk is done. A pool that is busy, for a caller in
+another thread, is not waited for: that caller runs its chunks itself. Workers look for work for a while, then sleep.
 
 Imports the builder; start reading at `pool_module`.
 """

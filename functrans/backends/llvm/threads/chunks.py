@@ -1,0 +1,83 @@
+"""Which loop nests are run in chunks, and how a program runs one so.
+
+The chunks of a nest follow from its sizes alone, so that results do not depend on the number of threads. A chunk is some
+turns of the nest's outermost loop. Imports the compiler's data and the builder; start reading at `chunk_count`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
+from functrans.compiler.nest import Nest
+from functrans.core.lowering import Pointwise
+
+__all__ = ["GRAIN", "call_chunks", "chunk_count", "emit_chunk", "turns"]
+
+GRAIN = 1024
+"""Elements that a chunk of a single loop is a multiple of: whole turns of the unrolled loop, and whole cache lines."""
+_WORTH = 20_000
+"""A chunk takes about so many nanoseconds at least: a sleeping thread needs some thousands to come."""
+_MOST = 64
+
+
+def turns(nest: Nest) -> int:
+    """Of the loop that is cut into chunks; 0 where a nest has none."""
+    if nest.is_column or any(op.is_across for op in nest.ops):
+        return 0
+    if nest.lead:
+        return nest.lead[0]
+    if len(nest.passes) != 1 or any(op.reduces for op in nest.ops) or not nest.inner:
+        return 0
+    return nest.inner[0] if len(nest.inner) > 1 else nest.inner[0] // GRAIN
+
+
+def chunk_count(nest: Nest) -> int:
+    """How many chunks a nest is cut into; 1: it is run at once."""
+    return max(1, min(turns(nest), _MOST, int(_nanoseconds(nest) // _WORTH)))
+
+
+def _nanoseconds(nest: Nest) -> float:
+    """About what a nest costs, on vectors of some eight elements."""
+    elements = prod((*nest.lead, *nest.inner))
+    costs = [op.node.lowering.cost if isinstance(op.node.lowering, Pointwise) else 1 for op in nest.ops]
+    return elements * (sum(costs) + 2 * (len(nest.reads) + len(nest.stores))) / 16
+
+
+def bounds(f: Function, nest: Nest, chunks: int, chunk: Value) -> tuple[Value, Value]:
+    """The turns of a chunk; of a single loop, its elements, of which the last chunk has the rest."""
+    count = turns(nest)
+    single = not nest.lead and len(nest.inner) == 1
+    unit, size = (GRAIN, nest.inner[0]) if single else (1, count)
+    each = -(-count // chunks) * unit
+    start = f.minimum(chunk * each, f.index(size))
+    stop = f.select(f.icmp("eq", chunk, chunks - 1), size, f.minimum(start + each, f.index(size)))
+    return start, stop
+
+
+def emit_chunk(module: Module, step: Function, nest: Nest, chunks: int, scratch: Sequence[int]) -> Function:
+    """`void NAME_chunk(ptr pointers, i64 chunk)`: calls a nest's function for a chunk.
+
+    The pointers are those of its parameters; those with a number of bytes in `scratch` are a chunk's own.
+    """
+    f = Function(module, f"{step.name}_chunk", [("pointers", PTR), ("chunk", I64)])
+    table, chunk = f.args
+    given = [f.load(f.offset(table, i, PTR), PTR) for i in range(len(step.args) - 2)]
+    own = [f.offset(p, chunk * size, I8) if size else p for p, size in zip(given, scratch, strict=True)]
+    f.call(step, *own, *bounds(f, nest, chunks, chunk))
+    f.ret()
+    return f
+
+
+def call_chunks(f: Function, chunk: Function, pointers: Sequence[Value], chunks: int, parallel: Value) -> None:
+    """Run all chunks: by `parallel`, a function's address, or one after the other where it is null."""
+    table = f.stack(PTR, len(pointers))
+    for i, pointer in enumerate(pointers):
+        f.store(pointer, f.offset(table, i, PTR), 8)
+    with f.when(f.icmp("ne", f.cast("ptrtoint", parallel, I64), 0)) as branch:
+        f.call_pointer(parallel, None, f.address(chunk.name), table, f.index(chunks), f.index(chunks))
+        branch.otherwise()
+        with f.loop(0, chunks) as loop:
+            f.call(chunk, table, loop.index)
