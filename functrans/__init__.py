@@ -20,6 +20,7 @@ from functrans.core.primitive import Tracer
 from functrans.exported import ExportedFiles, deserialize, export, load_exported
 from functrans.jit import Jitted, clear_caches, disable_jit, jit
 from functrans.lowered import Compiled, Lowered
+from functrans.parallel import threads
 from functrans.transforms.custom import custom_jvp, custom_vjp
 from functrans.transforms.grad import grad, value_and_grad
 from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
@@ -69,6 +70,7 @@ __all__ = [
     "make_jaxpr",
     "numpy",
     "test_util",
+    "threads",
     "tree",
     "tree_util",
     "typing",

@@ -21,6 +21,7 @@ from functrans.backends.vectorcall import Vectorcallable, forget, new_calls
 from functrans.call_log import CacheInfo, CallLog, Key, Miss
 from functrans.compiler.unchecked import trust_indices
 from functrans.core.ir import Jaxpr
+from functrans.core.locks import fork_safe
 from functrans.core.primitive import EVAL, Trace, Values, aval_of, current_trace
 from functrans.core.source import bare_name, trimmed
 from functrans.disable import DISABLED, disable_jit
@@ -64,7 +65,7 @@ class _Entry:
     """How often machine code was told to serve such calls: again where the order of keywords, say, is another."""
 
 
-_lock = Lock()
+_lock = fork_safe(Lock())
 _living: WeakSet[Jitted[..., Any]] = WeakSet()  # Any: of every signature
 
 

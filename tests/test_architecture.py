@@ -33,8 +33,8 @@ LAYERS: dict[str, tuple[str, str]] = {
     "backends": ("functrans.backends", "compiler"),
     "jit": (
         "functrans.jit functrans.jit_primitive functrans.lowered functrans.explain functrans.call_log functrans.guards"
-        " functrans.standalone functrans.description functrans.exported functrans.c_interface functrans.disable"
-        " functrans.dispatch functrans.methods functrans.reads functrans.static",
+        " functrans.standalone functrans.description functrans.exported functrans.c_interface functrans.parallel"
+        " functrans.disable functrans.dispatch functrans.methods functrans.reads functrans.static",
         "control backends",
     ),
     "public": (
@@ -49,6 +49,7 @@ LINE_BUDGETS = {"functrans": 350, "functrans.ops": 500, "functrans.numpy": 500}
 LATE = {
     ("functrans.backends.executable", "functrans.backends.llvm.executable"),
     ("functrans.lowered", "functrans.backends.planned"),
+    ("functrans.parallel", "functrans.backends.llvm.threads.pool"),
     ("functrans.lowered", "functrans.standalone"),
     ("functrans.exported", "functrans.standalone"),
     ("functrans.exported", "functrans.description"),

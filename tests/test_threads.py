@@ -9,18 +9,27 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
 
+import functrans as ft
+from functrans import jit
 from functrans.backends.llvm.engine import load
+from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module
 from functrans.backends.llvm.target import host
-from functrans.backends.llvm.threads import pool
+from functrans.backends.llvm.threads import chunks, pool
 from functrans.backends.llvm.threads.available import available_cores
 from functrans.backends.llvm.threads.pool_code import PARALLEL
+from functrans.compiler.pipeline import optimize
+from functrans.core.primitive import aval_of
+from functrans.transforms.stage import stage
 from functrans.typing import Array
+from tests.test_native import programs
 
 CHUNKS, WIDTH = 64, 2000
 Run = Callable[[Array, int, int, int], None]
@@ -101,7 +110,7 @@ def test_the_number_of_threads_can_change() -> None:
 PRELUDE = """
     import os, threading, time
     import numpy as np
-    from functrans.backends.llvm.threads import pool
+    from functrans.backends.llvm.threads import chunks, pool
     from tests.test_threads import counted, expected
     pool.set_threads(3)
 """
@@ -162,6 +171,26 @@ def test_fork_during_a_loop() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@needs_fork
+def test_fork_while_another_thread_compiles() -> None:
+    done = run_child("""
+    from functrans import jit
+    def compile_some(count):
+        return [float(jit(lambda x, k=k: np.sum(np.sin(x) * k))(np.ones(k))) for k in range(1, count)]
+    compile_some(2)  # a module that another thread imports stays locked in the child: that is Python's
+    busy = threading.Thread(target=compile_some, args=(40,))
+    busy.start()
+    for _ in range(10):
+        time.sleep(0.01)
+        child = os.fork()
+        if not child:
+            os._exit(0 if len(compile_some(4)) == 3 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    busy.join()
+    """)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_process_ends_while_workers_run() -> None:
     done = run_child("""
     threading.Thread(target=lambda: counted(10**9), daemon=True).start()
@@ -169,6 +198,83 @@ def test_the_process_ends_while_workers_run() -> None:
     print("end")
     """)
     assert (done.returncode, done.stdout.strip()) == (0, "end"), done.stderr
+
+
+# ---- what users say ----
+
+
+def test_threads_lasts_until_the_next_word_or_the_blocks_end() -> None:
+    assert pool.thread_count() == 4
+    ft.threads(3)
+    assert pool.thread_count() == 3
+    with ft.threads(2):
+        assert pool.thread_count() == 2
+        with ft.threads(None):
+            assert pool.thread_count() == available_cores()
+        assert pool.thread_count() == 2
+    assert pool.thread_count() == 3
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_there_is_at_least_one_thread(count: int) -> None:
+    with pytest.raises(ValueError, match="from 1 on"):
+        ft.threads(count)
+    with pytest.raises(TypeError, match="number of threads"):
+        ft.threads(True)
+    assert pool.thread_count() == 4
+
+
+# ---- loop nests ----
+
+NESTS: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]]]] = {
+    "one loop": (lambda x: np.sin(x) + x, [(n,) for n in (2047, 2048, 2049, 5000, 3 * 1024 + 7, 65 * 1024 + 5)]),
+    "rows": (lambda x: x - np.log(np.sum(np.exp(x), -1, keepdims=True)), [(7, 33), (64, 16), (130, 5), (2, 3000)]),
+    "rows kept between passes": (lambda x: np.tanh(x) / np.max(np.tanh(x), -1, keepdims=True), [(9, 40), (70, 17)]),
+    "transposed": (lambda x: x.T * 2 + 1, [(33, 70), (100, 64), (3, 5000)]),
+    "strided": (lambda x: x[:, ::3] + x[::-1, ::3], [(20, 31), (65, 9)]),
+    "integers": (lambda x: x.astype(np.int64) // 3, [(5001,), (8, 9)]),
+    "columns": (lambda x: np.sum(x * x, 0), [(50, 3000)]),
+    "everything": (lambda x: np.sum(x * x), [(50, 300), (5000,)]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
+@pytest.mark.parametrize("name", NESTS)
+def test_chunks_of_nests_give_the_same_bits(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With any number of threads, and as one piece."""
+    fun, shapes = NESTS[name]
+    for shape in shapes:
+        x = np.random.default_rng(0).integers(-99, 99, shape).astype(dtype) / np.dtype(dtype).type(7)
+        flat = optimize(stage(lambda x: (fun(x),), [aval_of(x)]))
+        whole = NativeProgram(flat)(x)[0]
+        with monkeypatch.context() as patch:
+            patch.setattr(chunks, "_WORTH", 1)
+            cut = NativeProgram(flat)
+        for count in (1, 2, 4):
+            pool.set_threads(count)
+            for _ in range(3):
+                np.testing.assert_array_equal(cut(x)[0], whole)
+
+
+@given(programs())
+def test_chunks_of_random_programs(program: tuple[Callable[..., Any], tuple[Any, ...]]) -> None:
+    run, inputs = program
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+        patch.setattr(chunks, "_WORTH", 1)
+        jaxpr = stage(lambda *args: tuple(run(*args)), [aval_of(x) for x in inputs])
+        flat = optimize(jaxpr.with_consts_as_inputs())
+        cut, args = NativeProgram(flat), (*jaxpr.consts, *inputs)
+        patch.undo()
+        whole = NativeProgram(flat)(*args)
+        for got, expected in zip(cut(*args), whole, strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_warnings_in_chunks_are_not_lost() -> None:
+    x, y = np.ones(300_000, int), np.ones(300_000, int)
+    y[77] = y[-1] = 0
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        jit(lambda x, y: x // y)(x, y)
 
 
 # ---- how many ----

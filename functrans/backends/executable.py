@@ -20,6 +20,7 @@ from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
 from functrans.compiler.pipeline import optimize
 from functrans.core.ir import Jaxpr, memoized
+from functrans.core.locks import fork_safe
 from functrans.core.primitive import Values
 from functrans.typing import Array
 
@@ -32,7 +33,7 @@ AnyProgram: TypeAlias = "Program | NativeProgram"
 
 _CACHE_SIZE = 1024
 _programs: OrderedDict[Hashable, AnyProgram] = OrderedDict()
-_lock = Lock()
+_lock = fork_safe(Lock())
 _WHY_NUMPY = (
     "the environment says FUNCTRANS_BACKEND=numpy" if os.environ.get("FUNCTRANS_BACKEND", "llvm") != "llvm"
     else "llvmlite is not installed" if find_spec("llvmlite") is None

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from functrans.core.locks import fork_safe
 from functrans.typing import DType, Shape
 
 __all__ = [
@@ -72,7 +73,7 @@ class ShapedArray:
 
 
 _living: WeakValueDictionary[tuple[Shape, DType, bool], ShapedArray] = WeakValueDictionary()
-_lock = RLock()  # a finalizer may run inside it
+_lock = fork_safe(RLock())  # a finalizer may run inside it
 
 
 @lru_cache(maxsize=8192)  # which C looks up; what falls out of it is still found among the living

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from functrans.backends.llvm.disk_cache import key_of, store
 from functrans.backends.llvm.half import half_conversions
 from functrans.backends.llvm.target import Target, host
+from functrans.core.locks import fork_safe
 
 if TYPE_CHECKING:
     from llvmlite import binding
@@ -24,7 +25,7 @@ _OPTION = "-optimize-regalloc=true"
 what others compile at a higher level is as before."""
 _RELOCATION, _CODE_MODEL = "pic", "small"
 """Constants lie near the code, so that an instruction holds their place; the linker makes a way to far functions."""
-_lock = Lock()
+_lock = fork_safe(Lock())
 _count = iter(range(1 << 62))
 
 

@@ -17,7 +17,7 @@ from functrans.core.lowering import Pointwise
 __all__ = ["GRAIN", "call_chunks", "chunk_count", "emit_chunk", "turns"]
 
 GRAIN = 1024
-"""Elements that a chunk of a single loop is a multiple of: whole turns of the unrolled loop, and whole cache lines."""
+"""Elements that a chunk of a single loop is a multiple of: whole turns of the unrolled loop of any element, whole cache lines."""
 _WORTH = 20_000
 """A chunk takes about so many nanoseconds at least: a sleeping thread needs some thousands to come."""
 _MOST = 64

@@ -43,12 +43,13 @@ def thread_count() -> int:
     return available_cores() if _wanted is None else _wanted
 
 
-def set_threads(count: int | None) -> None:
-    """Use so many threads from now on; None: as many as there are cores for this process."""
+def set_threads(count: int | None) -> int | None:
+    """Use so many threads from now on; None: as many as there are cores for this process. Gives what was said before."""
     global _wanted
-    _wanted = count
+    before, _wanted = _wanted, count
     if _needed:
         start()
+    return before
 
 
 def start() -> None:
