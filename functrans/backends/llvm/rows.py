@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from math import prod
 
 from functrans.backends.llvm.across import Across
-from functrans.backends.llvm.elements import Element, memory_type
+from functrans.backends.llvm.elements import Element
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I8, Value
+from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.nests import Env, NestEmitter
+from functrans.backends.llvm.next_row import NextRow
 from functrans.backends.llvm.reductions import Reduction, flat, tree, unflat
 from functrans.backends.llvm.scalars import Scalars
-from functrans.backends.llvm.target import cache_bytes
 from functrans.backends.llvm.turned import COLUMNS, Crossing, crossing, rows, turn, turned_buffer
 from functrans.compiler.nest import Access, Level, Pass
 from functrans.core.lowering import Pointwise
@@ -30,10 +29,6 @@ _LIGHT = 8
 _LIGHTEST = 3
 _BLOCK = 16
 """How many elements go into one lane of an accumulator before it is added to the totals."""
-_LINE = 64
-"""Bytes of memory that are brought near at once."""
-_MANY = 2
-"""Streams that are read, and as many that are written: with fewer it costs up to a third to ask for them ahead."""
 
 
 @dataclass(slots=True)
@@ -54,7 +49,7 @@ class RowEmitter(NestEmitter):
 
     def emit(self) -> Function:
         self.emit_once()
-        self._fetches = self._fetching_pass()
+        self._next_row = NextRow(self, [sum(map(self._cost, one.ops)) for one in self.nest.passes])
         self._crossing, self._turned = crossing(self.nest), {}
         self.across = Across(self, self.scratch)
         self.across.clear()
@@ -317,40 +312,12 @@ class RowEmitter(NestEmitter):
             else:
                 self._compute(number, scalars, env, place, self._column(inner))
         stage = self.nest.passes.index(row.one)
-        if stage == self._fetches:
-            self._fetch_next_row(place, scalars)
+        if stage == self._next_row.stage:
+            self._next_row.fetch(place, scalars.lanes)
         own = [i for i in row.one.ops if self.nest.ops[i].stage == stage and not self.nest.ops[i].reduces]
         for store in self.stores(own):
             self.store(store, scalars, env, place, self.stride(store.access))
         return found
-
-    def _fetching_pass(self) -> int | None:
-        """The pass that brings the next row near: the busiest, where there are more streams than the machine follows itself.
-
-        And rows must be short enough to stay in the second cache.
-        """
-        costs, streams = [sum(map(self._cost, one.ops)) for one in self.nest.passes], self._streams()
-        row = prod(self.nest.inner) * sum(access.base.aval.dtype.itemsize for access in streams)
-        written = len(streams) - len([access for access in streams if access in self.nest.reads])
-        pays = len(costs) > 1 and min(written, len(streams) - written) >= _MANY and row <= cache_bytes()[1] // 2
-        return costs.index(max(costs)) if pays else None
-
-    def _streams(self) -> list[Access]:
-        """The accesses that go on in memory from row to row."""
-        accesses = dict.fromkeys([*self.nest.reads, *(store.access for store in self.nest.stores)])
-        depth = len(self.nest.lead)
-        return [access for access in accesses if depth and access.strides[depth - 1] and self.stride(access) == 1]
-
-    def _fetch_next_row(self, place: Callable[[Access], Value], scalars: Scalars) -> None:
-        """Ask for the next row's part that corresponds to a vector of this row: memory does not notice a new row in time."""
-        written = {store.access for store in self.nest.stores}
-        for access in self._streams():
-            kind = memory_type(access.base.aval.dtype)
-            parts = 2 if access.base.aval.dtype.kind == "c" else 1
-            next_row = place(access) + access.strides[len(self.nest.lead) - 1]
-            pointer = self.f.offset(self.pointers[access.base], next_row * parts, kind)
-            for start in range(0, scalars.lanes * parts * kind.bytes, _LINE):
-                self.f.prefetch(self.f.offset(pointer, start, I8), write=access in written, locality=2)
 
     def _placed(self, starts: dict[Access, Value], inner: list[Value]) -> Callable[[Access], Value]:
         depth = len(self.nest.lead)
