@@ -306,6 +306,7 @@ PATHS = {  # form, m k n: on the wide machine, on the narrow one, on NEON
     "NN 128 512 10": "direct direct direct",
     "NN 128 512 3": "dot dot direct",
     "TN 512 128 10": "direct direct direct",
+    "NN 24 784 512": "direct blocked direct",
     "NN 4 2048 2048": "blocked blocked blocked",
     "NN 1 784 512": "stream stream stream",
     "NN 1 64 64": "direct direct direct",

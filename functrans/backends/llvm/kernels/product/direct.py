@@ -48,7 +48,7 @@ def direct(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
     """The product, k ≥ 1, of a right operand whose rows lie together."""
     for start, stop, columns in _column_parts(f.module, ring, x):
         pieces = len(exact_pieces(f.module, ring, columns))
-        rows = even(x.m, max(_accumulators(f.module, ring) // pieces, 1))
+        rows = _rows(f.module, x.m, max(_accumulators(f.module, ring) // pieces, 1))
         tile = exact_tile(f.module, ring, rows, columns, clamped=x.m % rows != 0)
         with f.loop(start, stop, columns) as across, f.loop(0, x.m, rows) as down:
             height = f.minimum(x.m - down.index, f.index(rows)) if x.m % rows else f.index(rows)
@@ -77,6 +77,14 @@ def at_edges(f: Function, ring: Ring, tile: tuple[int, int], there: tuple[Value,
                 f.copy(to, of, columns * ring.bytes)
 
     return computed
+
+
+def _rows(module: Module, m: int, usual: int) -> int:
+    """Of a tile: about as many as usual, so that as few as can be are computed in vain."""
+    most = usual * 3 // 2 if module.target.vector_registers >= 32 else usual
+    if m <= most:
+        return m
+    return min(range(max(usual * 3 // 4, 1), most + 1), key=lambda rows: (-(-m // rows) * rows, abs(rows - usual)))
 
 
 def _accumulators(module: Module, ring: Ring) -> int:

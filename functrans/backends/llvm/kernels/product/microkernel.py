@@ -52,7 +52,9 @@ LINE = 64
 # ---- the sum ----
 
 AHEAD = 16
-"""So many steps along the contracted axis before its turn the left operand is asked for, where it may lie far apart."""
+"""So many steps along the contracted axis before their turn operands are asked for where their elements lie far apart:
+the products of a training step's last layer took 0.6 of the time, ten rows times a matrix in the third cache 0.9.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def exact_pieces(module: Module, ring: Ring, columns: int) -> list[Piece]:
     start, rest = columns * ring.parts // lanes * lanes, columns * ring.parts % lanes
     pieces = whole_pieces(module, ring, start // lanes)
     if rest and has_masks(module, ring):
-        return [*pieces, Piece(start, lanes, rest)]
+        fewest = max(16 // ring.part.bytes, 1 << (rest - 1).bit_length())  # half a vector takes half the time
+        return [*pieces, Piece(start, min(fewest, lanes), rest)]
     while rest:
         size = 1 << (rest.bit_length() - 1)
         pieces.append(Piece(start, size, size))
@@ -198,7 +201,8 @@ def exact_tile(module: Module, ring: Ring, rows: int, columns: int, *, clamped: 
         first = [f.offset(left, row_step * number * ring.parts, ring.part) for number in numbers]
         pieces = exact_pieces(module, ring, columns)
         f.optimized = len(pieces) == 1  # LLVM folds the loads of the left into the multiply-adds: 0.7 of the time
-        sums = accumulate(f, ring, Left(first, k_step), Right(right, right_step, pieces), k)
+        following = Lines(f.offset(right, right_step * (AHEAD * ring.parts), ring.part), right_step * ring.bytes)
+        sums = accumulate(f, ring, Left(first, k_step), Right(right, right_step, pieces), k, following)
         store_sums(f, ring, sums, pieces, c, c_step)
         return f
 

@@ -15,10 +15,8 @@ from functrans.backends.llvm.kernels.product.ring import Ring
 
 __all__ = ["outer", "streamed"]
 
-ROWS = 6
-"""Of the matrix, read side by side: enough to keep memory busy, and few enough for the machine to foresee them."""
-VECTORS = 4
-"""Of each row at a time. With one, a matrix in the third cache took 1.2 times as long, and so it did with eight rows."""
+AT_A_TIME = 128
+"""Bytes of each row. With half of that, or with twice as much, matrices in the third cache took up to 1.2 times as long."""
 AT_ONCE = 512
 """Columns of a product without a sum: near enough for an epilogue to find them in the first cache."""
 
@@ -28,7 +26,7 @@ def streamed(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
 
     def compute(c: Value, _: Value) -> None:
         f.fill(c, 0, f.index(x.n * ring.bytes))
-        rows = next((rows for rows in (ROWS, ROWS + 1, ROWS - 1, ROWS - 2) if x.k % rows == 0), ROWS)
+        rows = _beside(f.module, ring, x.k)
         for start, stop, step in ((0, x.k // rows * rows, rows), (x.k // rows * rows, x.k, 1)):
             if start < stop:
                 with f.loop(start, stop, step) as loop:
@@ -38,6 +36,14 @@ def streamed(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
                     f.call(_rows(f.module, ring, step), left, right, *steps, f.index(x.n), c)
 
     store(f.index(0), f.index(0), 1, x.n, compute)
+
+
+def _beside(module: Module, ring: Ring, k: int) -> int:
+    """How many rows of the matrix are read side by side: enough to keep memory busy, and not more than there are registers
+    for, with 32 of them 8 to 12 (6: 1.1 to 1.4 times as long), with 16 half as many; if that can be, so that none are left.
+    """
+    most = max(module.target.vector_registers * 3 // 8 // ring.parts, 1)
+    return next((rows for rows in range(most, most * 2 // 3 - 1, -1) if k % rows == 0), most)
 
 
 def outer(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
@@ -69,7 +75,7 @@ def _rows(module: Module, ring: Ring, rows: int) -> Function:
                 sums = [ring.multiply_add(f, f.splat(a, lanes), row, s) for a, s in zip(number, sums, strict=True)]
             _stored(f, ring.combined(f, sums), f.offset(c, part, ring.part), mask)
 
-        lanes = ring.lanes(module) * VECTORS
+        lanes = AT_A_TIME // ring.part.bytes
         whole = f.integer("and", n * ring.parts, -lanes)
         with f.loop(0, whole, lanes) as loop:
             vector(loop.index, lanes, None)
