@@ -4,11 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 
 import functrans as ft
 from functrans.backends.llvm.program import supports
+from functrans.compiler.arena import Block, arrange
 from functrans.compiler.nest import Nest
 from functrans.compiler.pipeline import optimize
 from functrans.compiler.plan import Plan, Temporary, make_plan
@@ -23,7 +26,7 @@ def plan_of(function: Callable[..., Any], *args: Any) -> Plan:
 
 
 def most_alive(plan: Plan) -> int:
-    """Bytes of the temporaries that are alive at once, at most: no arena of these steps in this order is smaller."""
+    """Bytes of the temporaries that are alive at once, at most; those that lie in the place of others count beside them."""
     spans: dict[Var, list[int]] = {}
     for number, step in enumerate(plan.steps):
         for var in (*step.reads, *step.outs):
@@ -49,7 +52,7 @@ def test_a_training_step_uses_little_more_memory_than_is_alive(sizes: tuple[int,
     params, x, y = inputs.network(sizes, 128, "float32")
     gradient = ft.value_and_grad(partial(models.network_loss, np, activation))
     plan = plan_of(partial(models.descend, gradient), params, x, y)
-    assert plan.arena <= 1.45 * most_alive(plan), (plan.arena, most_alive(plan))
+    assert plan.arena <= 1.1 * most_alive(plan), (plan.arena, most_alive(plan))
 
 
 def test_what_doubles_in_each_step_is_not_computed_again() -> None:
@@ -62,3 +65,16 @@ def test_what_doubles_in_each_step_is_not_computed_again() -> None:
     (step,) = plan_of(function, np.ones((8, 300))).steps
     assert isinstance(step.work, Nest)
     assert [len(one.ops) for one in step.work.passes] == [101, 1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9), st.integers(0, 9)), max_size=30))
+def test_what_is_alive_at_once_lies_apart(spans: list[tuple[int, int, int]]) -> None:
+    blocks = [Block(size, min(a, b), max(a, b)) for size, a, b in spans]
+    total = arrange(blocks)
+    for i, x in enumerate(blocks):
+        assert x.start % 64 == 0
+        assert spans[i][0] <= x.size
+        assert x.end <= total
+        for y in blocks[:i]:
+            if x.size and y.size and x.first <= y.last and y.first <= x.last:
+                assert x.end <= y.start or y.end <= x.start

@@ -7,10 +7,11 @@ dies in it where each element is read before it is written. Imports the other co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
+from functrans.compiler.arena import LINE, Block, arrange
 from functrans.compiler.copies import with_copies
 from functrans.compiler.fusion import Unit, fuse
 from functrans.compiler.groups import Group
@@ -21,9 +22,6 @@ from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.typing import Shape
 
 __all__ = ["Argument", "Output", "Place", "Plan", "Step", "Temporary", "make_plan", "row_bytes"]
-
-_LINE = 64
-"""Bytes to which every temporary is aligned: a cache line, and the widest vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def _work(unit: Unit, wanted: set[Var]) -> Nest | Node:
 
 
 class _Memory:
-    """Gives values their places, step by step."""
+    """Gives values their places: first how long each lives, and which takes another's memory over; then where it lies."""
 
     def __init__(self, arguments: Sequence[Var], results: Sequence[Atom]) -> None:
         self.places: dict[Var, Place] = {var: Argument(i) for i, var in enumerate(arguments)}
@@ -116,53 +114,32 @@ class _Memory:
             if isinstance(atom, Var) and atom not in self.places:
                 self.places[atom] = Output(i)
         self.size = 0
-        self._taken: dict[Var | Step | int, tuple[int, int]] = {}  # start and end, of what is alive
+        self._blocks: dict[Var, Block] = {}
+        self._scratch: list[Block] = []
 
     def allot(self, works: Sequence[Nest | Node], scratch: Scratch, chunks: Chunks) -> tuple[Step, ...]:
-        steps = [Step(work, chunks=chunks(work) if isinstance(work, Nest) else 1) for work in works]
+        steps = [Step(work, 0, scratch(work), chunks(work) if isinstance(work, Nest) else 1) for work in works]
         last = {var: i for i, step in enumerate(steps) for var in step.reads}
-        planned = []
         for i, step in enumerate(steps):
-            dying = [var for var in step.reads if last[var] == i and isinstance(self.places[var], Temporary)]
+            dying = [var for var in step.reads if last[var] == i and var in self._blocks]
             for var in step.outs:
                 if var not in self.places:
-                    self._place(var, step, dying)
-            planned.append(Step(step.work, *self._scratch(step, scratch), step.chunks))
-            for var in (*dying, *(out for out in step.outs if out not in last)):
-                self._taken.pop(var, None)
-        return tuple(planned)
+                    self._blocks[var] = self._block(var, step, i, dying)
+                    self._blocks[var].last = max(i, last.get(var, i))
+            self._scratch.append(Block(step.scratch_bytes, i, i))
+            rows, inner = (step.work.scratch, step.work.inner) if isinstance(step.work, Nest) else ((), ())
+            self._blocks.update((var, Block(step.chunks * row_bytes(var, inner), i, i)) for var in rows)
+        self.size = arrange({id(block): block for block in (*self._blocks.values(), *self._scratch)}.values())
+        self.places.update((var, Temporary(block.start)) for var, block in self._blocks.items())
+        return tuple(replace(step, scratch=block.start) for step, block in zip(steps, self._scratch, strict=True))
 
-    def _place(self, var: Var, step: Step, dying: list[Var]) -> None:
+    def _block(self, var: Var, step: Step, number: int, dying: list[Var]) -> Block:
+        """The memory of a value that a step gives: that of one which dies in it, if it may be written over."""
         for old in dying:
-            if old in self._taken and isinstance(step.work, Nest) and _may_overwrite(step.work, old, var):
-                self._taken[var] = self._taken.pop(old)
-                self.places[var] = self.places[old]
-                return
-        self.places[var] = Temporary(self._take(var, _bytes(var)))
-
-    def _scratch(self, step: Step, scratch: Scratch) -> tuple[int, int]:
-        """Bytes for the step alone, taken, placed and given back: where those are that it asked for, and how many."""
-        rows, inner = (step.work.scratch, step.work.inner) if isinstance(step.work, Nest) else ((), ())
-        for var in rows:
-            self.places[var] = Temporary(self._take(var, step.chunks * row_bytes(var, inner)))
-        size = scratch(step.work)
-        start = self._take(step, size) if size else 0
-        for var in rows:
-            del self._taken[var]
-        self._taken.pop(step, None)
-        return start, size
-
-    def _take(self, key: Var | Step, size: int) -> int:
-        """The lowest gap that is large enough."""
-        size = -(-size // _LINE) * _LINE
-        start = 0
-        for begin, end in sorted(self._taken.values()):
-            if begin - start >= size:
-                break
-            start = max(start, end)
-        self._taken[key] = (start, start + size)
-        self.size = max(self.size, start + size)
-        return start
+            if isinstance(step.work, Nest) and _may_overwrite(step.work, old, var):
+                dying.remove(old)
+                return self._blocks[old]
+        return Block(_bytes(var), number, number)
 
 
 def _may_overwrite(nest: Nest, old: Var, new: Var) -> bool:
@@ -186,7 +163,7 @@ def _may_overwrite(nest: Nest, old: Var, new: Var) -> bool:
 
 def row_bytes(var: Var, inner: Shape) -> int:
     """What a scratch variable of a nest takes, for one chunk."""
-    return -(-prod(inner) * var.aval.dtype.itemsize // _LINE) * _LINE
+    return -(-prod(inner) * var.aval.dtype.itemsize // LINE) * LINE
 
 
 def _bytes(var: Var) -> int:
