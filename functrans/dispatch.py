@@ -22,6 +22,7 @@ from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
 from functrans.backends.llvm.call.trees import ResultTree, check_tree, is_immutable
 from functrans.backends.llvm.call.vectorcall import call_address
 from functrans.backends.vectorcall import Vectorcallable, serve
+from functrans.compiler.plan import Plan
 from functrans.core.primitive import EVAL, TRACE
 from functrans.disable import DISABLED
 from functrans.guards import Guards, Watch, all_unchanged, open_container
@@ -49,7 +50,7 @@ def serve_calls(
     try:
         recipe.memory(len(callee.plan.arguments) + len(callee.results) + 1)
         _check_context(recipe, {TRACE: EVAL, DISABLED: False})
-        _check_arguments(recipe, call, static, len(executable.consts))
+        _check_arguments(recipe, call, static, len(executable.consts), callee.plan)
         _check_guards(recipe, guards)
         write_captured(recipe, executable.consts)
         serve(function, call_address(), _finished(recipe, callee, out_tree))
@@ -70,7 +71,7 @@ def _check_context(recipe: Recipe, expected: dict[ContextVar[Any], object]) -> N
         recipe.step("context", recipe.reference(variable), recipe.reference(value))
 
 
-def _check_arguments(recipe: Recipe, call: Call, static: StaticArguments, first: int) -> None:
+def _check_arguments(recipe: Recipe, call: Call, static: StaticArguments, first: int, plan: Plan) -> None:
     """The arguments have the same trees, types and shapes; `first` is the program's argument that the first leaf is."""
     args, kwargs = call
     fixed: Any  # what `split` gives: positions or names, kinds, values
@@ -82,9 +83,7 @@ def _check_arguments(recipe: Recipe, call: Call, static: StaticArguments, first:
     traced = [i for i in range(len(args)) if i not in static.nums]
     named_places = [places[name] for name in named.entries()]
     for spec, place in zip([*positional.children(), *named.children()], [*traced, *named_places], strict=True):
-        check_tree(
-            recipe, spec, place, leaves, lambda number, leaf: check_argument(recipe, number, leaf, next(numbers))
-        )
+        check_tree(recipe, spec, place, leaves, lambda i, leaf: check_argument(recipe, i, leaf, next(numbers), plan))
     for where, _, value in fixed:
         if not is_immutable(value):
             raise InexpressibleError

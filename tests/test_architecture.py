@@ -54,6 +54,7 @@ LATE = {
     ("functrans.exported", "functrans.standalone"),
     ("functrans.exported", "functrans.description"),
     ("functrans.exported", "functrans.c_interface"),
+    ("functrans.backends.llvm.executable", "functrans.backends.llvm.call.flat"),
     ("functrans.jit", "functrans.dispatch"),
     ("functrans.lowered", "functrans.dispatch"),
     ("functrans.jit", "functrans.explain"),

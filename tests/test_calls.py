@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from functrans import disable_jit, grad, jit, tree, vmap
-from functrans.backends.executable import why_numpy
+from functrans import disable_jit, grad, jit, make_jaxpr, tree, vmap
+from functrans.backends.executable import compile_jaxpr, why_numpy
 from functrans.backends.llvm.call import layout
 from functrans.backends.vectorcall import new_calls, recipes_of
 
@@ -472,6 +472,48 @@ def test_copies_and_pickles_are_as_those_of_functions() -> None:
 @jit
 def module_level(x: Any) -> Any:
     return x + 1
+
+
+# ---- programs inside others ----
+
+
+def test_programs_that_transforms_run_are_served() -> None:
+    executable: Any = compile_jaxpr(make_jaxpr(lambda a, n: (np.sum(np.sin(a) * n), n, a))(y, 3))
+    assert not recipes_of(executable.program)
+    expected = [outcome(executable, given, 3) for given in (y, y[::-1])]
+    for _ in range(3):
+        assert [outcome(executable, given, 3) for given in (y, y[::-1])] == expected
+    assert new_calls(executable.program) == 6
+    assert [type(result) for result in executable(y, 3)[:2]] == [np.float64, np.int64], "no Python numbers"
+    again = grad(jit(lambda a: np.sum(np.sin(a) * a)))
+    np.testing.assert_array_equal([again(x[0]) for _ in range(4)], [again(x[0])] * 4)
+
+
+def test_a_program_is_not_served_for_what_it_does_not_take() -> None:
+    executable: Any = compile_jaxpr(make_jaxpr(lambda a, n: a * n)(y.astype(np.float32), np.float32(3)))
+    for _ in range(3):
+        (found,) = executable(y.astype(np.float32), 3.0)  # which NumPy's way makes a float32
+        np.testing.assert_array_equal(found, y.astype(np.float32) * np.float32(3))
+    assert not recipes_of(executable.program)
+
+
+def test_programs_of_one_structure_keep_their_own_lines() -> None:
+    pick = lambda x, i: x[i] + 0.5  # first
+    take = lambda x, i: x[i] + 0.5  # second
+    lines = []
+    for function in (pick, take, pick, take):
+        executable: Any = compile_jaxpr(make_jaxpr(function)(y, 1))
+        for i in (0, 1, 2):
+            assert outcome(executable, y, i) == outcome(lambda i=i: (y[i] + 0.5,))
+        assert new_calls(executable.program) >= 1
+        with pytest.raises(IndexError) as caught:
+            executable(y, 3)
+        lines.append(f"{caught.value} {getattr(caught.value, '__notes__', '')}".count(f":{_line(function)}"))
+    assert lines == [1, 1, 1, 1]
+
+
+def _line(function: Fun) -> int:
+    return function.__code__.co_firstlineno
 
 
 # ---- threads ----

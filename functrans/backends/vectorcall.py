@@ -9,11 +9,11 @@ from __future__ import annotations
 import ctypes
 import struct
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-__all__ = ["Recipe", "Vectorcallable", "forget", "new_calls", "recipes_of", "serve"]
+__all__ = ["Recipe", "Vectorcallable", "forget", "new_calls", "recipes_of", "serve", "twin"]
 
 _MOST_RECIPES = 8
 _WORD = struct.calcsize("P")
@@ -79,6 +79,9 @@ else:
     Vectorcallable = _new_type(f"{__name__}.Vectorcallable", _ENTRY + 2 * _WORD, _BASETYPE, {}, (object,))
 
 
+V = TypeVar("V", bound=Vectorcallable)
+
+
 @cache
 def _served(kind: type) -> type:
     """The subclass of a class whose instances are called by vectorcall."""
@@ -126,6 +129,14 @@ _STATE = "_served"
 def _state(function: Vectorcallable) -> _Served | None:
     found: _Served | None = vars(function).get(_STATE)
     return found
+
+
+def twin(function: V) -> V:
+    """Another callable with the same attributes, for which machine code has no recipe."""
+    kind: type[V] = type(function) if _state(function) is None else type(function).__mro__[1]
+    other = object.__new__(kind)
+    vars(other).update((name, value) for name, value in vars(function).items() if name != _STATE)
+    return other
 
 
 def recipes_of(function: Vectorcallable) -> tuple[Recipe, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from copy import copy
 from threading import get_ident
 from typing import Any, NoReturn
 
@@ -23,6 +22,7 @@ from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import pool
 from functrans.backends.llvm.threads.chunks import chunk_count
 from functrans.backends.numpy import Program
+from functrans.backends.vectorcall import Vectorcallable, twin
 from functrans.compiler.nodes import Node
 from functrans.compiler.plan import Argument, Output, Plan, make_plan
 from functrans.core.aval import ShapedArray, shaped
@@ -36,11 +36,12 @@ from functrans.typing import Array
 __all__ = ["NativeProgram"]
 
 _LINE = 64
+_MOST_RECIPES = 8
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
 _HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))
 
 
-class NativeProgram:
+class NativeProgram(Vectorcallable):
     """A jaxpr as machine code."""
 
     def __init__(self, jaxpr: Jaxpr) -> None:
@@ -56,6 +57,7 @@ class NativeProgram:
             for i, (atom, aval) in enumerate(zip(self.plan.results, jaxpr.out_avals, strict=True))
         ]
         self._avals = jaxpr.out_avals
+        self._calls = 0
         self._arenas: list[Array] = []
         self._failures: dict[int, Exception] = {}
         self._serve()
@@ -86,6 +88,12 @@ class NativeProgram:
 
     def __call__(self, *args: Array) -> Values:
         """The results for concrete arguments."""
+        self._calls += 1
+        if 1 < self._calls <= _MOST_RECIPES:
+            # Here and not above: it loads the way into machine code, which is of use when a program runs again.
+            from functrans.backends.llvm.call.flat import serve_program
+
+            serve_program(self, self.callee, args)
         arrays = [_contiguous(arg, *type_) for arg, type_ in zip(args, self._arguments, strict=True)]
         outs = [None if type_ is None else empty(*type_) for type_ in self._outputs]
         arena = self._arenas.pop() if self._arenas else _aligned(self.plan.arena)
@@ -107,7 +115,7 @@ class NativeProgram:
 
     def of(self, original: Callable[[], Jaxpr]) -> NativeProgram:
         """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""
-        other = copy(self)
+        other = twin(self)
         other._original = original
         other._failures = {}
         other._serve()

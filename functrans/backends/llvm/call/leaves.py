@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
+from functrans.compiler.plan import Plan
 from functrans.core.aval import SCALAR_AVALS
 
 __all__ = ["check_argument", "check_same_array"]
@@ -14,17 +15,19 @@ __all__ = ["check_argument", "check_same_array"]
 _NUMBERS = {float: "float", int: "int", complex: "complex", bool: "bool"}
 
 
-def check_argument(recipe: Recipe, number: int, leaf: Any, index: int) -> None:  # Any: a leaf may be anything
-    """The steps for a leaf that is argument `index` of the program: an array or a number."""
-    kind = type(leaf)
+def check_argument(
+    recipe: Recipe, number: int, leaf: Any, index: int, plan: Plan
+) -> None:  # Any: a leaf may be anything
+    """The steps for a leaf that is argument `index` of a program: an array or a number of the type that it takes."""
+    kind, aval = type(leaf), plan.arguments[index].aval
     if kind is np.ndarray:
-        if not leaf.dtype.isnative:
+        if not leaf.dtype.isnative or (leaf.shape, leaf.dtype) != (aval.shape, aval.dtype):
             raise InexpressibleError
         recipe.step("array", number, *_array(recipe, leaf), recipe.objects(1), index)
         return
-    if kind not in SCALAR_AVALS:
+    if kind not in SCALAR_AVALS or (aval.shape, aval.dtype) != ((), SCALAR_AVALS[kind].dtype):
         raise InexpressibleError
-    place = recipe.memory(-(-SCALAR_AVALS[kind].dtype.itemsize // 8))
+    place = recipe.memory(-(-aval.dtype.itemsize // 8))
     more = (id(True),) if kind is bool else ()
     recipe.step(_NUMBERS.get(kind, "numpy_scalar"), number, recipe.reference(kind), index, place, *more)
 

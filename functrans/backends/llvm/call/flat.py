@@ -1,0 +1,38 @@
+"""Recipes for programs by themselves: arrays and numbers in, a tuple of results out.
+
+Loaded when a program is called again for the first time. Start reading at `serve_program`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from functrans.backends.llvm.call import layout
+from functrans.backends.llvm.call.callee import Callee
+from functrans.backends.llvm.call.leaves import check_argument
+from functrans.backends.llvm.call.program import is_long, write_program
+from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
+from functrans.backends.llvm.call.vectorcall import call_address
+from functrans.backends.vectorcall import Vectorcallable, serve
+from functrans.typing import Array
+
+__all__ = ["serve_program"]
+
+
+def serve_program(program: Vectorcallable, callee: Callee, args: Sequence[Array]) -> None:
+    """Let machine code serve later calls of a program with arguments of these types."""
+    if not layout.is_as_expected():
+        return
+    recipe, count = Recipe(len(args)), len(callee.results)
+    recipe.memory(len(args) + count + 1)
+    try:
+        for i, arg in enumerate(args):
+            check_argument(recipe, i, arg, i, callee.plan)
+        root = recipe.objects(1)
+        first = recipe.objects(count)
+        strong = callee._replace(results=tuple(aval.update(weak=False) for aval in callee.results))
+        write_program(recipe, strong, is_long(callee), range(first, first + count))
+        recipe.step("new_tuple", first, count, root)
+        serve(program, call_address(), recipe.finish(root))
+    except InexpressibleError:
+        return
