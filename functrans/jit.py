@@ -104,12 +104,14 @@ class Jitted(Vectorcallable, Generic[P, R]):
         key = (in_tree, tuple(map(aval_of, leaves)), fixed, _named_axes(trace))
         entry = self._entries.get(key)
         if entry is None or not entry.guards.hold():
-            entry = self._traced(key, dynamic)
+            entry, is_known = self._traced(key, dynamic), False
         else:
+            is_known = True
             self._log.hits += 1
-            if trace is EVAL and entry.recipes < _MOST_RECIPES:
-                self._serve(entry, (args, kwargs))
-        return cast(R, tree.unflatten(entry.out_tree, self._run(entry, leaves, trace)))
+        outs = self._run(entry, leaves, trace)
+        if is_known and trace is EVAL and entry.recipes < _MOST_RECIPES:
+            self._serve(entry, (args, kwargs))
+        return cast(R, tree.unflatten(entry.out_tree, outs))
 
     def _run(self, entry: _Entry, leaves: Sequence[Array], trace: Trace) -> Sequence[Array]:
         args = (*entry.outer, *leaves)

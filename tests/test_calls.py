@@ -447,6 +447,20 @@ def test_a_million_calls_leave_nothing() -> None:
     assert sys.getrefcount(a) == references
 
 
+def test_calls_share_the_memory_of_temporaries() -> None:
+    jitted = jit(lambda x: np.cumsum(np.sort(x)))
+    big = np.ones(1 << 21)  # 16 MiB of temporaries
+    for _ in range(2):
+        jitted(big)
+    (entry,) = jitted._entries.values()
+    executable = compile_jaxpr(entry.jaxpr)
+    program: Any = executable.program
+    assert program.plan.arena >= 1 << 20
+    assert not program._arenas, "what Python's calls used went to machine code"
+    jitted(big)
+    assert new_calls(jitted) == 1
+
+
 def test_a_served_function_is_collected() -> None:
     known = _discarded()
     gc.collect()
@@ -481,6 +495,7 @@ def test_programs_that_transforms_run_are_served() -> None:
     executable: Any = compile_jaxpr(make_jaxpr(lambda a, n: (np.sum(np.sin(a) * n), n, a))(y, 3))
     assert not recipes_of(executable.program)
     expected = [outcome(executable, given, 3) for given in (y, y[::-1])]
+    executable(y, 3)
     for _ in range(3):
         assert [outcome(executable, given, 3) for given in (y, y[::-1])] == expected
     assert new_calls(executable.program) == 6
@@ -491,7 +506,7 @@ def test_programs_that_transforms_run_are_served() -> None:
 
 def test_a_program_is_not_served_for_what_it_does_not_take() -> None:
     executable: Any = compile_jaxpr(make_jaxpr(lambda a, n: a * n)(y.astype(np.float32), np.float32(3)))
-    for _ in range(3):
+    for _ in range(4):
         (found,) = executable(y.astype(np.float32), 3.0)  # which NumPy's way makes a float32
         np.testing.assert_array_equal(found, y.astype(np.float32) * np.float32(3))
     assert not recipes_of(executable.program)
@@ -503,7 +518,7 @@ def test_programs_of_one_structure_keep_their_own_lines() -> None:
     lines = []
     for function in (pick, take, pick, take):
         executable: Any = compile_jaxpr(make_jaxpr(function)(y, 1))
-        for i in (0, 1, 2):
+        for i in (0, 1, 2, 0):
             assert outcome(executable, y, i) == outcome(lambda i=i: (y[i] + 0.5,))
         assert new_calls(executable.program) >= 1
         with pytest.raises(IndexError) as caught:

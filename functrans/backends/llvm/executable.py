@@ -59,6 +59,8 @@ class NativeProgram(Vectorcallable):
         self._avals = jaxpr.out_avals
         self._calls = 0
         self._arenas: list[Array] = []
+        self._shared: tuple[Array, Array] | None = None
+        """The arena of calls from machine code, and the word that they find it by."""
         self._failures: dict[int, Exception] = {}
         self._serve()
 
@@ -71,9 +73,13 @@ class NativeProgram(Vectorcallable):
     @property
     def callee(self) -> Callee:
         """The program as machine code calls it."""
+        if self._shared is None:
+            arena = self._arenas.pop() if self._arenas else _aligned(self.plan.arena)
+            self._shared = arena, np.array([_address(arena)], np.int64)
+        arena, word = self._shared
         services = ctypes.addressof(self._services)
-        keep = (self._library, self._host, self._services)
-        return Callee(self.plan, self._avals, self._address, services, self._afterwards, keep)
+        keep = (self._library, self._host, self._services, arena)
+        return Callee(self.plan, self._avals, self._address, services, self._afterwards, word, keep)
 
     def _serve(self) -> None:
         """What machine code calls: see `program`."""
@@ -88,12 +94,6 @@ class NativeProgram(Vectorcallable):
 
     def __call__(self, *args: Array) -> Values:
         """The results for concrete arguments."""
-        self._calls += 1
-        if 1 < self._calls <= _MOST_RECIPES:
-            # Here and not above: it loads the way into machine code, which is of use when a program runs again.
-            from functrans.backends.llvm.call.flat import serve_program
-
-            serve_program(self, self.callee, args)
         arrays = [_contiguous(arg, *type_) for arg, type_ in zip(args, self._arguments, strict=True)]
         outs = [None if type_ is None else empty(*type_) for type_ in self._outputs]
         arena = self._arenas.pop() if self._arenas else _aligned(self.plan.arena)
@@ -106,11 +106,18 @@ class NativeProgram(Vectorcallable):
                 self._fail(status - 1, args)
         finally:
             reset_trace(token)
-            self._arenas.append(arena)
+            if self._shared is None:
+                self._arenas.append(arena)
         if flags.value & FAILED:
             self._refuse(args)
         if flags.value:
             say_again(flags.value)
+        self._calls += 1
+        if 2 < self._calls <= 2 + _MOST_RECIPES:  # twice, and a jitted function goes its own way into the program
+            # Here and not above: it loads the way into machine code, which many programs do not need.
+            from functrans.backends.llvm.call.flat import serve_program
+
+            serve_program(self, self.callee, args)
         return tuple(self._result(i, arrays, outs) for i in range(len(outs)))
 
     def of(self, original: Callable[[], Jaxpr]) -> NativeProgram:

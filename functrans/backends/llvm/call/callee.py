@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from functrans.compiler.plan import Plan
 from functrans.core.aval import ShapedArray
+from functrans.typing import Array
 
 __all__ = ["Callee"]
 
@@ -20,5 +21,7 @@ class Callee(NamedTuple):
     host: int
     afterwards: Callable[[int, int], bool]
     """`(status, warnings)`: says what happened; whether NumPy's backend is to run the program for its error."""
+    arena: Array
+    """A word: the address of memory for temporaries, or 0 while a call works in it."""
     keep: object
-    """What must live as long as the address is called."""
+    """What must live as long as these addresses are used."""

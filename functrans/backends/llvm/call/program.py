@@ -23,7 +23,6 @@ from functrans.typing import Array
 
 __all__ = ["is_long", "write_captured", "write_program"]
 
-_LINE = 64
 _NUMBERS = {np.dtype(float): "new_float", np.dtype(np.int64): "new_int", np.dtype(complex): "new_complex"}
 """The steps that make Python numbers."""
 
@@ -52,14 +51,13 @@ def write_program(recipe: Recipe, callee: Callee, is_long: bool, made: Sequence[
 
 def _run_table(recipe: Recipe, callee: Callee, is_long: bool) -> int:
     first = len(callee.plan.arguments)
-    arena = np.empty(callee.plan.arena + _LINE, np.uint8)
     recipe.reference(callee.keep)
     words = {
         "program": callee.address,
         "host": callee.host,
         "results": first,
         "warnings": first + len(callee.results),
-        "arena": -(-recipe.array(arena) // _LINE) * _LINE,
+        "arena": recipe.array(callee.arena),
         "arena_bytes": callee.plan.arena,
         "is_long": int(is_long),
         "afterwards": recipe.reference(callee.afterwards),

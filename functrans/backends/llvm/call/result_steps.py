@@ -56,7 +56,7 @@ def _large_array(f: Step) -> None:
 
 RUN_WORDS = ("program", "host", "results", "warnings", "arena", "arena_bytes", "is_long", "afterwards")
 """What `run` knows of its program, in a table: addresses, the places in memory, and the function that hears of failures.
-`arena` is null while another call works in it."""
+At `arena` is the address of memory for temporaries, or null while another call works in it."""
 
 _LINE = 64
 
@@ -64,7 +64,7 @@ _LINE = 64
 def _run(f: Step) -> None:
     """[table]: the arguments' addresses are the first words of memory."""
     known = {name: f.load(f.offset(f.pointer(1), i, I64), I64) for i, name in enumerate(RUN_WORDS)}
-    slot = f.offset(f.pointer(1), RUN_WORDS.index("arena"), PTR)
+    program, host, slot = (f.value(PTR, f"inttoptr i64 {known[name]} to ptr") for name in ("program", "host", "arena"))
     kept = f.load(slot, PTR)
     f.store(f.null(), slot)
     is_taken = f.icmp("eq", kept, f.null())
@@ -76,7 +76,6 @@ def _run(f: Step) -> None:
     memory = f.args[2]
     noted = f.offset(memory, known["warnings"], I64)
     f.store(f.index(0), noted)
-    program, host = (f.value(PTR, f"inttoptr i64 {known[name]} to ptr") for name in ("program", "host"))
     given = (memory, f.offset(memory, known["results"], PTR), arena, noted, host)
     is_long = f.icmp("ne", known["is_long"], 0)
     thread = f.choose(is_long, lambda: f.python("PyEval_SaveThread"), f.null)
