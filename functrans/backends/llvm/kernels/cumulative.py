@@ -81,7 +81,8 @@ class _Scan:
     """Integers along lines, a register at a time: they give the same in whatever order they are combined."""
 
     def __init__(self, f: Function, combine: Combine, reverse: bool, dtype: DType) -> None:
-        self._f, self._combine, self._reverse, self._dtype = f, combine, reverse, dtype
+        self._f, self._reverse, self._dtype = f, reverse, dtype
+        self._combine: Combine = combine
         self._lanes = f.module.lanes(memory_type(dtype))
 
     def along(self, lines: Lines) -> None:

@@ -31,7 +31,8 @@ def turns(nest: Nest) -> int:
         return nest.lead[0]
     if len(nest.passes) != 1 or any(op.reduces for op in nest.ops) or not nest.inner:
         return 0
-    return nest.inner[0] if len(nest.inner) > 1 else nest.inner[0] // GRAIN
+    first, *others = nest.inner
+    return first if others else first // GRAIN
 
 
 def chunk_count(nest: Nest) -> int:
