@@ -10,6 +10,7 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +123,27 @@ def test_keywords_in_any_order() -> None:
     assert (jitted(1.0, b=2.0, a=3.0), new_calls(jitted)) == (2.0, 1)
 
 
-@pytest.mark.parametrize("static", [3, "name", None, (1, "a"), np.sin, int])
+@dataclass(frozen=True)
+class Settings:
+    rate: float
+    names: tuple[str, ...]
+
+
+@dataclass(unsafe_hash=True)
+class Changeable:
+    rate: float
+
+
+class Mode(Enum):
+    FAST = 1
+
+
+STATICS = [
+    3, "name", None, (1, "a"), np.sin, int, np.dtype("f4"), np.float32(2), Mode.FAST, Settings(0.1, ("a",)), Pair(1, 2.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("static", STATICS, ids=repr)
 def test_static_arguments(static: Any) -> None:
     jitted = jit(lambda x, s, *, t: (x * 2, str(s) + str(t))[0], static_argnums=1, static_argnames="t")
     for _ in range(3):
@@ -130,6 +151,14 @@ def test_static_arguments(static: Any) -> None:
     assert new_calls(jitted) >= 1
     assert jitted(1.0, 17, t=static) == 2.0
     assert jitted.cache_info().misses == 2
+
+
+def test_a_static_argument_that_changes_is_not_served() -> None:
+    jitted, static = jit(lambda x, s: x * s.rate, static_argnums=1), Changeable(2.0)
+    for rate in (2.0, 3.0, 3.0, 2.0, 5.0):
+        static.rate = rate
+        assert [jitted(1.0, static) for _ in range(3)] == [rate] * 3
+    assert not recipes_of(jitted)
 
 
 def test_no_more_recipes_than_there_is_room_for() -> None:

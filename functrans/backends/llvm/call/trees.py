@@ -7,9 +7,12 @@ trees; start reading at `check_tree`, then `ResultTree`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from functools import partial
 from typing import Any, TypeAlias
 
+import numpy as np
 from optree import PyTreeKind
 
 from functrans import tree
@@ -67,13 +70,16 @@ def _open(recipe: Recipe, spec: TreeDef, number: int) -> int | None:
     return first
 
 
-def is_immutable(value: object) -> bool:
+def is_immutable(value: Any) -> bool:
     """Whether one and the same object is always equal to what it was."""
-    kind = type(value)
-    if kind in (tuple, frozenset):
-        assert isinstance(value, tuple | frozenset)
+    kind: Any = type(value)  # Any: type checkers take each class's methods for others than object's
+    if kind in _IMMUTABLE or isinstance(value, np.dtype | np.generic | Enum):
+        return True
+    if isinstance(value, tuple | frozenset) and kind.__eq__ in (tuple.__eq__, frozenset.__eq__):
         return all(map(is_immutable, value))
-    return kind in _IMMUTABLE or (kind.__eq__ is object.__eq__ and kind.__hash__ is object.__hash__)
+    if is_dataclass(kind) and getattr(kind, "__dataclass_params__").frozen:  # noqa: B009  # which type checkers lack
+        return all(is_immutable(getattr(value, field.name)) for field in fields(kind))
+    return kind.__eq__ is object.__eq__ and kind.__hash__ is object.__hash__
 
 
 _IMMUTABLE = (bool, int, float, complex, str, bytes, type(None), type)
