@@ -255,6 +255,7 @@ def log_softmax(x: Any) -> Any:
         (lambda x: [x * 2], True),
         (lambda x: [log_softmax(x)], True),  # written in the last of its passes, which reads it last
         (lambda x: [x * 2, fnp.sum(x * 2, axis=0)], True),  # while columns are added up
+        (lambda x: [x * 2, fnp.sum(x * 2 * x, axis=0)], True),  # which reads both
         (lambda x: [x * 2, fnp.sum(x * fnp.sum(x, axis=1, keepdims=True), axis=1)], False),  # a later pass reads it
         (lambda x: [x.T * 2], False),
         (lambda x: [x * x[0]], False),

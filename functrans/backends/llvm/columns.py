@@ -109,8 +109,8 @@ class ColumnEmitter(NestEmitter):
                 found.append(scalars.cast(x, self._reductions[len(found)].work))
             elif op.level == "full":
                 self.compute(number, scalars, env, place)
-                for store in self.stores([number]):
-                    self.store(store, scalars, env, place, self.stride(store.access))
+        for store in self.stores(list(env)):  # after all reads: it may lie in place of what is read here
+            self.store(store, scalars, env, place, self.stride(store.access))
         return found
 
     def _finish(self, lead: list[Value], last: list[Value], first: Value, column: Value, scalars: Scalars) -> None:
