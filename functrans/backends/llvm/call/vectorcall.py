@@ -33,43 +33,51 @@ _COUNT: Final = (1 << 63) - 1
 """The bits of vectorcall's `nargsf` that count."""
 
 
+_STEPS = ARGUMENT_STEPS | RESULT_STEPS
+_COMMON = ("context", "array", "new_array", "run")
+"""The steps of nearly all recipes, compiled together with the call itself. Others are compiled when a recipe needs them."""
+
+
 @cache
 def step_address(name: str) -> int:
-    """Where a step is: compiled when a recipe first needs it, since most programs need few of them."""
-    return _step(name).address(name)
+    """Where a step is."""
+    return (_common() if name in _COMMON else _step(name)).address(name)
+
+
+def call_address() -> int:
+    """Where the function is that Python's vectorcall protocol calls."""
+    return _common().address(_CALL)
+
+
+@cache
+def _common() -> Library:
+    module = Module(host())
+    for name in _COMMON:
+        _emit_step(module, name)
+    _emit_call(module, _emit_attempt(module))
+    return _loaded(module, (_CALL, *_COMMON))
 
 
 @cache
 def _step(name: str) -> Library:
     module = Module(host())
+    _emit_step(module, name)
+    return _loaded(module, (name,))
+
+
+def _emit_step(module: Module, name: str) -> None:
     step = Step(module, name)
     _STEPS[name](step)
     step.done()
-    return _loaded(module, name)
 
 
-_STEPS = ARGUMENT_STEPS | RESULT_STEPS
-
-
-def call_address() -> int:
-    """Where the function is that Python's vectorcall protocol calls."""
-    return _call().address(_CALL)
-
-
-@cache
-def _call() -> Library:
-    module = Module(host())
-    _emit_call(module, _emit_attempt(module))
-    return _loaded(module, _CALL)
-
-
-def _loaded(module: Module, export: str) -> Library:
+def _loaded(module: Module, exports: tuple[str, ...]) -> Library:
     text = module.text()
     symbols = {name: array_function(name) for name in module.declared if name in NUMPY_FUNCTIONS}
     symbols |= {
         name: python_function(name) for name in module.declared if name.startswith("Py") and name not in symbols
     }
-    return load(text, module.target, (export,), symbols)
+    return load(text, module.target, exports, symbols)
 
 
 def _field(f: Function, recipe: Value, name: str) -> Value:
