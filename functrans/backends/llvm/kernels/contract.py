@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product import finish
-from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS
+from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS, blocked
 from functrans.backends.llvm.kernels.product.copies import copied
 from functrans.backends.llvm.kernels.product.direct import Compute, Matrices, direct
 from functrans.backends.llvm.kernels.product.dot import dots
@@ -22,8 +22,8 @@ from functrans.backends.llvm.kernels.product.layout import Copy, Operand, layout
 from functrans.backends.llvm.kernels.product.openblas import by_openblas
 from functrans.backends.llvm.kernels.product.plan import Plan, plan_of
 from functrans.backends.llvm.kernels.product.ring import ring_of
-from functrans.backends.llvm.kernels.product.runtime import large_product
 from functrans.backends.llvm.kernels.product.vector import outer, streamed
+from functrans.backends.llvm.once import compiled_once
 from functrans.backends.llvm.target import Target, host
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
@@ -224,7 +224,9 @@ class _Body:
         def product(place: _Place) -> None:
             self._fill(block, {"left": place.left, "right": place.right, "c": place.c,
                                "row": place.row, "column": place.column})  # fmt: skip
-            self.f.call_symbol(large_product(self.f.module, self.ring.wide), None, block)
+            ring, name = self.ring.wide, f"functrans_product_{self.ring.wide.name}"
+            known = compiled_once(self.f.module, name, lambda module: blocked(module, ring, name))
+            self.f.call_symbol(known, None, block)
 
         return product
 

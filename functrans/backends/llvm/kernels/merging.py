@@ -3,18 +3,17 @@
 Runs of equal length are merged from both ends at once: the lower half of a merge and its upper half are independent, and
 no run can end before its half is full. All is minimum, maximum and fixed shuffles, so it follows from the target's vector
 width. Both functions depend on the numbers' type and the machine only: they are compiled once for a process. Imports
-`engine`, `ir`, `function`; start reading at `sort_block`.
+`once`, `ir`, `function`; start reading at `sort_block`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 
-from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I1, I64, PTR, External, Module, Type, Value
-from functrans.backends.llvm.target import Target
+from functrans.backends.llvm.ir import I1, I64, PTR, Module, Type, Value
+from functrans.backends.llvm.once import compiled_once
 
 __all__ = ["largest", "merge_runs", "sort_block"]
 
@@ -38,33 +37,9 @@ def merge_runs(f: Function, kind: Type, runs: Value, target: Value, length: Valu
 
 
 def _call(f: Function, kind: Type, registers: int, *args: Value) -> None:
-    name, target = _name(kind, registers), f.module.target
-    f.module.externals[name] = External(
-        partial(_address, kind, registers, target), partial(_text, kind, registers, target)
-    )
-    f.call_symbol(name, None, *args)
-
-
-def _name(kind: Type, registers: int) -> str:
-    return f"functrans_sort_{registers}_{kind.suffix}" if registers else f"functrans_merge_{kind.suffix}"
-
-
-def _text(kind: Type, registers: int, target: Target) -> str:
-    module, name = Module(target), _name(kind, registers)
-    if registers:
-        _emit_block(module, name, kind, registers)
-    else:
-        _emit_merge(module, name, kind)
-    return module.text()
-
-
-@cache
-def _library(kind: Type, registers: int, target: Target) -> Library:
-    return load(_text(kind, registers, target), target, (_name(kind, registers),))
-
-
-def _address(kind: Type, registers: int, target: Target) -> int:
-    return _library(kind, registers, target).address(_name(kind, registers))
+    name = f"functrans_sort_{registers}_{kind.suffix}" if registers else f"functrans_merge_{kind.suffix}"
+    write = partial(_emit_block, count=registers) if registers else _emit_merge
+    f.call_symbol(compiled_once(f.module, name, partial(write, name=name, kind=kind)), None, *args)
 
 
 # ---- comparing registers ----

@@ -49,12 +49,12 @@ def direct(f: Function, ring: Ring, x: Matrices, store: Store) -> None:
     for start, stop, columns in _column_parts(f.module, ring, x):
         pieces = len(exact_pieces(f.module, ring, columns))
         rows = _rows(f.module, x.m, max(_accumulators(f.module, ring) // pieces, 1))
-        tile = exact_tile(f.module, ring, rows, columns, clamped=x.m % rows != 0)
+        tile = exact_tile(f, ring, rows, columns, clamped=x.m % rows != 0)
         with f.loop(start, stop, columns) as across, f.loop(0, x.m, rows) as down:
             height = f.minimum(x.m - down.index, f.index(rows)) if x.m % rows else f.index(rows)
             right = f.offset(x.right, across.index * ring.parts, ring.part)
             left = f.offset(x.left, down.index * (x.left_row * ring.parts), ring.part)
-            whole = partial(f.call, tile, left, x.left_row, x.left_k, right, x.right_k, x.k, height)
+            whole = partial(tile, left, x.left_row, x.left_k, right, x.right_k, x.k, height)
             compute = at_edges(f, ring, (rows, columns), (height, f.index(columns)), whole)
             store(down.index, across.index, height, columns, compute)
 

@@ -6,13 +6,15 @@ Imports `ring`, `finish` and the builder; start reading at `accumulate`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.finish import ADD, FINISH, PLAIN_LIMIT, has_masks, word
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.backends.llvm.once import compiled_once
 
 __all__ = ["LINE", "Tile", "best_tile", "exact_pieces", "exact_tile", "microkernel"]
 
@@ -184,29 +186,34 @@ def _store_first(f: Function, x: Value, pointer: Value, count: int) -> None:
 # ---- tiles of a size that is known ----
 
 
-def exact_tile(module: Module, ring: Ring, rows: int, columns: int, *, clamped: bool) -> Function:
-    """`(left, its row step, its k step, right, its step, k, height, c, its step)`: so many rows and columns.
+def exact_tile(f: Function, ring: Ring, rows: int, columns: int, *, clamped: bool) -> Callable[..., Value]:
+    """`(left, its row step, its k step, right, its step, k, height, c, its step)`, called from f: so many rows and columns.
 
-    If `clamped`, only `height` rows are there: those past the last repeat it. One for a module.
+    If `clamped`, only `height` rows are there: those past the last repeat it. One for a module; of a single vector, one for
+    the process, as LLVM is to optimise it, which would slow down the code generation of all else in the module.
     """
-    name = f"exact_{ring.name}_{rows}x{columns}{'_clamped' if clamped else ''}"
+    name = f"functrans_tile_{ring.name}_{rows}x{columns}{'_clamped' if clamped else ''}"
+    is_single = len(exact_pieces(f.module, ring, columns)) == 1
 
-    def build() -> Function:
+    def build(module: Module) -> Function:
         f = Function(module, name, [
             ("left", PTR), ("row_step", I64), ("k_step", I64), ("right", PTR), ("right_step", I64), ("k", I64),
             ("height", I64), ("c", PTR), ("c_step", I64),
-        ])  # fmt: skip
+        ], exported=is_single)  # fmt: skip
         left, row_step, k_step, right, right_step, k, height, c, c_step = f.args
         numbers = [f.minimum(f.index(r), height - 1) if clamped else f.index(r) for r in range(rows)]
         first = [f.offset(left, row_step * number * ring.parts, ring.part) for number in numbers]
         pieces = exact_pieces(module, ring, columns)
-        f.optimized = len(pieces) == 1  # LLVM folds the loads of the left into the multiply-adds: 0.7 of the time
+        f.optimized = is_single  # LLVM folds the loads of the left into the multiply-adds: 0.7 of the time
         following = Lines(f.offset(right, right_step * (AHEAD * ring.parts), ring.part), right_step * ring.bytes)
         sums = accumulate(f, ring, Left(first, k_step), Right(right, right_step, pieces), k, following)
         store_sums(f, ring, sums, pieces, c, c_step)
         return f
 
-    return module.shared(name, build)
+    if not is_single:
+        return partial(f.call, f.module.shared(name, lambda: build(f.module)))
+    known = compiled_once(f.module, name, build)
+    return lambda *args: f.call_symbol(known, None, *(f.like(arg, f.index(0)) for arg in args))
 
 
 # ---- tiles of the size that is best, whatever is to be done with them ----
