@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -133,8 +133,8 @@ def _state(function: Vectorcallable) -> _Served | None:
 
 def twin(function: V) -> V:
     """Another callable with the same attributes, for which machine code has no recipe."""
-    kind: type[V] = type(function) if _state(function) is None else type(function).__mro__[1]
-    other = object.__new__(kind)
+    kind: Any = type(function) if _state(function) is None else type(function).__mro__[1]  # Any: of V either way
+    other: V = object.__new__(kind)
     vars(other).update((name, value) for name, value in vars(function).items() if name != _STATE)
     return other
 
