@@ -309,3 +309,10 @@ def test_results_are_the_callers_own() -> None:
     second, _, _ = double(x)
     assert np.all(second == 2)
     assert np.all(first == 7)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_what_is_computed_once_may_be_read_from_memory(shape: tuple[int, ...]) -> None:
+    x, y = np.arange(15.0).reshape(5, 3), np.full(shape, 4.0)
+    fun = lambda x, y: np.sum(x + (y - 2), axis=1) - y * 3
+    np.testing.assert_array_equal(jit(fun)(x, y), fun(x, y))

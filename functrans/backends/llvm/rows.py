@@ -48,9 +48,9 @@ class RowEmitter(NestEmitter):
     """The accesses of which there is a block, and where the elements that are to be loaded lie in it."""
 
     def emit(self) -> Function:
+        self._crossing, self._turned = crossing(self.nest), {}
         self.emit_once()
         self._next_row = NextRow(self, [sum(map(self._cost, one.ops)) for one in self.nest.passes])
-        self._crossing, self._turned = crossing(self.nest), {}
         self.across = Across(self, self.scratch)
         self.across.clear()
         with ExitStack() as loops:
