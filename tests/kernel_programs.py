@@ -280,8 +280,8 @@ def reductions(over: Sequence[int | None]) -> st.SearchStrategy[Sample]:
             x = view(x)
             if name == "any" or (name == "max" and (dtype.kind in "bc" or 0 in fnp.shape(x))):
                 return (fnp.any(x != x[:1, :1], axis=axis),)
-            if name == "max":
-                return fnp.max(x, axis=axis), fnp.min(x, axis=axis)
+            if name == "max":  # of zeros of two signs NumPy takes one or the other, by their number: + 0 makes them one
+                return fnp.max(x, axis=axis) + dtype.type(0), fnp.min(x, axis=axis) + dtype.type(0)
             total = fnp.sum(x, axis=axis, keepdims=True, dtype=np.int64 if dtype.kind == "b" else dtype)
             return (total,) if name == "sum" or dtype.kind == "b" else (total, x - total)
 
