@@ -16,6 +16,7 @@ from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels import contract
+from functrans.backends.llvm.kernels.product import cut
 from functrans.backends.llvm.kernels.product.finish import Epilogue
 from functrans.backends.llvm.kernels.product.layout import layout_of
 from functrans.backends.llvm.kernels.product.openblas import has_openblas
@@ -63,8 +64,8 @@ class Kernel:
         view = result[64 : len(result) - 64].view(self.out.dtype).reshape(self.out.shape)
         view[...] = np.nan if out is None and self.out.dtype.kind in "fc" else 1 if out is None else out
         pointers = [x.ctypes.data for x in (*operands, view)]
-        call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * (len(pointers) + 1))(self.address)
-        assert call(*pointers, scratch[64:].ctypes.data) == 0
+        call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * (len(pointers) + 2))(self.address)
+        assert call(*pointers, scratch[64:].ctypes.data, None) == 0
         for memory in (result, scratch):
             assert (memory[:64] == 0xA5).all()
             assert (memory[len(memory) - 64 :] == 0xA5).all()
@@ -217,8 +218,10 @@ def test_every_dtype(dtype: str) -> None:
     run([*matrices((1, 1, 1), (7, 5, 3), (20, 300, 33), (13, 40, 70)), ALL_TRANSPOSED[3], AXES[0], *EMPTY[:3]], dtype)
 
 
+@pytest.mark.parametrize("in_parts", [False, True])
 @pytest.mark.parametrize("dtype", ["f4", "c16"])
-def test_all_arrangements_of_axes(dtype: str) -> None:
+def test_all_arrangements_of_axes(dtype: str, in_parts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut, "_WORTH", 1 if in_parts else 1 << 60)
     run([*ALL_TRANSPOSED, *AXES, *EMPTY], dtype)
 
 
@@ -340,7 +343,7 @@ def test_blocks_follow_the_caches() -> None:
     blocks = [
         plan_of(Module(target), ring, layout, scaled=False, library=False).blocks for target in (WIDE, NARROW, NEON)
     ]
-    assert blocks == [Blocks(192, 256, 1024, False), Blocks(96, 128, 1024, False), Blocks(96, 128, 2048, False)]
+    assert blocks == [Blocks(192, 128, 1024, False), Blocks(96, 128, 1024, False), Blocks(96, 128, 2048, False)]
 
 
 def test_the_sizes_of_caches_are_read(tmp_path: Path) -> None:
@@ -414,9 +417,12 @@ def _bias_and_relu(columns: int) -> Epilogue:
     return epilogue
 
 
-def test_an_epilogue_is_done_once_for_each_element() -> None:
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_an_epilogue_is_done_once_for_each_element(in_parts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut, "_WORTH", 1 if in_parts else 1 << 60)
     cases = [
-        *matrices((7, 9, 5), (26, 1500, 33), (128, 30, 10), (64, 64, 64), (1, 20, 19), (19, 20, 1), (4, 0, 3), (1, 1, 1)),
+        *matrices((7, 9, 5), (26, 1500, 33), (128, 30, 10), (64, 64, 64), (1, 20, 19), (19, 20, 1), (4, 0, 3), (1, 1, 1),
+                  (300, 70, 301), (333, 70, 90)),
         AXES[0], AXES[6], AXES[7], AXES[15], *ALL_TRANSPOSED,
     ]  # fmt: skip
     requests = []

@@ -21,11 +21,18 @@ from functrans.backends.llvm.engine import load
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module
+from functrans.backends.llvm.kernels.product import cut as product_cut
+from functrans.backends.llvm.kernels.product.cut import Cut, Least, cut_of
+from functrans.backends.llvm.kernels.product.layout import layout_of
+from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import chunks, pool
 from functrans.backends.llvm.threads.available import available_cores
 from functrans.backends.llvm.threads.pool_code import PARALLEL
+from functrans.compiler.nodes import Node
 from functrans.compiler.pipeline import optimize
+from functrans.core.ir import Jaxpr
+from functrans.core.lowering import Contract
 from functrans.core.primitive import aval_of
 from functrans.transforms.stage import stage
 from functrans.typing import Array
@@ -275,6 +282,73 @@ def test_warnings_in_chunks_are_not_lost() -> None:
     y[77] = y[-1] = 0
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         jit(lambda x, y: x // y)(x, y)
+
+
+# ---- matrix products ----
+
+PRODUCTS: dict[str, tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...]]] = {
+    "columns": (lambda x, y: x @ y, (70, 300), (300, 1001)),
+    "columns of a transposed matrix": (lambda x, y: x @ y.T, (70, 300), (1001, 300)),
+    "rows": (lambda x, y: x.T @ y, (190, 517), (190, 130)),
+    "few columns": (lambda x, y: x @ y, (1030, 70), (70, 40)),
+    "few rows": (lambda x, y: x @ y, (7, 90), (90, 333)),
+    "two rows": (lambda x, y: x @ y.T, (2, 300), (517, 300)),
+    "a row": (lambda x, y: x @ y, (300,), (300, 517)),
+    "a column": (lambda x, y: x @ y, (517, 300), (300,)),
+    "batches": (lambda x, y: x @ y, (11, 40, 50), (11, 50, 60)),
+    "axes apart": (lambda x, y: np.einsum("abk,akc->bac", x, y), (5, 12, 20), (5, 20, 33)),
+    "nothing to add": (lambda x, y: np.tensordot(x, y, 0), (300,), (70,)),
+}
+
+
+def product(name: str, dtype: str) -> tuple[Jaxpr, tuple[Array, Array]]:
+    fun, *shapes = PRODUCTS[name]
+    rng = np.random.default_rng(0)
+    x, y = (rng.integers(-9, 9, shape).astype(dtype) / np.dtype(dtype).type(7) for shape in shapes)
+    x, y = x.astype(dtype), y.astype(dtype)
+    return optimize(stage(lambda x, y: (fun(x, y),), [aval_of(x), aval_of(y)])), (x, y)
+
+
+def parts_of_kernels(program: NativeProgram) -> list[int]:
+    """None where a product is done as a loop nest, as that of a matrix and a vector of floats is."""
+    return [step.chunks for step in program.plan.steps if isinstance(step.work, Node)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "float16", "int32", "bool"])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_parts_of_products_give_the_same_bits(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With any number of threads, and as one piece."""
+    flat, operands = product(name, dtype)
+    monkeypatch.setattr(product_cut, "_WORTH", 1)
+    cut = NativeProgram(flat)
+    assert all(count > 1 for count in parts_of_kernels(cut))
+    monkeypatch.setattr(product_cut, "_MOST", 1)
+    whole = NativeProgram(flat)
+    assert all(count == 1 for count in parts_of_kernels(whole))
+    (expected,) = whole(*operands)
+    for count in (1, 2, 4):
+        pool.set_threads(count)
+        for _ in range(5):
+            np.testing.assert_array_equal(cut(*operands)[0], expected)
+
+
+def cut_of_matrices(left: tuple[int, ...], right: tuple[int, ...], *, rows_first: bool = False) -> Cut:
+    batch = tuple(range(len(left) - 2))
+    free, summed = (len(left) - 2,), (len(left) - 1,)
+    spec = Contract((summed, free), (batch, batch), (free, summed))
+    ring = ring_of(np.dtype(np.float32))
+    assert ring is not None
+    return cut_of(Module(host()), ring, layout_of(spec, left, right), Least(128, 8, 128, 32, rows_first))
+
+
+def test_products_are_cut_where_it_pays() -> None:
+    assert cut_of_matrices((16, 16), (16, 16)).count == 1
+    assert cut_of_matrices((512, 512), (512, 512)) == Cut(4, "columns", 128)
+    assert cut_of_matrices((512, 512), (512, 512), rows_first=True) == Cut(4, "rows", 128)
+    assert cut_of_matrices((2048, 512), (512, 200)) == Cut(16, "rows", 128)
+    assert cut_of_matrices((100, 100000), (100000, 100)).count == 1
+    assert cut_of_matrices((40, 512, 512), (40, 512, 512)) == Cut(14, 0, 3)
+    assert cut_of_matrices((3, 512, 2048), (3, 2048, 2048)) == Cut(16, "columns", 128)
 
 
 # ---- how many ----

@@ -57,7 +57,7 @@ class Step:
     """Where in the arena it may work, if it asked for bytes."""
     scratch_bytes: int = 0
     chunks: int = 1
-    """How many parts a nest is cut into, which may run at the same time; each has scratch variables of its own."""
+    """How many parts the work is cut into, which may run at the same time; each has scratch variables of its own."""
 
     @property
     def reads(self) -> tuple[Var, ...]:
@@ -86,11 +86,11 @@ Scratch: TypeAlias = Callable[[Nest | Node], int]
 """The bytes that a nest or a kernel works in, besides its operands, results and scratch variables."""
 
 
-Chunks: TypeAlias = Callable[[Nest], int]
-"""How many parts a nest is cut into."""
+Chunks: TypeAlias = Callable[[Nest | Node], int]
+"""How many parts a nest or a kernel is cut into."""
 
 
-def make_plan(jaxpr: Jaxpr, supports: Supports, scratch: Scratch, chunks: Chunks = lambda _nest: 1) -> Plan:
+def make_plan(jaxpr: Jaxpr, supports: Supports, scratch: Scratch, chunks: Chunks = lambda _work: 1) -> Plan:
     """The plan of a jaxpr for a backend that has code for what `supports` says."""
     nodes = build(jaxpr, supports)
     units = schedule(with_copies(fuse(nodes.nodes)), nodes.results)
@@ -118,7 +118,7 @@ class _Memory:
         self._scratch: list[Block] = []
 
     def allot(self, works: Sequence[Nest | Node], scratch: Scratch, chunks: Chunks) -> tuple[Step, ...]:
-        steps = [Step(work, 0, scratch(work), chunks(work) if isinstance(work, Nest) else 1) for work in works]
+        steps = [Step(work, 0, scratch(work), chunks(work)) for work in works]
         last = {var: i for i, step in enumerate(steps) for var in step.reads}
         for i, step in enumerate(steps):
             dying = [var for var in step.reads if last[var] == i and var in self._blocks]

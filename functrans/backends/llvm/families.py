@@ -40,10 +40,13 @@ class Family(NamedTuple):
     """
     supports: Callable[[Any, Avals, Avals], bool]
     scratch_bytes: Callable[[Any, Avals, Avals], int]
+    chunks: Callable[[Any, Avals, Avals], int] | None = None
+    """How many parts may run at the same time. The functions of such a family are given a pointer more, the last one: to the
+    function that runs chunks in parallel, or null."""
 
 
 FAMILIES: dict[type, Family] = {
-    Contract: Family(contract.emit, contract.supports, contract.scratch_bytes),
+    Contract: Family(contract.emit, contract.supports, contract.scratch_bytes, contract.part_count),
     Sort: Family(sort.emit, sort.supports, sort.scratch_bytes),
     Argsort: Family(sort.emit, sort.supports, sort.scratch_bytes),
     TopK: Family(top_k.emit, top_k.supports, top_k.scratch_bytes),

@@ -21,7 +21,7 @@ from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.backends.llvm.target import Target
-from functrans.backends.llvm.threads.chunks import call_chunks, emit_chunk
+from functrans.backends.llvm.threads.chunks import call_chunks, chunk_count, emit_chunk
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.plan import Argument, Output, Place, Plan, Step, row_bytes
@@ -29,7 +29,7 @@ from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Var
 from functrans.core.lowering import Lowering, Pointwise, Reduce
 
-__all__ = ["ENTRY", "emit_program", "scratch_bytes", "supports"]
+__all__ = ["ENTRY", "emit_program", "parts", "scratch_bytes", "supports"]
 
 ENTRY = "program"
 
@@ -54,6 +54,14 @@ def scratch_bytes(work: Nest | Node) -> int:
         return across_bytes(work)
     family = FAMILIES.get(type(work.lowering))
     return 0 if family is None else family.scratch_bytes(work.lowering, *_avals(work))
+
+
+def parts(work: Nest | Node) -> int:
+    """How many parts of a nest or a kernel may run at the same time."""
+    if isinstance(work, Nest):
+        return chunk_count(work)
+    family = FAMILIES.get(type(work.lowering))
+    return 1 if family is None or family.chunks is None else family.chunks(work.lowering, *_avals(work))
 
 
 def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
@@ -82,7 +90,7 @@ def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bo
         if function is None:
             status = main.call_host(i, step.work)
         else:
-            status = f.call(function, *main.operands(step.work), main.at(step.scratch))
+            status = main.call_kernel(function, step, step.work)
         f.leave_if(f.icmp("ne", status, 0), i + 1)
     f.ret(f.index(0))
     return module
@@ -131,8 +139,19 @@ class _Main:
             return
         own = [row_bytes(var, nest.inner) if var in nest.scratch else 0 for var in variables]
         chunk = emit_chunk(self._f.module, function, nest, step.chunks, [*own, 0, 0])
+        call_chunks(self._f, chunk, pointers, step.chunks, self._parallel())
+
+    def call_kernel(self, function: Function, step: Step, node: Node) -> Value:
+        """What its function gives."""
+        pointers = [*self.operands(node), self.at(step.scratch)]
+        if FAMILIES[type(node.lowering)].chunks is not None:
+            pointers.append(self._parallel() if step.chunks > 1 else self._f.null())
+        return self._f.call(function, *pointers)
+
+    def _parallel(self) -> Value:
+        """The function that runs chunks in parallel, or null: from its cell, at each call."""
         cell = self._f.load(self._f.offset(self._services, 1, PTR), PTR)
-        call_chunks(self._f, chunk, pointers, step.chunks, self._f.load(cell, PTR))
+        return self._f.load(cell, PTR)
 
     def call_host(self, number: int, node: Node) -> Value:
         """Call back into Python with the step's number and the pointers of its operands and results."""

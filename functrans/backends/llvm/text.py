@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functrans.backends.llvm import engine
 from functrans.backends.llvm.executable import NativeProgram
-from functrans.backends.llvm.program import emit_program, scratch_bytes, supports
+from functrans.backends.llvm.program import emit_program, parts, scratch_bytes, supports
 from functrans.backends.llvm.target import host
-from functrans.backends.llvm.threads.chunks import chunk_count
 from functrans.compiler.plan import Plan, make_plan
 from functrans.core.ir import Jaxpr
 
@@ -15,7 +14,7 @@ __all__ = ["assembly", "llvm_ir", "native_plan"]
 
 def native_plan(jaxpr: Jaxpr) -> Plan | None:
     """The plan of a program for this machine; None where it does not become machine code."""
-    return make_plan(jaxpr, supports, scratch_bytes, chunk_count) if NativeProgram.takes(jaxpr) else None
+    return make_plan(jaxpr, supports, scratch_bytes, parts) if NativeProgram.takes(jaxpr) else None
 
 
 def llvm_ir(plan: Plan) -> str:

@@ -7,28 +7,22 @@ function around it: copies that the layout asks for, loops over batches, the cal
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product import finish
-from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS, blocked
 from functrans.backends.llvm.kernels.product.copies import copied
-from functrans.backends.llvm.kernels.product.direct import Compute, Matrices, direct
-from functrans.backends.llvm.kernels.product.dot import dots
 from functrans.backends.llvm.kernels.product.layout import Copy, Operand, layout_of
-from functrans.backends.llvm.kernels.product.openblas import by_openblas
 from functrans.backends.llvm.kernels.product.plan import Plan, plan_of
+from functrans.backends.llvm.kernels.product.products import Place, Products, part_function
 from functrans.backends.llvm.kernels.product.ring import ring_of
-from functrans.backends.llvm.kernels.product.vector import outer, streamed
-from functrans.backends.llvm.once import compiled_once
 from functrans.backends.llvm.target import Target, host
+from functrans.backends.llvm.threads.chunks import call_chunks
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
 
-__all__ = ["emit", "frame", "scratch_bytes", "supports"]
+__all__ = ["emit", "frame", "part_count", "scratch_bytes", "supports"]
 
 
 def supports(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
@@ -39,6 +33,11 @@ def supports(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedAr
 def frame(spec: Contract, ins: Sequence[ShapedArray]) -> tuple[int, int]:
     """The result seen as one matrix in C order: the rows and columns of which an epilogue is told."""
     return layout_of(spec, ins[0].shape, ins[1].shape).frame
+
+
+def part_count(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
+    """How many parts of the product may be computed at the same time."""
+    return _plan(Module(host()), spec, ins, False, None).cut.count
 
 
 def scratch_bytes(
@@ -65,14 +64,15 @@ def emit(
     scaled: bool = False,
     library: bool | None = None,
 ) -> Function:
-    """`i64 name(ptr in0, ptr in1, …, ptr out0, ptr scratch)`, which gives 0.
+    """`i64 name(ptr in0, ptr in1, …, ptr out0, ptr scratch, ptr parallel)`, which gives 0.
 
-    Operands after the second are the epilogue's. If `scaled`, pointers to alpha and beta, numbers of the dtype, follow
-    the operands, and the result is alpha × product + beta × what it holds, which is not read where beta is zero.
-    `library` says whether OpenBLAS does the work where it can, None that the environment does: FUNCTRANS_MATMUL=openblas.
+    The last is the function that runs parts in parallel, or null. Operands after the second are the epilogue's. If
+    `scaled`, pointers to alpha and beta, numbers of the dtype, follow the operands, and the result is alpha × product + beta
+    × what it holds, which is not read where beta is zero. `library` says whether OpenBLAS does the work where it can, None
+    that the environment does: FUNCTRANS_MATMUL=openblas.
     """
     extra = [f"in{i}" for i in range(len(ins))] + (["alpha", "beta"] if scaled else [])
-    f = Function(module, name, [(p, PTR) for p in (*extra, "out0", "scratch")], I64)
+    f = Function(module, name, [(p, PTR) for p in (*extra, "out0", "scratch", "parallel")], I64)
     body = _Body(f, _plan(module, spec, ins, scaled, library), len(ins), scaled)
     body.write(epilogue)
     f.ret(f.index(0))
@@ -87,17 +87,6 @@ def _plan(module: Module, spec: Contract, ins: Sequence[ShapedArray], scaled: bo
     return plan_of(module, ring, layout_of(spec, ins[0].shape, ins[1].shape), scaled=scaled, library=library)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One product of matrices: its operands, its result, and where in the frame that begins."""
-
-    left: Value
-    right: Value
-    c: Value
-    row: Value
-    column: Value
-
-
 class _Body:
     def __init__(self, f: Function, plan: Plan, count: int, scaled: bool) -> None:
         self.f = f
@@ -105,8 +94,8 @@ class _Body:
         self.ring = plan.ring
         self.scaled = scaled
         self.ins = f.args[:count]
-        self.scale = f.args[count:-2]
-        self.out, self.scratch = f.args[-2:]
+        self.scale = f.args[count:-3]
+        self.out, self.scratch, self.parallel = f.args[-3:]
 
     def write(self, epilogue: finish.Epilogue | None) -> None:
         plan, f = self.plan, self.f
@@ -179,56 +168,16 @@ class _Body:
     # ---- the products ----
 
     def _products(self, c: Value, state: Value, todo: Value) -> None:
-        f, layout = self.f, self.plan.layout
+        f, layout, regions, cut = self.f, self.plan.layout, self.plan.regions, self.plan.cut
         left, right = (self.ins[1], self.ins[0]) if layout.swapped else (self.ins[0], self.ins[1])
-        left = self._prepared(left, layout.left, self.plan.regions.left)
-        right = self._prepared(right, layout.right, self.plan.regions.right)
-        place = _Place(left, right, c, f.index(0), f.index(0))
-        product = self._blocked(state, todo) if self.plan.path == "blocked" else self._near(state, todo)
-        with ExitStack() as stack:
-            for loop in layout.loops:
-                index = stack.enter_context(f.loop(0, loop.size)).index
-                place = self._moved(place, index, loop.strides)
-            product(place)
-
-    def _near(self, state: Value, todo: Value) -> Callable[[_Place], None]:
-        """By functions of this module, whose tiles are finished one by one while they are near."""
-        f, layout, ring = self.f, self.plan.layout, self.ring.wide
-        path = {"direct": direct, "dot": dots, "stream": streamed, "outer": outer, "library": by_openblas}[
-            self.plan.path
-        ]
-
-        def product(place: _Place) -> None:
-            def store(row: Value, column: Value, rows: Value | int, columns: Value | int, compute: Compute) -> None:
-                c = f.offset(place.c, (row * layout.c + column) * ring.parts, ring.part)
-                compute(c, f.index(layout.c))
-                if todo.known != 0:
-                    f.call(f.module.functions[f"{f.name}_finish"], c, layout.c, c, layout.c, rows, columns,
-                           place.row + row, place.column + column, todo, state)  # fmt: skip
-
-            path(f, ring, self._matrices(place), store)
-
-        return product
-
-    def _matrices(self, place: _Place) -> Matrices:
-        x = self.plan.layout
-        return Matrices(
-            x.m, x.n, x.k, place.left, x.left.free, x.left.contracted, place.right, x.right.contracted, x.right.free
-        )
-
-    def _blocked(self, state: Value, todo: Value) -> Callable[[_Place], None]:
-        """By the function for large products."""
-        block = self.f.stack(I64, len(ARGUMENTS))
-        self._fill(block, self._fixed(state, todo))
-
-        def product(place: _Place) -> None:
-            self._fill(block, {"left": place.left, "right": place.right, "c": place.c,
-                               "row": place.row, "column": place.column})  # fmt: skip
-            ring, name = self.ring.wide, f"functrans_product_{self.ring.wide.name}"
-            known = compiled_once(self.f.module, name, lambda module: blocked(module, ring, name))
-            self.f.call_symbol(known, None, block)
-
-        return product
+        left = self._prepared(left, layout.left, regions.left)
+        right = self._prepared(right, layout.right, regions.right)
+        products = Products(f, self.plan, f"{f.name}_finish", state, todo, self._at(regions.left_panels))
+        if cut.count == 1:
+            products.write(Place(left, right, c, f.index(0), f.index(0)))
+            return
+        pointers = left, right, c, state, products.panels
+        call_chunks(f, part_function(products), pointers, cut.count, self.parallel)
 
     def _prepared(self, operand: Value, part: Operand, place: int) -> Value:
         """An operand as the kernels read it: copied or widened where it must be."""
@@ -237,29 +186,3 @@ class _Body:
         to = self._at(place)
         copied(self.f, self.ring, operand, to, part.copy or Copy((part.size,), (1,)))
         return to
-
-    def _moved(self, place: _Place, index: Value, strides: tuple[int, int, int]) -> _Place:
-        """The next product: one step of a loop further."""
-        f, ring = self.f, self.ring
-        left, right, c = (
-            f.offset(pointer, index * (stride * ring.parts), ring.part)
-            for pointer, stride in zip((place.left, place.right, place.c), strides, strict=True)
-        )
-        rows, columns = divmod(strides[2], self.plan.layout.frame[1])
-        return _Place(left, right, c, place.row + index * rows, place.column + index * columns)
-
-    def _fixed(self, state: Value, todo: Value) -> dict[str, Value]:
-        """The arguments of the large product that are the same for all batches."""
-        f, layout, blocks, regions = self.f, self.plan.layout, self.plan.blocks, self.plan.regions
-        numbers = {
-            "m": layout.m, "n": layout.n, "k": layout.k,
-            "left_row": layout.left.free, "left_k": layout.left.contracted,
-            "right_k": layout.right.contracted, "right_column": layout.right.free, "c_row": layout.c,
-            "mc": blocks.rows, "nc": blocks.columns, "kc": blocks.depth, "pack_left": int(blocks.pack_left),
-        }  # fmt: skip
-        pointers = {"left_space": self._at(regions.left_panels), "right_space": self._at(regions.right_panels)}
-        return {name: f.index(n) for name, n in numbers.items()} | pointers | {"state": state, "todo": todo}
-
-    def _fill(self, block: Value, values: dict[str, Value]) -> None:
-        for name, value in values.items():
-            self.f.store(value, finish.word(self.f, block, ARGUMENTS.index(name)), 8)
