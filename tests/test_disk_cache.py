@@ -120,6 +120,7 @@ def test_a_disk_that_fails_is_no_error(folder: Path, monkeypatch: pytest.MonkeyP
         patch.setattr(os, function, fails)
         Store(folder).put(KEY, CODE)
     assert Store(folder).get(KEY) == (CODE if function == "scandir" else None)
+    assert not [*folder.glob("*.part")]
     Store(folder).put(KEY, CODE)
     assert Store(folder).get(KEY) == CODE
 

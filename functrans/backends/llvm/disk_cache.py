@@ -67,12 +67,16 @@ class Store:
             return
         try:
             number, name = tempfile.mkstemp(_UNFINISHED, key[:8], self._folder)
-            with os.fdopen(number, "wb") as file:
-                file.write(_framed(key, content))
-            os.replace(name, self._path(key))
+            try:
+                with os.fdopen(number, "wb") as file:
+                    file.write(_framed(key, content))
+                os.replace(name, self._path(key))
+            except OSError:
+                os.unlink(name)
+                raise
             if next(self._writes) % _PRUNED_EVERY == 0:
                 self._prune()
-        except OSError:  # a full disk, a folder that is gone; an unfinished file is pruned like the others
+        except OSError:  # a full disk, a folder that is gone
             return
 
     def _path(self, key: str) -> Path:
