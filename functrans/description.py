@@ -92,9 +92,12 @@ class Description:
             found = json.loads(data[start + len(_MARK) : end])
             for key, kind in (("arguments", Leaf), ("results", Leaf), ("steps", Step)):
                 found[key] = tuple(kind(**_tuples(part)) for part in found[key])
-            return Description(**_tuples(found))
+            description = Description(**_tuples(found))
+            for leaf in (*description.arguments, *description.results):
+                leaf.aval  # noqa: B018  # raises for a dtype that there is not
         except (ValueError, TypeError, KeyError) as error:
             raise ForeignProgramError(source, "the description in it is damaged") from error
+        return description
 
 
 def _tuples(found: dict[str, Json]) -> dict[str, Json]:

@@ -34,11 +34,11 @@ def export(
     """Write a function, compiled for arguments of these types, to `path`.o, with a C header `path`.h.
 
     `args` and `kwargs` are arrays, or ShapeDtypeStructs that stand for them. The C function has the name `name`, or
-    that of the file: `int name(const void **in, void **out, void *workspace)`, where `in` and `out` point to the arrays'
-    elements in C order, in the order that the header tells with their types, and `workspace` to so many bytes as it says,
-    aligned to 64. It gives 0; n where step n met an index out of range; -1 where NumPy would have raised for an element. It
-    needs nothing but the C library's mathematics, no Python, and may be called from many threads, each with a workspace. Where a
-    C compiler is found, `path`.so (.dylib) is linked, too. The code is for machines like this one.
+    that of the file, made into one that C takes: `int name(const void **in, void **out, void *workspace)`, where `in` and
+    `out` point to the arrays' elements in C order, in the order that the header tells with their types, and `workspace` to so
+    many bytes as it says, aligned to 64. It gives 0; n where step n met an index out of range; -1 where NumPy would have raised
+    for an element. It needs nothing but the C library's mathematics, no Python, and may be called from many threads, each with
+    a workspace. Where a C compiler is found, `path`.so (.dylib) is linked, too. The code is for machines like this one.
 
     Raises NotExportableError where NumPy runs a part of the function, or its trees hold classes of this process.
 
@@ -83,7 +83,7 @@ def deserialize(data: bytes) -> Exported:
     """The function of the bytes that `Compiled.serialize` gave, in this process or another.
 
     They are machine code, which is run: load only what you would also run as a program. Raises ForeignProgramError for
-    other bytes, and for code of another kind of machine.
+    other bytes, and for code of another kind of machine; TypeError for what is no bytes.
 
     >>> import numpy as np
     >>> import functrans as ft
@@ -93,4 +93,6 @@ def deserialize(data: bytes) -> Exported:
     """
     from functrans.standalone import Exported
 
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"deserialize takes bytes, not {data!r:.50} of type {type(data).__name__}")
     return Exported(bytes(data))

@@ -249,7 +249,8 @@ class Compiled(Vectorcallable, Generic[P, R]):
         """Bytes that `functrans.deserialize` makes a function of, in another process, without tracing or compiling.
 
         They are an object file, of which the C function is called `name`. They depend on the kind of machine. Raises
-        NotExportableError where NumPy runs a part of it, or its trees hold classes that only this process has.
+        NotExportableError where NumPy runs a part of it, or its trees hold classes that only this process has, ValueError for
+        a name that C does not take.
         """
         return self._lowered.standalone(name)
 

@@ -30,13 +30,27 @@ __all__ = ["Exported", "c_name", "standalone"]
 
 
 def c_name(name: str) -> str:
-    """A name as C takes it."""
+    """A name as C takes it for a function, and the code itself does not call."""
     found = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return found if found and not found[0].isdigit() else f"f_{found}"
+    return f"f_{found}" if not found or found[0].isdigit() or found in _TAKEN else found
+
+
+_TAKEN = frozenset({
+    "auto", "bool", "break", "case", "char", "const", "constexpr", "continue", "default", "do", "double", "else", "enum",
+    "extern", "false", "float", "for", "goto", "if", "inline", "int", "long", "main", "memcpy", "memmove", "memset", "nullptr",
+    "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "true", "typedef", "typeof",
+    "union", "unsigned", "void", "volatile", "while",
+})  # fmt: skip
+"""C's words, its first function, and those of its library that compilers call of themselves."""
 
 
 def standalone(planned: Planned, jaxpr: Jaxpr, signature: Signature[Any], name: str) -> bytes:
-    """Object code of a program, with a C function of the name. Raises NotExportableError for what needs this process."""
+    """Object code of a program, with a C function of the name.
+
+    Raises NotExportableError for what needs this process, ValueError for a name that C does not take.
+    """
+    if name != c_name(name):
+        raise ValueError(f"a C function cannot be called {name!r}; {c_name(name)!r} would do")
     if len(jaxpr.in_avals) != len(signature.in_avals):
         raise NotExportableError(signature.label, ["it closes over values of a transform that is running"])
 
@@ -121,4 +135,4 @@ def _load(code: bytes, description: Description, source: str) -> StandaloneProgr
     try:
         return StandaloneProgram(code, f"{description.name}_run", description.workspace, ins, outs)
     except (RuntimeError, OSError) as error:
-        raise ForeignProgramError(source, "the machine code in it is damaged") from error
+        raise ForeignProgramError(source, "the machine code in it is damaged, or is no object file") from error

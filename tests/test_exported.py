@@ -266,6 +266,28 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path, monkeypatch: pyte
         ft.deserialize(data)
 
 
+def test_a_dtype_that_there_is_not_is_refused() -> None:
+    data = serialized(network, (PARAMS, X)).replace(b'"float64"', b'"floatQ4"')
+    with pytest.raises(errors.ForeignProgramError, match="damaged"):
+        ft.deserialize(data)
+
+
+@pytest.mark.parametrize("data", ["text", 5, None])
+def test_bytes_are_asked_for(data: Any) -> None:
+    with pytest.raises(TypeError, match="deserialize takes bytes"):
+        ft.deserialize(data)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "3d", "\u00e9", "int", "return", "main", "memcpy"])
+def test_names_that_c_does_not_take(name: str, tmp_path: Path) -> None:
+    compiled = ft.jit(lambda x: (x, x + 1)).lower(X).compile()
+    with pytest.raises(ValueError, match="would do"):
+        compiled.serialize(name)
+    files = ft.export(lambda x: (x, x + 1), X, path=tmp_path / "file", name=name or None)
+    np.testing.assert_array_equal(ft.load_exported(files.object)(X)[0], X)
+    assert f"int {name}(" not in files.header.read_text()
+
+
 def test_the_description_lies_in_the_code() -> None:
     found = Description.find(serialized(network, (PARAMS, X)), "bytes")
     assert [leaf.name for leaf in found.arguments] == ["params['b']", "params['w']", "x"]
