@@ -81,6 +81,7 @@ INPUTS = {
     "text as an argument": Mistake(
         "def f(a, mode):\n    return a\nft.jit(f)(x, 'fast')", "ft.jit(f, static_argnames='mode')(x, 'fast')"
     ),
+    "int that is too large": Mistake(f"{PRODUCT}ft.jit(f)(x, 10**20)", "ft.jit(f)(x, 1e20)"),
     "array of objects": _loss("np.sum(w)", "ft.grad(loss)(np.array([1.0, None]))", "", "ft.grad(loss)(np.array([1.0]))"),
     "masked array": _loss("np.sum(w)", "ft.grad(loss)(np.ma.masked_array(x))", "", "ft.grad(loss)(np.asarray(x))"),
     "text in the result": Mistake(

@@ -21,7 +21,7 @@ import numpy as np
 from functrans.core.aval import PYTHON_SCALARS, SCALAR_AVALS, ShapedArray, concrete_aval, shaped
 from functrans.core.lowering import Lower
 from functrans.core.source import function_name, function_place
-from functrans.errors import FunctransError, LeakedTracerError
+from functrans.errors import FunctransError, IntegerRangeError, LeakedTracerError
 from functrans.typing import Array
 
 __all__ = [
@@ -227,7 +227,10 @@ def aval_of(value: object) -> ShapedArray:
 def strong(value: Array) -> Array:
     """The value itself; a Python number as a NumPy scalar. Weakness is a matter of avals: rules work with arrays."""
     if type(value) in PYTHON_SCALARS:
-        return cast(Array, SCALAR_AVALS[type(value)].dtype.type(value))
+        try:
+            return cast(Array, SCALAR_AVALS[type(value)].dtype.type(value))
+        except OverflowError:
+            raise IntegerRangeError(cast(int, value)) from None
     return value
 
 

@@ -44,6 +44,7 @@ from functrans.errors.indexing import (
 from functrans.errors.inputs import (
     ArgnumsError,
     FlatVectorError,
+    IntegerRangeError,
     NonArrayInputError,
     NonArrayOutputError,
     StaticArgumentError,
@@ -110,6 +111,7 @@ __all__ = [
     "IndexExpressionError",
     "IndexOutOfBoundsError",
     "IntegerInputError",
+    "IntegerRangeError",
     "IntegerOutputError",
     "ItemAssignmentError",
     "JaxprError",

@@ -13,6 +13,7 @@ from functrans.errors.base import FunctransError
 __all__ = [
     "ArgnumsError",
     "FlatVectorError",
+    "IntegerRangeError",
     "NonArrayInputError",
     "NonArrayOutputError",
     "StaticArgumentError",
@@ -35,6 +36,19 @@ class NonArrayInputError(FunctransError, TypeError):
             f"{transform} got {path} of type {type(value).__name__}{': ' + why if why else ''}; every leaf of an argument "
             "must be an array or a number (bool, integer, floating or complex).",
             fix=fix,
+        )
+
+
+class IntegerRangeError(FunctransError, OverflowError):
+    """A Python int is to become an int64, and is out of its range."""
+
+    def __init__(self, value: int) -> None:
+        bits = value.bit_length()
+        shown = f"{value}" if bits <= 128 else f"of {bits} bits"
+        other = f", or np.uint64({value})" if value > 0 and bits == 64 else ""
+        super().__init__(
+            f"A Python int is computed with as an int64, from -2**63 to 2**63 - 1; the one {shown} is out of this range.",
+            fix=f"Write it as a float{other}.",
         )
 
 
