@@ -18,7 +18,7 @@ import pytest
 
 from functrans import disable_jit, grad, jit, make_jaxpr, tree, vmap
 from functrans.backends.executable import compile_jaxpr, why_numpy
-from functrans.backends.llvm.call import layout
+from functrans.backends.llvm.call import layout, recipe
 from functrans.backends.vectorcall import new_calls, recipes_of
 
 pytestmark = pytest.mark.skipif(bool(why_numpy()) or not layout.is_as_expected(), reason="only Python serves calls")
@@ -425,6 +425,14 @@ def test_warnings_obey_errstate() -> None:
     np.testing.assert_array_equal(jitted(a, np.array([1, 2])), [6, 3])
 
 
+def test_a_warning_is_of_the_users_line() -> None:
+    a, b = np.array([6, 7]), np.array([2, 0])
+    for function in (served(lambda a, b: a // b, a, b + 1), jit(lambda a, b: a // b)):
+        with pytest.warns(RuntimeWarning, match="^divide by zero encountered in floor_divide$") as caught:
+            function(a, b)
+        assert [warning.filename for warning in caught] == [__file__]
+
+
 def test_an_exception_from_a_callback() -> None:
     a, b = np.array([1 + 1j, 2.0]), np.array([2 + 0j, 1.0])
     jitted = served(lambda a, b: a**b, a, b)
@@ -494,6 +502,18 @@ def test_a_served_function_is_collected() -> None:
     known = _discarded()
     gc.collect()
     assert [one() for one in known] == [None, None]
+
+
+def test_what_is_watched_may_go_after_the_module_that_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the interpreter exits: the globals of modules are None by then."""
+    held = [np.ones(3)]
+    jitted = served(lambda x: x + held[0], y)
+    ignored: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    monkeypatch.setattr(recipe, "step_address", None)
+    held[0] = np.full(3, 2.0)
+    assert not ignored
+    np.testing.assert_array_equal(jitted(y), y + 2.0)
 
 
 def _discarded() -> list[weakref.ref[Any]]:

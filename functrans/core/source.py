@@ -25,7 +25,7 @@ from functrans.errors.base import LOCATE
 
 __all__ = [
     "Source", "bare_name", "current_source", "function_name", "function_place", "last_name", "trimmed", "use_source",
-    "user_source",
+    "user_source", "user_stacklevel",
 ]  # fmt: skip
 
 _HIDDEN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))
@@ -123,6 +123,14 @@ def user_source() -> Source | None:
             return Source(code, frame.f_lasti)
         frame = frame.f_back
     return None
+
+
+def user_stacklevel() -> int:
+    """What the caller is to give `warnings.warn`, so that the warning is of the user's line."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _is_hidden(frame.f_code.co_filename):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _place() -> str:

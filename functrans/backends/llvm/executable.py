@@ -16,10 +16,11 @@ import numpy as np
 from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.program import ENTRY, emit_program, parts, scratch_bytes, supports
+from functrans.backends.llvm.program import ENTRY, emit_program, scratch_bytes, supports
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import pool
+from functrans.backends.llvm.threads.chunks import chunk_count
 from functrans.backends.numpy import Program
 from functrans.backends.vectorcall import Vectorcallable, twin
 from functrans.compiler.nodes import Node
@@ -46,7 +47,7 @@ class NativeProgram(Vectorcallable):
     def __init__(self, jaxpr: Jaxpr) -> None:
         self._original: Callable[[], Jaxpr] = lambda: jaxpr
         self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.eqns)}
-        self.plan = make_plan(jaxpr, supports, scratch_bytes, parts)
+        self.plan = make_plan(jaxpr, supports, scratch_bytes, chunk_count)
         self._library = _compiled(self.plan)
         self._address = self._library.address(ENTRY)
         self._entry = _ENTRY(self._address)
@@ -73,7 +74,7 @@ class NativeProgram(Vectorcallable):
     def callee(self) -> Callee:
         """The program as machine code calls it."""
         if self._shared is None:
-            arena = self._arenas.pop() if self._arenas else _aligned(self.plan.arena)
+            arena = self._arena()
             self._shared = arena, np.array([_address(arena)], np.int64)
         arena, word = self._shared
         services = ctypes.addressof(self._services)
@@ -95,7 +96,7 @@ class NativeProgram(Vectorcallable):
         """The results for concrete arguments."""
         arrays = [_contiguous(arg, *type_) for arg, type_ in zip(args, self._arguments, strict=True)]
         outs = [None if type_ is None else empty(*type_) for type_ in self._outputs]
-        arena = self._arenas.pop() if self._arenas else _aligned(self.plan.arena)
+        arena = self._arena()
         flags = ctypes.c_int64(0)
         token = set_trace(EVAL)  # for what is called back
         try:
@@ -118,6 +119,13 @@ class NativeProgram(Vectorcallable):
 
             serve_program(self, self.callee, args)
         return tuple(self._result(i, arrays, outs) for i in range(len(outs)))
+
+    def _arena(self) -> Array:
+        """Memory for temporaries that no other call works in."""
+        try:
+            return self._arenas.pop()
+        except IndexError:  # asked before, it might be gone by now: other threads call too
+            return _aligned(self.plan.arena)
 
     def of(self, original: Callable[[], Jaxpr]) -> NativeProgram:
         """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""

@@ -1,15 +1,21 @@
-"""What native code notes of elements, in the bits of one i64, and how NumPy says it afterwards. Imports nothing of functrans."""
+"""What native code notes of elements, in the bits of one i64, and how NumPy says it afterwards. Imports the user's lines."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+
+from functrans.core.source import user_stacklevel
 
 __all__ = ["DIVIDE", "FAILED", "OVERFLOW", "say_again", "warning_bit"]
 
 DIVIDE: Final = "divide by zero"
 OVERFLOW: Final = "overflow"
+
+_MODES = {DIVIDE: "divide", OVERFLOW: "over"}
 
 FAILED: Final = 1 << 62
 """The bit that says that NumPy's implementation would have raised: it is to be run, for its message."""
@@ -31,7 +37,11 @@ def warning_bit(primitive: str, event: str) -> int:
 
 
 def say_again(noted: int) -> None:
-    """Let NumPy warn, raise or keep silent, as `np.errstate` says, of what was noted."""
-    for i, (_, _, function, operands) in enumerate(_NOTED):
+    """Warn, raise or keep silent, as `np.errstate` says, of what was noted. A warning is of the line that called us."""
+    modes: Mapping[str, object] = np.geterr()
+    for i, (_, event, function, operands) in enumerate(_NOTED):
         if noted & 1 << i:
-            function(*map(np.int64, operands))
+            if modes[_MODES[event]] == "warn":
+                warnings.warn(f"{event} encountered in {function.__name__}", RuntimeWarning, user_stacklevel())
+            else:
+                function(*map(np.int64, operands))

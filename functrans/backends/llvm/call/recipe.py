@@ -101,16 +101,15 @@ class Recipe:
     def _watch(self, records: Array, watched: tuple[int, object]) -> object:
         """What lets a record miss from the time on at which an object is gone; the object itself where nothing can."""
         row, x = watched
-        step_address("never")
         try:
-            return ref(x, partial(_forget, records[row]))
+            return ref(x, partial(_forget, records[row], step_address("never")))
         except TypeError:
             return x
 
 
-def _forget(record: Array, _: object) -> None:
-    """What a step reads is gone: its memory may be that of another object."""
-    record[0] = step_address("never")
+def _forget(record: Array, never: int, _: object) -> None:
+    """What a step reads is gone: its memory may be that of another object. When the interpreter exits, so are our globals."""
+    record[0] = never
 
 
 class Written(NamedTuple):
