@@ -16,11 +16,10 @@ import numpy as np
 from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.program import ENTRY, emit_program, scratch_bytes, supports
+from functrans.backends.llvm.program import ENTRY, emit_program, parts, scratch_bytes, supports
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import pool
-from functrans.backends.llvm.threads.chunks import chunk_count
 from functrans.backends.numpy import Program
 from functrans.backends.vectorcall import Vectorcallable, twin
 from functrans.compiler.nodes import Node
@@ -47,7 +46,7 @@ class NativeProgram(Vectorcallable):
     def __init__(self, jaxpr: Jaxpr) -> None:
         self._original: Callable[[], Jaxpr] = lambda: jaxpr
         self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.eqns)}
-        self.plan = make_plan(jaxpr, supports, scratch_bytes, chunk_count)
+        self.plan = make_plan(jaxpr, supports, scratch_bytes, parts)
         self._library = _compiled(self.plan)
         self._address = self._library.address(ENTRY)
         self._entry = _ENTRY(self._address)
