@@ -167,6 +167,7 @@ def test_fork_during_a_loop() -> None:
     done = run_child(
         FORK
         + """
+    counted(1)  # imports all there is: a module that another thread imports is locked in the child for ever
     busy = threading.Thread(target=lambda: counted(3000))
     busy.start()
     for _ in range(5):
