@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from threading import Lock
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
@@ -19,22 +19,26 @@ from functrans import tree
 from functrans.backends.executable import clear_programs, compile_jaxpr
 from functrans.backends.vectorcall import Vectorcallable, forget, new_calls
 from functrans.call_log import CacheInfo, CallLog, Key, Miss
+from functrans.compiler.options import Options
 from functrans.compiler.unchecked import trust_indices
 from functrans.core.ir import Jaxpr
 from functrans.core.locks import fork_safe
-from functrans.core.primitive import EVAL, Trace, Values, aval_of, current_trace
+from functrans.core.primitive import EVAL, Values, aval_of, current_trace
 from functrans.core.source import bare_name, trimmed
 from functrans.disable import DISABLED, disable_jit
+from functrans.donated import DonatedArguments
 from functrans.errors import FunctransError, NonArrayInputError
 from functrans.guards import Guards
 from functrans.jit_primitive import jit_p, run_jaxpr
 from functrans.lowered import Lowered, Signature, Text
 from functrans.methods import BoundMethod, Methods
+from functrans.parallel import check_threads
+from functrans.settings import Settings
 from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
 from functrans.transforms.make_jaxpr import abstract_leaves
 from functrans.transforms.stage import hoist_tracers, open_stage
-from functrans.transforms.vmap import BatchTrace
+from functrans.transforms.vmap import named_axes
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
@@ -61,6 +65,7 @@ class _Entry:
     """Tracers of outer transforms that the function closes over: leading arguments of the jaxpr."""
     miss: Miss
     """The call that was traced."""
+    options: Options
     recipes: int = 0
     """How often machine code was told to serve such calls: again where the order of keywords, say, is another."""
 
@@ -75,16 +80,15 @@ class Jitted(Vectorcallable, Generic[P, R]):
     __name__: str
     __wrapped__: Callable[P, R]
 
-    def __init__(self, fun: Callable[P, R], static: StaticArguments, *, unchecked: bool = False) -> None:
+    def __init__(self, fun: Callable[P, R], settings: Settings) -> None:
         self._fun = fun
         self._name = function_name(fun)
         self._bare_name = bare_name(fun)
         self._label = f"jit({self._name})"
-        self._static = static
-        self._unchecked = unchecked
+        self._settings, self._static = settings, settings.static
         self._entries: dict[Hashable, _Entry] = {}
         self._log = CallLog()
-        self._methods = Methods(fun, lambda method: Jitted(method, static.method(), unchecked=unchecked))
+        self._methods = Methods(fun, lambda method: Jitted(method, settings.method()))
         update_wrapper(self, fun, updated=())
         with _lock:
             _living.add(self)
@@ -101,23 +105,25 @@ class Jitted(Vectorcallable, Generic[P, R]):
                 return cast(R, self._bound_to(args[0])(*args[1:], **kwargs))
             raise
         trace = current_trace()
-        key = (in_tree, tuple(map(aval_of, leaves)), fixed, _named_axes(trace))
+        key = (in_tree, tuple(map(aval_of, leaves)), fixed, named_axes(trace))
         entry = self._entries.get(key)
         if entry is None or not entry.guards.hold():
             entry, is_known = self._traced(key, dynamic), False
         else:
             is_known = True
             self._log.hits += 1
-        outs = self._run(entry, leaves, trace)
-        if is_known and trace is EVAL and entry.recipes < _MOST_RECIPES:
+        outs = self._run(entry, leaves)
+        if is_known and trace is EVAL and entry.recipes < _MOST_RECIPES and not entry.options.donated:
             self._serve(entry, (args, kwargs))
         return cast(R, tree.unflatten(entry.out_tree, outs))
 
-    def _run(self, entry: _Entry, leaves: Sequence[Array], trace: Trace) -> Sequence[Array]:
+    def _run(self, entry: _Entry, leaves: Sequence[Array]) -> Sequence[Array]:
         args = (*entry.outer, *leaves)
-        if trace is EVAL:
-            return run_jaxpr(*args, jaxpr=entry.jaxpr)
-        return jit_p.bind(*args, jaxpr=entry.jaxpr, name=self._bare_name, unchecked=self._unchecked)
+        if current_trace() is EVAL:
+            return run_jaxpr(*args, jaxpr=entry.jaxpr, options=entry.options)
+        unchecked, threads = self._settings.unchecked, self._settings.threads
+        limit = {} if threads is None else {"threads": threads}
+        return jit_p.bind(*args, jaxpr=entry.jaxpr, name=self._bare_name, unchecked=unchecked, **limit)
 
     def _traced(self, key: tuple[Any, ...], dynamic: Call) -> _Entry:
         """The entry of a new kind of arguments, or of a known one where what was read from outside is another now."""
@@ -143,7 +149,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
         from functrans.dispatch import serve_calls
 
         entry.recipes += 1
-        executable = compile_jaxpr(entry.jaxpr)
+        executable = compile_jaxpr(entry.jaxpr, entry.options)
         serve_calls(self, call, self._static, executable, entry.guards, entry.out_tree)
 
     def _trace(self, key: Key, dynamic: Call, replaced: tuple[str, ...]) -> _Entry:
@@ -158,12 +164,13 @@ class Jitted(Vectorcallable, Generic[P, R]):
             outs, out_tree = tree.flatten(self._fun(*args, **kwargs))
             outs = check_results(outs, self._name, out_tree)
             jaxpr, outer = hoist_tracers(trace.finish(arguments, outs))
-        if self._unchecked:
+        if self._settings.unchecked:
             jaxpr = trust_indices(jaxpr)
         guards.settle()
         kept = not outer and guards.lasting  # tracers of outer transforms are others at the next call
         static = {self._static.name(where): value for where, _, value in key.fixed}
-        return _Entry(jaxpr, out_tree, guards, outer, Miss(key, tuple(names), static, replaced, kept))
+        options = self._settings.options(key.in_tree)
+        return _Entry(jaxpr, out_tree, guards, outer, Miss(key, tuple(names), static, replaced, kept), options)
 
     def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
         """The user's name for every traced leaf."""
@@ -198,7 +205,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
             if self._is_method_of(args):
                 return cast("Lowered[P, R]", cast(Any, self._bound_to(args[0])).lower(*args[1:], **kwargs))
             raise
-        key = (in_tree, avals, fixed, _named_axes(current_trace()))
+        key = (in_tree, avals, fixed, named_axes(current_trace()))
         entry = self._entries.get(key)
         if entry is None or not entry.guards.hold():
             entry = self._traced(key, dynamic)
@@ -206,7 +213,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
         signature = Signature(
             self._label, self._static, fixed, in_tree, avals, traced.miss.paths, traced.out_tree, self._paths
         )
-        return Lowered(signature, traced.jaxpr, lambda leaves: self._run(traced, leaves, current_trace()))
+        return Lowered(signature, traced.jaxpr, traced.options, partial(self._run, traced))
 
     def explain(self) -> Text:
         """What became of this function, in plain words.
@@ -261,16 +268,6 @@ class Jitted(Vectorcallable, Generic[P, R]):
         return f"<jitted {self._name}>"
 
 
-def _named_axes(trace: Trace) -> tuple[tuple[Hashable, int], ...]:
-    if trace is EVAL:
-        return ()
-    return tuple(
-        (outer.axis_name, outer.axis_size)
-        for outer in trace.ancestors()
-        if isinstance(outer, BatchTrace) and outer.axis_name is not None
-    )
-
-
 def clear_caches() -> None:
     """Forget every program of every jitted function: as if nothing had been called yet."""
     with _lock:
@@ -287,6 +284,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
+    threads: int | None = None,
     unchecked: bool = False,
 ) -> Jitted[P, R]: ...
 @overload
@@ -295,6 +293,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
+    threads: int | None = None,
     unchecked: bool = False,
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 def jit(
@@ -303,6 +302,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
+    threads: int | None = None,
     unchecked: bool = False,
 ) -> Any:  # Any: the overloads say it
     """Compile a function; it runs as Python only once for each new kind of arguments.
@@ -311,10 +311,15 @@ def jit(
     (`static_argnums`, `static_argnames`: anything hashable). The function must be pure: what it reads from outside is baked
     in. Globals, closure variables and attributes of objects that are replaced by others are noticed and lead to a new
     tracing, also those that helper functions read; an array whose values are changed in place is not. Dicts that differ
-    in the order of their keys only are of one kind, with the order of the first. `donate_argnums` says that the caller
-    gives these arguments' memory up; it is not reused yet. Results are new arrays that alias no
-    argument. With `unchecked` you promise that every index is in range: machine code does not test it, and gives a wrong
-    result, from memory of the same array, where another one would have raised IndexError.
+    in the order of their keys only are of one kind, with the order of the first. Results are new arrays that alias no
+    argument but donated ones.
+
+    By `donate_argnums` the caller gives arguments' memory up. A result of the same shape and dtype may be computed in place,
+    and is then the very array that was passed. What donated arrays hold after the call, or after an error, is not said.
+    Those that share memory with another argument, are read-only, or views of a part stay as they are; inside other
+    transforms all do. With `threads`, at most so many run this function's loops. With `unchecked` you promise that every
+    index is in range: machine code does not test it, and gives a wrong result, from memory of the same array, where another
+    one would have raised IndexError.
 
     Raises ConcretizationError where Python needs the value of a traced array, NonArrayInputError for leaves that are no
     arrays, StaticArgumentError for unhashable static arguments.
@@ -328,16 +333,16 @@ def jit(
     tracing
     (array([0.        , 0.70807342]), array([0.70807342, 0.        ]))
     """
+    again: Any = partial(
+        cast(Any, jit), static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums,
+        threads=threads, unchecked=unchecked,
+    )  # fmt: skip
     if fun is None:
-        return lambda fun: jit(
-            fun, static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums,
-            unchecked=unchecked,
-        )  # fmt: skip
+        return again
     if isinstance(fun, staticmethod | classmethod):  # the decorators in the other order
-        return type(fun)(jit(fun.__func__, static_argnums=static_argnums, static_argnames=static_argnames,
-                             donate_argnums=donate_argnums, unchecked=unchecked))  # fmt: skip
+        return type(fun)(again(fun.__func__))
     if not callable(fun):
         raise TypeError(f"jit takes a function, not {fun!r} of type {type(fun).__name__}")
     static = StaticArguments.of(fun, static_argnums, static_argnames)
-    static.check_donated(fun, donate_argnums)
-    return Jitted(fun, static, unchecked=unchecked)
+    donated = DonatedArguments.of(fun, donate_argnums, static)
+    return Jitted(fun, Settings(static, donated, check_threads("jit", threads), unchecked))

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
+
 from functrans.backends.executable import compile_jaxpr
+from functrans.compiler.options import Options
 from functrans.compiler.unchecked import trust_indices
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values
+from functrans.donated import given_up
 from functrans.transforms.arguments import owned
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, vjp_jaxpr
 from functrans.typing import Array
@@ -18,12 +22,27 @@ from functrans.typing import Array
 __all__ = ["jit_p", "run_jaxpr"]
 
 
-def run_jaxpr(*args: Array, jaxpr: Jaxpr, **_: object) -> Values:
-    """The results for concrete arguments, of which they alias none."""
-    results = owned(compile_jaxpr(jaxpr)(*args), args)
+def run_jaxpr(*args: Array, jaxpr: Jaxpr, options: Options) -> Values:
+    """The results for concrete arguments, of which they alias none that is not donated."""
+    executable = compile_jaxpr(jaxpr, options)
+    if not options.donated:
+        results = owned(executable(*args), args)
+    else:
+        given = given_up(args, options.donated)
+        kept = [arg for i, arg in enumerate(args) if i not in given]
+        safe = list(args)
+        for i in executable.overwritten:
+            if i not in given:
+                safe[i] = np.array(args[i], order="C")
+        results = owned(executable(*safe), kept, [args[i] for i in given])
     for i in jaxpr.weak_results:
         results[i] = results[i].item()  # a Python number, as Python numbers give
     return tuple(results)
+
+
+def _run(*args: Array, jaxpr: Jaxpr, threads: int | None = None, **_: object) -> Values:
+    """Inside other transforms nothing is donated."""
+    return run_jaxpr(*args, jaxpr=jaxpr, options=Options(threads=threads))
 
 
 def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
@@ -61,12 +80,12 @@ def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Par
 def _bind(args: Values, jaxpr: Jaxpr, params: Params, suffix: str = "") -> Values:
     """Apply what a rule has made of the jaxpr: it is as little checked as that is."""
     jaxpr = trust_indices(jaxpr) if params["unchecked"] else jaxpr
-    return jit_p.bind(*args, jaxpr=jaxpr, name=params["name"] + suffix, unchecked=params["unchecked"])
+    return jit_p.bind(*args, **{**params, "jaxpr": jaxpr, "name": params["name"] + suffix})
 
 
 jit_p = Primitive(
     "jit",
-    run_jaxpr,
+    _run,
     lambda *_avals, jaxpr, **_: jaxpr.out_avals,
     _vjp,
     _jvp,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, 
 from functrans import tree
 from functrans.backends.executable import Executable, compile_jaxpr
 from functrans.backends.vectorcall import Vectorcallable
+from functrans.compiler.options import Options
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import EVAL, aval_of, current_trace
@@ -99,11 +100,11 @@ def _differ(got: ShapedArray, wanted: ShapedArray) -> bool:
     return (got.shape, got.dtype) != (wanted.shape, wanted.dtype)
 
 
-def _plan(jaxpr: Jaxpr) -> Planned:
+def _plan(jaxpr: Jaxpr, options: Options) -> Planned:
     # Here and not above: see there.
     from functrans.backends.planned import plan_jaxpr
 
-    return plan_jaxpr(jaxpr)
+    return plan_jaxpr(jaxpr, options)
 
 
 class Lowered(Generic[P, R]):
@@ -113,13 +114,18 @@ class Lowered(Generic[P, R]):
     """
 
     def __init__(
-        self, signature: Signature[R], jaxpr: Jaxpr, run: Callable[[Sequence[Array]], Sequence[Array]]
+        self,
+        signature: Signature[R],
+        jaxpr: Jaxpr,
+        options: Options,
+        run: Callable[[Sequence[Array]], Sequence[Array]],
     ) -> None:
         self._signature = signature
         self._run = run
         self.jaxpr = jaxpr
         """As it was traced."""
-        self._planned = _plan(jaxpr)
+        self._options = options
+        self._planned = _plan(jaxpr, options)
 
     @property
     def optimized_jaxpr(self) -> Jaxpr:
@@ -170,13 +176,15 @@ class Lowered(Generic[P, R]):
 
     def compile(self) -> Compiled[P, R]:
         """Compile it now. The result takes arguments of these types only, and never traces."""
-        return Compiled(self, self._signature, self._run, compile_jaxpr(self.jaxpr))
+        executable = compile_jaxpr(self.jaxpr, self._options)
+        return Compiled(self, self._signature, self._run, executable, serves=not self._options.donated)
 
     def standalone(self, name: str) -> bytes:
         """See `Compiled.serialize`."""
         from functrans.standalone import standalone
 
-        return standalone(self._planned, self.jaxpr, self._signature, name)
+        planned = _plan(self.jaxpr, Options())  # its arguments are never written to
+        return standalone(planned, self.jaxpr, self._signature, name)
 
     def __str__(self) -> str:
         return self.kernels
@@ -198,13 +206,15 @@ class Compiled(Vectorcallable, Generic[P, R]):
         signature: Signature[R],
         run: Callable[[Sequence[Array]], Sequence[Array]],
         executable: Executable,
+        *,
+        serves: bool,
     ) -> None:
         self._lowered = lowered
         self._signature = signature
         self._run = run
         self._executable = executable
         closes_over_tracers = len(lowered.jaxpr.invars) > len(signature.in_avals)
-        self._recipes_left = 0 if closes_over_tracers else _MOST_RECIPES
+        self._recipes_left = _MOST_RECIPES if serves and not closes_over_tracers else 0
         self._is_called_again = False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from types import TracebackType
 
-__all__ = ["threads"]
+__all__ = ["check_threads", "threads"]
+
+
+def check_threads(function: str, count: int | None) -> int | None:
+    """The number of threads that a user gave to a function."""
+    if not (count is None or type(count) is int):
+        raise TypeError(f"{function} takes a number of threads or None, not {count!r}")
+    if count is not None and count < 1:
+        raise ValueError(f"{function} takes a number of threads from 1 on, not {count}")
+    return count
 
 
 class threads:
@@ -26,11 +35,7 @@ class threads:
     def __init__(self, count: int | None) -> None:
         from functrans.backends.llvm.threads import pool
 
-        if not (count is None or type(count) is int):
-            raise TypeError(f"threads takes a number of threads or None, not {count!r}")
-        if count is not None and count < 1:
-            raise ValueError(f"threads takes a number from 1 on, not {count}")
-        self._before = pool.set_threads(count)
+        self._before = pool.set_threads(check_threads("threads", count))
 
     def __enter__(self) -> None:
         pass

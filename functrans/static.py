@@ -17,12 +17,13 @@ from functrans.core.primitive import Tracer
 from functrans.errors import StaticArgumentError
 from functrans.transforms.arguments import function_name
 
-__all__ = ["Call", "StaticArguments"]
+__all__ = ["Call", "Nums", "StaticArguments", "positions"]
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments."""
 
 Nums = int | Sequence[int]
+"""Positions."""
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -43,7 +44,7 @@ class StaticArguments:
         name = function_name(fun)
         if not names and argnums == ():
             return StaticArguments(name, frozenset(), frozenset())
-        nums, positional = _positions(fun, name, argnums, "static_argnums")
+        nums, positional = positions(fun, name, argnums, "static_argnums")
         parameters = _parameters(fun)
         if parameters is None:
             return StaticArguments(name, nums, frozenset(names))
@@ -60,14 +61,6 @@ class StaticArguments:
     def method(self) -> StaticArguments:
         """The same for the method that binds the first parameter."""
         return StaticArguments(self.function, frozenset(i - 1 for i in self.nums if i), self.names, self.positional[1:])
-
-    def check_donated(self, fun: Callable[..., Any], argnums: Nums) -> None:
-        """Raise StaticArgumentError for a donated position that `fun` does not have or that is static too."""
-        donated, _ = _positions(fun, self.function, argnums, "donate_argnums")
-        if donated & self.nums:
-            raise StaticArgumentError(
-                self.function, f"donate_argnums={sorted(donated & self.nums)}", "they are static too"
-            )
 
     def split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, Hashable]:
         """The traced part of a call, and the static part as a hashable key."""
@@ -129,9 +122,7 @@ def _kind(value: Any) -> object:
     return kind
 
 
-def _positions(
-    fun: Callable[..., Any], name: str, argnums: Nums, option: str
-) -> tuple[frozenset[int], tuple[str, ...]]:
+def positions(fun: Callable[..., Any], name: str, argnums: Nums, option: str) -> tuple[frozenset[int], tuple[str, ...]]:
     """Positions counted from the front, and the names of all positional parameters; raises StaticArgumentError."""
     nums = {operator.index(argnums)} if not isinstance(argnums, Sequence) else set(map(operator.index, argnums))
     parameters = _parameters(fun)

@@ -34,7 +34,8 @@ LAYERS: dict[str, tuple[str, str]] = {
     "jit": (
         "functrans.jit functrans.jit_primitive functrans.lowered functrans.explain functrans.call_log functrans.guards"
         " functrans.standalone functrans.description functrans.exported functrans.c_interface functrans.parallel"
-        " functrans.disable functrans.dispatch functrans.methods functrans.reads functrans.static",
+        " functrans.disable functrans.dispatch functrans.methods functrans.reads functrans.static"
+        " functrans.donated functrans.settings",
         "control backends",
     ),
     "public": (

@@ -13,6 +13,7 @@ from functrans.backends import numpy as reference
 from functrans.backends.executable import compile_jaxpr
 from functrans.compiler.cse import cse
 from functrans.compiler.inline import inline
+from functrans.compiler.options import Options
 from functrans.compiler.pipeline import PASSES, optimize
 from functrans.core.aval import shaped
 from functrans.core.check import check_jaxpr
@@ -146,9 +147,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Jaxpr]]:
 
     make = executable._program
 
-    def counted(jaxpr: Jaxpr) -> executable.AnyProgram:
+    def counted(jaxpr: Jaxpr, options: Options) -> executable.AnyProgram:
         seen.append(jaxpr)
-        return make(jaxpr)
+        return make(jaxpr, options)
 
     monkeypatch.setattr(executable, "_program", counted)
     executable._programs.clear()
@@ -194,7 +195,7 @@ def test_the_cache_is_bounded(made: list[Jaxpr], monkeypatch: pytest.MonkeyPatch
 def test_pythons_collector_rests_only_while_a_program_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     during: list[bool] = []
 
-    def program(jaxpr: Jaxpr) -> executable.AnyProgram:
+    def program(jaxpr: Jaxpr, _options: Options) -> executable.AnyProgram:
         during.append(gc.isenabled())
         if len(during) == 2:
             raise MemoryError

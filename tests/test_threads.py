@@ -394,3 +394,37 @@ def test_the_environment_limits_the_cores(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", words)
     assert available_cores(tmp_path) == cores
+
+
+# ---- as many as a function is allowed ----
+
+
+def softmax(x: Any) -> Any:
+    e = np.exp(x - np.max(x, -1, keepdims=True))
+    return e / np.sum(e, -1, keepdims=True)
+
+
+def test_a_function_may_be_held_to_fewer_threads() -> None:
+    x = np.random.default_rng(0).standard_normal((1000, 1000))
+    expected = jit(softmax)(x)
+    for count in (1, 2, 3, 100, None):
+        function = jit(softmax, threads=count)
+        text = function.lower(x).llvm_ir()
+        workers = CHUNKS if count is None else count - 1
+        assert ("@step0_chunk, ptr %" in text) == (count != 1)
+        assert (f"i64 {CHUNKS}, i64 {workers})" in text) == (count != 1)
+        for _ in range(4):
+            np.testing.assert_array_equal(function(x), expected)
+        np.testing.assert_array_equal(ft.vmap(function)(x[None])[0], expected)
+
+
+def test_derivatives_are_held_to_the_threads_of_their_function() -> None:
+    x = np.ones((1000, 1000))
+    jaxpr = ft.make_jaxpr(ft.grad(lambda x: np.sum(jit(softmax, threads=2)(x) ** 2)))(x)
+    assert [eqn.params.get("threads") for eqn in jaxpr.eqns if eqn.prim.name == "jit"] == [2, 2]
+
+
+@pytest.mark.parametrize(("count", "error"), [(0, ValueError), (-1, ValueError), (True, TypeError), (1.0, TypeError)])
+def test_numbers_of_threads_that_there_are_not(count: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="jit takes a number of threads"):
+        jit(softmax, threads=count)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
+from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
 from functrans.core.ir import Jaxpr, memoized
 from functrans.core.locks import fork_safe
@@ -51,16 +52,25 @@ class Executable(NamedTuple):
     def __call__(self, *args: Array) -> Values:
         return self.program(*self.consts, *args)
 
+    @property
+    def overwritten(self) -> list[int]:
+        """The numbers of the arguments in whose memory results are: the program trusts that it may write there."""
+        return [i - len(self.consts) for i in self.program.overwritten]
+
 
 @memoized
-def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
-    """The executable of a jaxpr. Jaxprs of one structure share one program, to which captured values are passed."""
+def compile_jaxpr(jaxpr: Jaxpr, options: Options = Options()) -> Executable:  # noqa: B008  # it is immutable
+    """The executable of a jaxpr. Jaxprs of one structure share one program, to which captured values are passed.
+
+    It may write over the arguments that `overwritten` says, if options say that they are donated.
+    """
     flat = inline(jaxpr)  # before the key is taken: rules of custom derivatives are no part of it
-    consts, key, flat = flat.consts, flat.key, flat.with_consts_as_inputs()
+    options = options.behind(len(flat.consts))
+    consts, key, flat = flat.consts, (flat.key, options), flat.with_consts_as_inputs()
     program = _find(key)
     if program is None:
         with _without_collecting():
-            program = _program(optimize(flat))
+            program = _program(optimize(flat), options)
         _store(key, program)
     else:  # equations that are alike come from other lines of the user
         program = program.of(lambda: optimize(flat))
@@ -82,13 +92,13 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _program(jaxpr: Jaxpr) -> AnyProgram:
+def _program(jaxpr: Jaxpr, options: Options) -> AnyProgram:
     if not _WHY_NUMPY:
         # Here and not above: its modules are a third of `import functrans`, and eager code needs none of them.
         from functrans.backends.llvm.executable import NativeProgram
 
         if NativeProgram.takes(jaxpr):
-            return NativeProgram(jaxpr)
+            return NativeProgram(jaxpr, options)
     return Program(jaxpr)
 
 

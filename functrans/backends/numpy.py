@@ -24,6 +24,8 @@ class Program:
 
     callee = None
     """There is no machine code to call."""
+    overwritten: frozenset[int] = frozenset()
+    """It writes over no argument, donated or not."""
 
     def __init__(self, jaxpr: Jaxpr) -> None:
         slots: dict[Var, int] = {}

@@ -14,6 +14,7 @@ from functrans.backends.llvm.standalone import Describe, standalone_object
 from functrans.backends.llvm.text import assembly, llvm_ir, native_plan
 from functrans.compiler.cost import Cost, cost_of
 from functrans.compiler.inline import inline
+from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
 from functrans.compiler.plan import Plan, make_plan
 from functrans.compiler.text import print_plan
@@ -69,11 +70,12 @@ class Planned(NamedTuple):
 
 
 @memoized
-def plan_jaxpr(jaxpr: Jaxpr) -> Planned:
+def plan_jaxpr(jaxpr: Jaxpr, options: Options = Options()) -> Planned:  # noqa: B008  # it is immutable
     """What `compile_jaxpr` would make."""
-    optimized = optimize(inline(jaxpr).with_consts_as_inputs())
+    flat = inline(jaxpr)
+    optimized, options = optimize(flat.with_consts_as_inputs()), options.behind(len(flat.consts))
     why = why_numpy()
-    plan = None if why else native_plan(optimized)
+    plan = None if why else native_plan(optimized, options)
     if plan is not None:
         return Planned(optimized, plan, "")
     why = why or "machine code does not have the dtypes of all its values"

@@ -1,9 +1,10 @@
-"""The order in which units run: what frees the most memory first. Imports `fusion`, `groups`, `nodes`; start at `schedule`."""
+"""The order in which units run: what frees the most memory first. Imports `donation`, `fusion`, `groups`; start at `schedule`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from functrans.compiler.donation import Donation
 from functrans.compiler.fusion import Unit
 from functrans.compiler.groups import Group
 from functrans.compiler.nodes import Node
@@ -36,18 +37,20 @@ def stored(units: Sequence[Unit], results: Sequence[Atom]) -> set[Var]:
     return found
 
 
-def schedule(units: Sequence[Unit], results: Sequence[Atom]) -> list[Unit]:
+def schedule(units: Sequence[Unit], results: Sequence[Atom], donation: Donation) -> list[Unit]:
     """The units, each after those that it reads from.
 
     Of those that are ready the one that adds least to the memory in use goes first: what it stores less what it reads for
-    the last time; of equals the first in the program.
+    the last time; of equals the first in the program. What can write over a donated argument goes after what reads it.
     """
     kept = stored(units, results)
     maker = {var: unit for unit in units for var in made(unit)}
-    waits = {unit: {maker[var] for var in reads(unit) if var in maker} for unit in units}
+    read = {unit: reads(unit) for unit in units}
+    waits = {unit: {maker[var] for var in read[unit] if var in maker} for unit in units}
+    donation.let_readers_go_first(waits, read)
     users: dict[Var, set[Unit]] = {}
     for unit in units:
-        for var in reads(unit):
+        for var in read[unit]:
             users.setdefault(var, set()).add(unit)
     forever = {atom for atom in results if isinstance(atom, Var)}
     done: set[Unit] = set()

@@ -129,12 +129,14 @@ def private(values: Iterable[Array]) -> list[Array]:
     return [np.array(value) if isinstance(cast(object, value), np.ndarray) else value for value in values]
 
 
-def owned(values: Iterable[Array], foreign: Iterable[object] = ()) -> list[Array]:
+def owned(values: Iterable[Array], foreign: Iterable[object] = (), given_up: Iterable[object] = ()) -> list[Array]:
     """The values, copied where they are views, read-only, one and the same object, or one of the `foreign` objects.
+
+    Those that are `given_up` may be results once.
 
     Arrays of rank 0 become NumPy scalars, as in results of NumPy (float0, which has none, apart).
     """
-    seen = set(map(id, foreign))
+    seen, ours = set(map(id, foreign)), set(map(id, given_up))
     results: list[Array] = []
     for value in values:
         if isinstance(value, np.ndarray):
@@ -142,7 +144,7 @@ def owned(values: Iterable[Array], foreign: Iterable[object] = ()) -> list[Array
                 results.append(value[()])
                 continue
             flags = value.flags
-            owns = flags.owndata or is_recycled(value)
+            owns = flags.owndata or is_recycled(value) or id(value) in ours
             if not (owns and flags.writeable) or id(value) in seen:
                 value = np.array(value)
             seen.add(id(value))

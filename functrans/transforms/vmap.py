@@ -14,7 +14,17 @@ import numpy as np
 
 from functrans import tree
 from functrans.core.aval import shaped
-from functrans.core.primitive import NamedAxis, Params, Primitive, Trace, Values, aval_of, current_trace, use_trace
+from functrans.core.primitive import (
+    EVAL,
+    NamedAxis,
+    Params,
+    Primitive,
+    Trace,
+    Values,
+    aval_of,
+    current_trace,
+    use_trace,
+)
 from functrans.core.source import trimmed
 from functrans.errors import FunctransError, VmapAxisError, VmapSizeError
 from functrans.numpy.array import ArrayTracer
@@ -26,7 +36,7 @@ from functrans.transforms.signatures import P, R, Transformed
 from functrans.tree import TreeDef
 from functrans.typing import Array, DTypeLike
 
-__all__ = ["BatchTrace", "BatchTracer", "SharedTracer", "vmap"]
+__all__ = ["BatchTrace", "BatchTracer", "SharedTracer", "named_axes", "vmap"]
 
 
 class BatchTracer(ArrayTracer):
@@ -293,3 +303,14 @@ def _place(
             )
         placed.append(move_axis(whole, 0, axis))
     return placed
+
+
+def named_axes(trace: Trace) -> tuple[tuple[Hashable, int], ...]:
+    """The names and sizes of the axes that are being mapped over."""
+    if trace is EVAL:
+        return ()
+    return tuple(
+        (outer.axis_name, outer.axis_size)
+        for outer in trace.ancestors()
+        if isinstance(outer, BatchTrace) and outer.axis_name is not None
+    )

@@ -76,6 +76,7 @@ def check_jit() -> None:
     assert_type(decorated_with_static(state, dt=0.1, steps=2), State)
     decorated_by_partial(state, 0.1, steps=2).position[0]  # Any to mypy
     assert_type(ft.jit(move, static_argnames=("steps",), donate_argnums=0)(state, 0.1), State)
+    assert_type(ft.jit(move, threads=2)(state, 0.1), State)
     assert_type(ft.jit(general)(ONES, y=array(ONES)), Array)
 
 

@@ -16,13 +16,14 @@ import numpy as np
 from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.program import ENTRY, emit_program, parts, scratch_bytes, supports
+from functrans.backends.llvm.program import ENTRY, emit_program, parts, refuses, scratch_bytes, supports
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import pool
 from functrans.backends.numpy import Program
 from functrans.backends.vectorcall import Vectorcallable, twin
 from functrans.compiler.nodes import Node
+from functrans.compiler.options import Options
 from functrans.compiler.plan import Argument, Output, Plan, make_plan
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Jaxpr, Literal, Var
@@ -43,10 +44,11 @@ _HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c
 class NativeProgram(Vectorcallable):
     """A jaxpr as machine code."""
 
-    def __init__(self, jaxpr: Jaxpr) -> None:
+    def __init__(self, jaxpr: Jaxpr, options: Options = Options()) -> None:  # noqa: B008  # it is immutable
         self._original: Callable[[], Jaxpr] = lambda: jaxpr
         self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.eqns)}
-        self.plan = make_plan(jaxpr, supports, scratch_bytes, parts)
+        self.plan = make_plan(jaxpr, supports, scratch_bytes, parts, refuses, options)
+        self.overwritten = self.plan.overwritten
         self._library = _compiled(self.plan)
         self._address = self._library.address(ENTRY)
         self._entry = _ENTRY(self._address)
@@ -56,7 +58,7 @@ class NativeProgram(Vectorcallable):
             for i, (atom, aval) in enumerate(zip(self.plan.results, jaxpr.out_avals, strict=True))
         ]
         self._avals = jaxpr.out_avals
-        self._calls = 0
+        self._calls, self._most_calls = 0, 0 if self.overwritten else 2 + _MOST_RECIPES
         self._arenas: list[Array] = []
         self._shared: tuple[Array, Array] | None = None
         """The arena of calls from machine code, and the word that they find it by."""
@@ -112,7 +114,7 @@ class NativeProgram(Vectorcallable):
         if flags.value:
             say_again(flags.value)
         self._calls += 1
-        if 2 < self._calls <= 2 + _MOST_RECIPES:  # twice, and a jitted function goes its own way into the program
+        if 2 < self._calls <= self._most_calls:  # twice, and a jitted function goes its own way into the program
             # Here and not above: it loads the way into machine code, which many programs do not need.
             from functrans.backends.llvm.call.flat import serve_program
 

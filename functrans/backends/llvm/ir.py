@@ -214,6 +214,8 @@ class Module:
         self._declarations: dict[str, str] = {}
         self.externals: dict[str, External] = {}
         """The functions of other modules that this one calls by name."""
+        self.threads: int | None = None
+        """How many may run its chunks, at most; None: as many as there are."""
 
     def lanes(self, kind: Type) -> int:
         """How many lanes of a type one vector register holds."""

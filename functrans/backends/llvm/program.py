@@ -28,8 +28,9 @@ from functrans.compiler.plan import Argument, Output, Place, Plan, Step, row_byt
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Var
 from functrans.core.lowering import Lowering, Pointwise, Reduce
+from functrans.core.lowering_data import Gather, Scatter
 
-__all__ = ["ENTRY", "emit_program", "parts", "scratch_bytes", "supports"]
+__all__ = ["ENTRY", "emit_program", "parts", "refuses", "scratch_bytes", "supports"]
 
 ENTRY = "program"
 
@@ -64,6 +65,22 @@ def parts(work: Nest | Node) -> int:
     return 1 if family is None or family.chunks is None else family.chunks(work.lowering, *_avals(work))
 
 
+_REFUSING = {"pow", "select_n"}
+"""Operations that NumPy refuses for some integers."""
+
+
+def refuses(work: Nest | Node) -> bool:
+    """Whether it may meet operands that NumPy raises an error for; see `functrans.compiler.plan.Refuses`."""
+    if isinstance(work, Node):
+        return isinstance(work.lowering, Gather | Scatter) and work.lowering.windows.bounds == "raise"
+    return any(
+        isinstance(op.node.lowering, Pointwise)
+        and not _REFUSING.isdisjoint(op.node.lowering.needs)
+        and op.node.operands[0].base.aval.dtype.kind in "iu"
+        for op in work.ops
+    )
+
+
 def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
     """Of a kernel's operands and results. The operands' shapes are those of the refs: a reshape is no copy."""
     ins = [shaped(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
@@ -73,6 +90,7 @@ def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
 def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bool = True) -> Module:
     """The module of a plan, with the program under the name of `entry`."""
     module = Module(target)
+    module.threads = plan.threads
     steps = [_emit_step(module, f"step{i}", step) for i, step in enumerate(plan.steps)]
     f = Function(
         module,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from functrans.backends.llvm import engine
 from functrans.backends.llvm.executable import NativeProgram
-from functrans.backends.llvm.program import emit_program, parts, scratch_bytes, supports
+from functrans.backends.llvm.program import emit_program, parts, refuses, scratch_bytes, supports
 from functrans.backends.llvm.target import host
+from functrans.compiler.options import Options
 from functrans.compiler.plan import Plan, make_plan
 from functrans.core.ir import Jaxpr
 
 __all__ = ["assembly", "llvm_ir", "native_plan"]
 
 
-def native_plan(jaxpr: Jaxpr) -> Plan | None:
+def native_plan(jaxpr: Jaxpr, options: Options) -> Plan | None:
     """The plan of a program for this machine; None where it does not become machine code."""
-    return make_plan(jaxpr, supports, scratch_bytes, parts) if NativeProgram.takes(jaxpr) else None
+    if not NativeProgram.takes(jaxpr):
+        return None
+    return make_plan(jaxpr, supports, scratch_bytes, parts, refuses, options)
 
 
 def llvm_ir(plan: Plan) -> str:

@@ -74,11 +74,12 @@ def emit_chunk(module: Module, step: Function, nest: Nest, chunks: int, scratch:
 
 def call_chunks(f: Function, chunk: Function, pointers: Sequence[Value], chunks: int, parallel: Value) -> None:
     """Run all chunks: by `parallel`, a function's address, or one after the other where it is null."""
+    workers = f.index(chunks if f.module.threads is None else f.module.threads - 1)
     table = f.stack(PTR, len(pointers))
     for i, pointer in enumerate(pointers):
         f.store(pointer, f.offset(table, i, PTR), 8)
     with f.when(f.icmp("ne", f.cast("ptrtoint", parallel, I64), 0)) as branch:
-        f.call_pointer(parallel, None, f.address(chunk.name), table, f.index(chunks), f.index(chunks))
+        f.call_pointer(parallel, None, f.address(chunk.name), table, f.index(chunks), workers)
         branch.otherwise()
         with f.loop(0, chunks) as loop:
             f.call(chunk, table, loop.index)
