@@ -6,13 +6,13 @@ start reading at `serve_calls`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from functrans import tree
 from functrans.backends.executable import Executable
 from functrans.backends.llvm.call import layout
 from functrans.backends.llvm.call.callee import Callee
@@ -32,16 +32,24 @@ from functrans.tree import TreeDef
 
 __all__ = ["serve_calls"]
 
+Flat: TypeAlias = "tuple[Sequence[Any], TreeDef[Any]]"  # Any: a leaf may be anything
+"""Leaves and their tree."""
+
 
 def serve_calls(
     function: Vectorcallable,
     call: Call,
+    traced: Flat,
     static: StaticArguments,
     executable: Executable,
     guards: Guards,
     out_tree: TreeDef,
 ) -> None:
-    """Let machine code serve later calls that are like this one, if it can."""
+    """Let machine code serve later calls that are like this one, if it can.
+
+    `traced` is what its traced arguments were when the program was found: since then the program has run, and what it called,
+    or another thread, may have changed their containers.
+    """
     callee = executable.program.callee
     if callee is None or not layout.is_as_expected():
         return
@@ -50,7 +58,7 @@ def serve_calls(
     try:
         recipe.memory(len(callee.plan.arguments) + len(callee.results) + 1)
         _check_context(recipe, {TRACE: EVAL, DISABLED: False})
-        _check_arguments(recipe, call, static, len(executable.consts), callee.plan)
+        _check_arguments(recipe, call, traced, static, len(executable.consts), callee.plan)
         _check_guards(recipe, guards)
         write_captured(recipe, executable.consts)
         serve(function, call_address(), _finished(recipe, callee, out_tree))
@@ -71,12 +79,14 @@ def _check_context(recipe: Recipe, expected: dict[ContextVar[Any], object]) -> N
         recipe.step("context", recipe.reference(variable), recipe.reference(value))
 
 
-def _check_arguments(recipe: Recipe, call: Call, static: StaticArguments, first: int, plan: Plan) -> None:
+def _check_arguments(
+    recipe: Recipe, call: Call, flattened: Flat, static: StaticArguments, first: int, plan: Plan
+) -> None:
     """The arguments have the same trees, types and shapes; `first` is the program's argument that the first leaf is."""
     args, kwargs = call
     fixed: Any  # what `split` gives: positions or names, kinds, values
-    dynamic, fixed = static.split(args, kwargs)
-    flat, in_tree = tree.flatten(dynamic)
+    _, fixed = static.split(args, kwargs)
+    flat, in_tree = flattened
     leaves, numbers = iter(flat), iter(range(first, first + len(flat)))
     places = {name: len(args) + i for i, name in enumerate(kwargs)}
     positional, named = in_tree.children()
@@ -100,8 +110,11 @@ def _check_guards(recipe: Recipe, guards: Guards) -> None:
         number = _find(recipe, watch)
         if number is None:
             rest.append(watch)
-        else:
-            _check_value(recipe, number, watch.read(watch.name, MISSING))
+            continue
+        value = watch.read(watch.name, MISSING)
+        if not watch.unchanged(value):
+            raise InexpressibleError
+        _check_value(recipe, number, value)
     if rest:
         recipe.step("holds", recipe.reference(partial(all_unchanged, rest)), id(True))
 

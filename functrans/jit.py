@@ -99,7 +99,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
         dynamic, fixed = self._static.split(args, kwargs)
         flat, in_tree = tree.flatten(dynamic)
         try:
-            leaves = check_leaves(flat, self._label, lambda: self._paths(dynamic, fixed))
+            leaves = check_leaves([*flat], self._label, lambda: self._paths(dynamic, fixed))
         except NonArrayInputError:
             if self._is_method_of(args):  # called as Class.method(instance, …), or by classmethod
                 return cast(R, self._bound_to(args[0])(*args[1:], **kwargs))
@@ -114,7 +114,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
             self._log.hits += 1
         outs = self._run(entry, leaves)
         if is_known and trace is EVAL and entry.recipes < _MOST_RECIPES and not entry.options.donated:
-            self._serve(entry, (args, kwargs))
+            self._serve(entry, (args, kwargs), (flat, in_tree))
         return cast(R, tree.unflatten(entry.out_tree, outs))
 
     def _run(self, entry: _Entry, leaves: Sequence[Array]) -> Sequence[Array]:
@@ -143,14 +143,14 @@ class Jitted(Vectorcallable, Generic[P, R]):
             self._entries.pop(next(iter(self._entries), None), None)
         self._entries[key] = entry
 
-    def _serve(self, entry: _Entry, call: Call) -> None:
+    def _serve(self, entry: _Entry, call: Call, traced: tuple[list[Any], TreeDef[Any]]) -> None:
         """Let machine code serve calls that are like this one."""
         # Here and not above: it loads the way into machine code, which is of use when a function is called again.
         from functrans.dispatch import serve_calls
 
         entry.recipes += 1
         executable = compile_jaxpr(entry.jaxpr, entry.options)
-        serve_calls(self, call, self._static, executable, entry.guards, entry.out_tree)
+        serve_calls(self, call, traced, self._static, executable, entry.guards, entry.out_tree)
 
     def _trace(self, key: Key, dynamic: Call, replaced: tuple[str, ...]) -> _Entry:
         guards = Guards(self._fun, *(value for _, _, value in key.fixed))

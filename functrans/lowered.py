@@ -62,8 +62,9 @@ class Signature(NamedTuple, Generic[R]):
     paths: Callable[[Call, Hashable], list[str]]
     """The same for another call."""
 
-    def leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Array], StaticArguments]:
-        """The leaves of a call with arguments of these types, and which of its arguments are static: all of them or none.
+    def leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Array], list[Any], StaticArguments]:
+        """The leaves of a call with arguments of these types, as arrays and as they are, and which arguments are static: all
+        of them or none.
 
         Raises CompiledArgumentsError for others, NonArrayInputError for leaves that are no arrays.
         """
@@ -75,14 +76,14 @@ class Signature(NamedTuple, Generic[R]):
             if fixed == self.fixed:
                 call, static = dynamic, self.static
                 flat, in_tree = tree.flatten(call)
-        leaves = check_leaves(flat, self.label, lambda: self.paths(call, self.fixed))
+        leaves = check_leaves([*flat], self.label, lambda: self.paths(call, self.fixed))
         avals = tuple(map(aval_of, leaves))
         if in_tree != self.in_tree or any(map(_differ, avals, self.in_avals)):
             wanted = _described(self.in_tree, self.in_paths, self.in_avals)
             got = _described(in_tree, self.paths(call, self.fixed), avals)
             containers = differences(self.in_tree, in_tree, "(args, kwargs)")
             raise CompiledArgumentsError(self.label, wanted, got, [*containers])
-        return leaves, static
+        return leaves, flat, static
 
 
 def _described(in_tree: TreeDef[Any], paths: Sequence[str], avals: Sequence[ShapedArray]) -> dict[str, str]:
@@ -218,20 +219,21 @@ class Compiled(Vectorcallable, Generic[P, R]):
         self._is_called_again = False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        leaves, static = self._signature.leaves(args, kwargs)
+        leaves, flat, static = self._signature.leaves(args, kwargs)
         results = self._run(leaves)
         if self._is_called_again and self._recipes_left and current_trace() is EVAL:
-            self._serve((args, kwargs), static)
+            self._serve((args, kwargs), flat, static)
         self._is_called_again = True
         return tree.unflatten(self._signature.out_tree, list(results))
 
-    def _serve(self, call: Call, static: StaticArguments) -> None:
+    def _serve(self, call: Call, flat: list[Any], static: StaticArguments) -> None:
         """Let machine code serve calls that are like this one."""
         # Here and not above: it loads the way into machine code, which is of use when a function is called again.
         from functrans.dispatch import serve_calls
 
         self._recipes_left -= 1
-        serve_calls(self, call, static, self._executable, Guards(), self._signature.out_tree)
+        traced = flat, self._signature.in_tree
+        serve_calls(self, call, traced, static, self._executable, Guards(), self._signature.out_tree)
 
     def as_text(self) -> Text:
         """The machine code, as assembly. Raises NoMachineCodeError where NumPy runs it."""

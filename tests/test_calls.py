@@ -350,6 +350,37 @@ def test_a_replaced_attribute_is_noticed() -> None:
     np.testing.assert_array_equal(model.step(y[:2]), y[:2] * 3 + 2)
 
 
+def during_the_call(change: Callable[[], object], jitted: Callable[..., Any], *args: Any) -> None:
+    """Call a function that divides by zero, and have something done meanwhile."""
+    with np.errstate(divide="call", call=lambda *_: change()):
+        jitted(*args)
+
+
+def test_what_is_replaced_during_a_call_is_noticed() -> None:
+    """The recipe is written after the call: it must not take what is there then for what the program was made with."""
+    held = [2]
+
+    def replace() -> None:
+        held[0] = 3
+
+    jitted = jit(lambda x: 7 * held[0] // x)
+    jitted(np.array([1, 1]))
+    during_the_call(replace, jitted, np.array([0, 0]))
+    for _ in range(3):
+        np.testing.assert_array_equal(jitted(np.array([1, 1])), [21, 21])
+
+
+@pytest.mark.parametrize("other", [np.ones(2, np.float32), np.ones(5, int), 2, np.int64(2)])
+def test_arguments_that_change_during_a_call(other: Any) -> None:
+    given: dict[str, Any] = {"a": np.array([0, 0])}
+    jitted = jit(lambda x: 7 // x["a"])
+    jitted({"a": np.array([1, 1])})
+    during_the_call(lambda: given.update(a=other, b=1), jitted, given)
+    for value in (other, np.array([2, 3])):
+        for _ in range(3):
+            assert outcome(jitted, {"a": value}) == outcome(lambda x: 7 // x["a"], {"a": value})
+
+
 def test_an_array_in_the_place_of_one_that_was_freed() -> None:
     global factor
     factor = np.full(3, 1.0)
