@@ -241,7 +241,10 @@ NESTS: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]]]] = {
     "transposed": (lambda x: x.T * 2 + 1, [(33, 70), (100, 64), (3, 5000)]),
     "strided": (lambda x: x[:, ::3] + x[::-1, ::3], [(20, 31), (65, 9)]),
     "integers": (lambda x: x.astype(np.int64) // 3, [(5001,), (8, 9)]),
-    "columns": (lambda x: np.sum(x * x, 0), [(50, 3000)]),
+    "columns": (lambda x: np.sum(x * x, 0), [(50, 5000), (50, 4096), (9, 9000)]),
+    "columns apart": (lambda x: np.max(np.exp(x), 1), [(5, 20, 60), (1, 30, 4100)]),
+    "columns of several axes": (lambda x: np.sum(x[:, ::2, ::2], 0), [(20, 30, 9)]),
+    "columns and what is made of them": (lambda x: np.sqrt(np.sum(x * x, 0)) + 1, [(50, 6000)]),
     "everything": (lambda x: np.sum(x * x), [(50, 300), (5000,)]),
 }
 
@@ -258,6 +261,7 @@ def test_chunks_of_nests_give_the_same_bits(name: str, dtype: str, monkeypatch: 
         with monkeypatch.context() as patch:
             patch.setattr(chunks, "_WORTH", 1)
             cut = NativeProgram(flat)
+        assert "columns" not in name or any(step.chunks > 1 for step in cut.plan.steps)
         for count in (1, 2, 4):
             pool.set_threads(count)
             for _ in range(3):

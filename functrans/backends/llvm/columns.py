@@ -6,6 +6,7 @@ tile is touched. Imports `nests` and `reductions`; start reading at `ColumnEmitt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from functrans.backends.llvm.elements import Element, memory_type
@@ -14,6 +15,7 @@ from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.nests import Env, NestEmitter
 from functrans.backends.llvm.reductions import Reduction, tree
 from functrans.backends.llvm.scalars import Scalars
+from functrans.backends.llvm.threads.chunks import column_unit
 from functrans.compiler.nest import Access
 from functrans.core.lowering import Pointwise
 
@@ -40,9 +42,10 @@ class ColumnEmitter(NestEmitter):
         self._width = min(self._tile_columns(), -(-self._n // self.lanes) * self.lanes)
         self._tiles = [self._stack(reduction) for reduction in self._reductions]
         with ExitStack() as loops:
-            lead = [loops.enter_context(self.f.loop(0, size)).index for size in self.nest.lead]
-            last = [loops.enter_context(self.f.loop(0, size)).index for size in slow_last]
-            self._columns(lead, last)
+            sizes = (*self.nest.lead, *slow_last)
+            ranges = [self.range(depth, size) for depth, size in enumerate(sizes)]
+            slow = [loops.enter_context(self.f.loop(*bounds)).index for bounds in ranges]
+            self._columns(slow[: len(self.nest.lead)], slow[len(self.nest.lead) :])
         return self.finish()
 
     def _tile_columns(self) -> int:
@@ -55,6 +58,9 @@ class ColumnEmitter(NestEmitter):
 
     def _columns(self, lead: list[Value], last: list[Value]) -> None:
         """All columns of one run of the last dimension: full tiles in a loop, then the rest."""
+        if self.chunk is not None and not lead and not last:
+            self._some_columns(*self.chunk)
+            return
         if not self._n:
             return
         full = self._n // self._width * self._width
@@ -64,9 +70,20 @@ class ColumnEmitter(NestEmitter):
         if self._n - full:
             self._tile(lead, last, self.f.index(full), self._n - full)
 
-    def _tile(self, lead: list[Value], last: list[Value], first: Value, columns: int) -> None:
+    def _some_columns(self, start: Value, stop: Value) -> None:
+        """The columns of a chunk; the one that reaches the end has those that are no whole unit, too."""
+        f, unit = self.f, column_unit(self.nest)
+        full = self._n // unit * unit
+        end = f.minimum(stop, f.index(full))
+        with f.loop(start, end, self._width) as loop:
+            self._tile([], [], loop.index, f.minimum(end - loop.index, f.index(self._width)))
+        if self._n > full:
+            with f.when(f.icmp("eq", stop, self._n) & f.icmp("slt", start, stop)):
+                self._tile([], [], f.index(full), self._n - full)
+
+    def _tile(self, lead: list[Value], last: list[Value], first: Value, columns: Value | int) -> None:
         """Columns first to first + columns."""
-        self.vectors(columns, self._clear)
+        self._vectors(columns, self._clear)
         *slow, rows = self.nest.inner
         with ExitStack() as loops:
             inner = [loops.enter_context(self.f.loop(0, size)).index for size in slow]
@@ -77,7 +94,15 @@ class ColumnEmitter(NestEmitter):
                     with self.f.loop(start, stop, several) as loop:
                         found = [[*inner, loop.index + k] for k in range(several)]
                         self._rows(lead, found, last, first, columns)
-        self.vectors(columns, lambda column, scalars: self._finish(lead, last, first, column, scalars))
+        self._vectors(columns, lambda column, scalars: self._finish(lead, last, first, column, scalars))
+
+    def _vectors(self, columns: Value | int, body: Callable[[Value, Scalars], None]) -> None:
+        """Each vector of a tile; of how many columns is known, or they are whole vectors."""
+        if isinstance(columns, int):
+            self.vectors(columns, body)
+            return
+        with self.f.loop(0, columns, self.lanes) as loop:
+            body(loop.index, self.scalars(self.lanes))
 
     # ---- bodies, each for one vector of columns ----
 
@@ -85,7 +110,9 @@ class ColumnEmitter(NestEmitter):
         for reduction, tile in zip(self._reductions, self._tiles, strict=True):
             scalars.store(reduction.start(scalars), tile, column, 1)
 
-    def _rows(self, lead: list[Value], rows: list[list[Value]], last: list[Value], first: Value, columns: int) -> None:
+    def _rows(
+        self, lead: list[Value], rows: list[list[Value]], last: list[Value], first: Value, columns: Value | int
+    ) -> None:
         def body(column: Value, scalars: Scalars) -> None:
             found = [self._row([*lead, *row, *last, first + column], scalars) for row in rows]
             for k, (reduction, tile) in enumerate(zip(self._reductions, self._tiles, strict=True)):
@@ -93,7 +120,7 @@ class ColumnEmitter(NestEmitter):
                 before = scalars.load(tile, reduction.work, column, 1)
                 scalars.store(reduction.add(scalars, before, total), tile, column, 1)
 
-        self.vectors(columns, body)
+        self._vectors(columns, body)
 
     def _row(self, indices: list[Value], scalars: Scalars) -> list[Element]:
         """The full operations of one row: the elements that go into each reduction."""

@@ -113,6 +113,10 @@ class NestEmitter:
             total = total + index * stride
         return total
 
+    def range(self, depth: int, size: int) -> tuple[Value | int, Value | int]:
+        """Of a loop, the outermost of all at depth 0: a chunk has only a part of that one."""
+        return (0, size) if depth or self.chunk is None else self.chunk
+
     def vectors(self, count: int, body: Callable[[Value, Scalars], None]) -> None:
         """Run a body for each vector of `count` elements, the shorter one at the end too."""
         whole = count // self.lanes * self.lanes

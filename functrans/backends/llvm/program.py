@@ -21,7 +21,7 @@ from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.backends.llvm.target import Target
-from functrans.backends.llvm.threads.chunks import call_chunks, chunk_count, emit_chunk
+from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.plan import Argument, Output, Place, Plan, Step, row_bytes
@@ -157,7 +157,8 @@ class _Main:
             return
         own = [row_bytes(var, nest.inner) if var in nest.scratch else 0 for var in variables]
         chunk = emit_chunk(self._f.module, function, nest, step.chunks, [*own, 0, 0])
-        call_chunks(self._f, chunk, pointers, step.chunks, self._parallel())
+        at_once = partial(self._f.call, function, *pointers, 0, axis(nest)[0])
+        call_chunks(self._f, chunk, pointers, step.chunks, self._parallel(), at_once)
 
     def call_kernel(self, function: Function, step: Step, node: Node) -> Value:
         """What its function gives."""

@@ -55,7 +55,7 @@ class RowEmitter(NestEmitter):
         self.across.clear()
         with ExitStack() as loops:
             lead = [
-                loops.enter_context(self.f.loop(*self._range(depth, size))).index
+                loops.enter_context(self.f.loop(*self.range(depth, size))).index
                 for depth, size in enumerate(self.nest.lead)
             ]
             self._row(lead)
@@ -63,10 +63,6 @@ class RowEmitter(NestEmitter):
         self.across.end_block()
         self._after()
         return self.finish()
-
-    def _range(self, depth: int, size: int) -> tuple[Value | int, Value | int]:
-        """Of a loop, the outermost of all at depth 0: a chunk has only a part of that one."""
-        return (0, size) if depth or self.chunk is None else self.chunk
 
     def _row(self, lead: list[Value]) -> None:
         env: Env = {}
@@ -167,7 +163,7 @@ class RowEmitter(NestEmitter):
         depth = len(indices)
         if depth >= len(self.nest.inner) - 1:
             return self._innermost(row, indices, totals, scalars)
-        start, stop = self._range(len(self.nest.lead) + depth, self.nest.inner[depth])
+        start, stop = self.range(len(self.nest.lead) + depth, self.nest.inner[depth])
         with self.f.loop(start, stop, carry=flat(totals)) as loop:
             inside = self._slow(row, [*indices, loop.index], unflat(loop.carry, totals), scalars)
             loop.next = flat(inside)
@@ -232,7 +228,7 @@ class RowEmitter(NestEmitter):
         with ExitStack() as loops:
             steps = [height if depth == crossed.depth else COLUMNS if depth == last else 1 for depth in range(last + 1)]
             order = sorted(range(last + 1), key=lambda depth: (steps[depth] > 1, -depth))
-            ranges = [self._range(len(self.nest.lead) + depth, size) for depth, size in enumerate(self.nest.inner)]
+            ranges = [self.range(len(self.nest.lead) + depth, size) for depth, size in enumerate(self.nest.inner)]
             index = {depth: loops.enter_context(f.loop(*ranges[depth], steps[depth])).index for depth in order}
             first = [index[depth] for depth in range(last + 1)]
             top, left = first[crossed.depth], first[last]
