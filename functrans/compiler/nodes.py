@@ -184,7 +184,7 @@ class _Builder:
         operand, axes = seen, tuple(kept.index(axis) for axis in lowering.axes if axis not in dropped)
         operand, axes = _in_memory_order(operand, axes)
         if not axes:
-            self._refs[eqn.outvars[0]] = operand
+            self._reduce_one(lowering, operand, eqn)
         while axes:
             shape = operand.layout.shape
             run = _last_run(shape, axes)
@@ -195,6 +195,16 @@ class _Builder:
             self._store(Node(replace(lowering, axes=run), (operand,), (out,), eqn))
             operand = Ref.whole(out)
             axes = tuple(axis - sum(a < axis for a in run) for axis in axes if axis not in run)
+
+    def _reduce_one(self, lowering: Reduce, operand: Ref, eqn: Eqn) -> None:
+        """The operand itself; but a sum begins with +0, so that of one -0 it is +0."""
+        out = eqn.outvars[0]
+        plus = pointwise("add")([out.aval] * 2, {})
+        if lowering.combine != "add" or out.aval.dtype.kind not in "fc" or plus is None:
+            self._refs[out] = operand
+            return
+        zero = Literal(out.aval.dtype.type(0), shaped((), out.aval.dtype))
+        self._store(Node(plus, (operand, Ref.whole(zero)), (out,), eqn, "add"))
 
 
 def _in_memory_order(operand: Ref, axes: tuple[int, ...]) -> tuple[Ref, tuple[int, ...]]:
