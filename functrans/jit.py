@@ -113,7 +113,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
             is_known = True
             self._log.hits += 1
         outs = self._run(entry, leaves)
-        if is_known and trace is EVAL and entry.recipes < _MOST_RECIPES and not entry.options.donated:
+        if is_known and trace is EVAL and entry.recipes < _MOST_RECIPES:
             self._serve(entry, (args, kwargs), (flat, in_tree))
         return cast(R, tree.unflatten(entry.out_tree, outs))
 

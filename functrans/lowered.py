@@ -177,8 +177,7 @@ class Lowered(Generic[P, R]):
 
     def compile(self) -> Compiled[P, R]:
         """Compile it now. The result takes arguments of these types only, and never traces."""
-        executable = compile_jaxpr(self.jaxpr, self._options)
-        return Compiled(self, self._signature, self._run, executable, serves=not self._options.donated)
+        return Compiled(self, self._signature, self._run, compile_jaxpr(self.jaxpr, self._options))
 
     def standalone(self, name: str) -> bytes:
         """See `Compiled.serialize`."""
@@ -207,15 +206,13 @@ class Compiled(Vectorcallable, Generic[P, R]):
         signature: Signature[R],
         run: Callable[[Sequence[Array]], Sequence[Array]],
         executable: Executable,
-        *,
-        serves: bool,
     ) -> None:
         self._lowered = lowered
         self._signature = signature
         self._run = run
         self._executable = executable
         closes_over_tracers = len(lowered.jaxpr.invars) > len(signature.in_avals)
-        self._recipes_left = _MOST_RECIPES if serves and not closes_over_tracers else 0
+        self._recipes_left = 0 if closes_over_tracers else _MOST_RECIPES
         self._is_called_again = False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,8 +1,10 @@
 """Donated arguments: results are computed in their memory and are these very arrays, where that changes no value."""
 
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import functrans as ft
 from functrans import grad, jit, make_jaxpr, tree, vmap
 from functrans.backends import executable
 from functrans.backends.llvm.executable import NativeProgram
+from functrans.backends.vectorcall import recipes_of
 from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
 from functrans.core.primitive import aval_of
@@ -32,13 +35,14 @@ W, G = np.random.default_rng(0).standard_normal((2, 30, 40))
 
 
 def assert_kept(function: Callable[..., Any], expected: Callable[..., Any], *args: Any) -> None:
-    """A call gives new arrays, and leaves the arguments as they are."""
+    """Calls, the first and those that machine code serves, give new arrays and leave the arguments as they are."""
     before = [np.array(arg) for arg in args]
-    for out, wanted in zip(tree.leaves(function(*args)), tree.leaves(expected(*args)), strict=True):
-        np.testing.assert_array_equal(out, wanted)
-        assert not any(np.shares_memory(out, arg) for arg in args)
-    for arg, was in zip(args, before, strict=True):
-        np.testing.assert_array_equal(arg, was)
+    for _ in range(4):
+        for out, wanted in zip(tree.leaves(function(*args)), tree.leaves(expected(*args)), strict=True):
+            np.testing.assert_array_equal(out, wanted)
+            assert not any(np.shares_memory(out, arg) for arg in args)
+        for arg, was in zip(args, before, strict=True):
+            np.testing.assert_array_equal(arg, was)
 
 
 @settings(max_examples=150)
@@ -106,8 +110,7 @@ def read_only(x: Any) -> Any:
     lambda x: np.concatenate([x, x])[::-1][:30],
 ])  # fmt: skip
 def test_arrays_that_cannot_be_donated_stay(make: Callable[[Any], Any]) -> None:
-    for _ in range(4):
-        assert_kept(donating, descend, make(W), G)
+    assert_kept(donating, descend, make(W), G)
 
 
 @pytest.mark.parametrize("function", [
@@ -144,19 +147,33 @@ def test_memory_that_two_arguments_share_is_not_written() -> None:
 
 
 def test_donated_arguments_that_are_results() -> None:
-    x = W.copy()
-    assert jit(lambda x: x, donate_argnums=0)(x) is x
-    same, more = jit(lambda x: (x, x + 1), donate_argnums=0)(x)
-    assert same is x
-    np.testing.assert_array_equal(x, W)
-    np.testing.assert_array_equal(more, W + 1)
-    first, second = jit(lambda x: (x, x), donate_argnums=0)(x)
-    assert first is x
-    assert not np.shares_memory(first, second)
-    first, second = jit(lambda x: (x + 1, x + 1), donate_argnums=0)(x)
-    assert first is x
-    assert not np.shares_memory(first, second)
-    np.testing.assert_array_equal(second, W + 1)
+    functions = [jit(function, donate_argnums=0) for function in (
+        lambda x: (x,), lambda x: (x, x + 1), lambda x: (x + 1, x), lambda x: (x, x), lambda x: (x + 1, x + 1),
+        lambda x: (x + 1, x + 1, x - 1),
+    )]  # fmt: skip
+    for function in functions:
+        for _ in range(5):
+            x = W.copy()
+            outs = function(x)
+            assert sum(out is x for out in outs) == 1
+            assert not any(np.shares_memory(a, b) for a, b in combinations(outs, 2))
+            for out, wanted in zip(outs, function.__wrapped__(W), strict=True):
+                np.testing.assert_array_equal(out, wanted)
+
+
+def test_machine_code_serves_calls_that_donate() -> None:
+    function, w = jit(descend, donate_argnums=0), np.zeros((3, 4))
+    counts = sys.getrefcount(w)
+    for number in range(1, 1000):
+        assert function(w, np.ones((3, 4))) is w
+        np.testing.assert_allclose(w, -0.1 * number)
+    assert sys.getrefcount(w) == counts
+    (recipe,) = recipes_of(function)
+    assert recipe.calls == 997
+    for other in (w.view(), read_only(w), np.asfortranarray(w)):
+        np.testing.assert_allclose(function(other, np.ones((3, 4))), -100.0)
+        assert (recipe.calls, other is not w) == (997, True)
+        w[...] = -99.9
 
 
 def test_one_array_for_two_results() -> None:

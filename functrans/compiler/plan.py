@@ -83,8 +83,7 @@ class Plan:
     steps: tuple[Step, ...]
     places: dict[Var, Place]
     arena: int
-    threads: int | None = None
-    """How many may run the parts of a step, at most."""
+    options: Options
 
     @property
     def overwritten(self) -> frozenset[int]:
@@ -95,6 +94,12 @@ class Plan:
             for var, place in places
             if isinstance(place, Argument) and var is not self.arguments[place.index]
         )
+
+    @property
+    def given(self) -> frozenset[int]:
+        """Those and the donated arguments that are results as they are."""
+        donated = {i for i in self.options.donated if self.arguments[i].aval.shape}
+        return self.overwritten | {i for i in donated if self.arguments[i] in self.results}
 
 
 Scratch: TypeAlias = Callable[[Nest | Node], int]
@@ -127,7 +132,7 @@ def make_plan(
     steps = memory.allot(
         works, scratch, chunks if options.threads != 1 else lambda _work: 1, _first_safe(works, refuses)
     )
-    return Plan(jaxpr.invars, nodes.results, steps, memory.places, memory.size, options.threads)
+    return Plan(jaxpr.invars, nodes.results, steps, memory.places, memory.size, options)
 
 
 def _work(unit: Unit, wanted: set[Var]) -> Nest | Node:

@@ -90,7 +90,7 @@ def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
 def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bool = True) -> Module:
     """The module of a plan, with the program under the name of `entry`."""
     module = Module(target)
-    module.threads = plan.threads
+    module.threads = plan.options.threads
     steps = [_emit_step(module, f"step{i}", step) for i, step in enumerate(plan.steps)]
     f = Function(
         module,

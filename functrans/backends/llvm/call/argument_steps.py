@@ -35,7 +35,7 @@ def _array(f: Step) -> None:
     """
     x = f.object(1)
     _require_array(f, x)
-    is_ready = f.icmp("eq", f.field(x, layout.flags, wide=False) & _READY, _READY)
+    is_ready = _has_flags(f, x, _READY)
 
     def copied() -> Value:
         made = f.raise_if_null(f.python("PyArray_NewCopy", x, f.const(_C_ORDER, I32)))
@@ -43,6 +43,33 @@ def _array(f: Step) -> None:
         return f.field(made, layout.data)
 
     f.store(f.choose(is_ready, lambda: f.field(x, layout.data), copied), f.memory_place(7))
+
+
+def _has_flags(f: Step, x: Value, flags: int) -> Value:
+    return f.icmp("eq", f.field(x, layout.flags, wide=False) & flags, flags)
+
+
+def _ready(f: Step) -> None:
+    """[object]: an array of which no copy was made."""
+    f.miss_unless(_has_flags(f, f.object(1), _READY))
+
+
+_OWNED = 0x404
+"""NumPy's flags of an array that may be written and owns its memory."""
+
+
+def _donated(f: Step) -> None:
+    """[object, memory of its address, bytes, arguments, their bytes]: an array that has its memory for itself.
+
+    It must own it, and no other argument may overlap with it. The arguments' addresses are the first words of memory.
+    """
+    f.miss_unless(_has_flags(f, f.object(1), _READY | _OWNED))
+    start, size, sizes = f.load(f.memory_place(2), I64), f.word(3), f.pointer(5)
+    with f.loop(0, f.word(4)) as loop:
+        other = f.load(f.offset(f.args[2], loop.index, I64), I64)
+        end = other + f.load(f.offset(sizes, loop.index, I64), I64)
+        is_apart = f.icmp("ule", start + size, other) | f.icmp("ule", end, start)
+        f.miss_unless(is_apart | f.icmp("eq", loop.index, f.word(2)))
 
 
 def _watched_array(f: Step) -> None:
@@ -200,7 +227,8 @@ def _holds(f: Step) -> None:
 
 
 ARGUMENT_STEPS: Steps = {
-    "identical": _identical, "never": _never, "array": _array, "watched_array": _watched_array, "float": _float,
+    "identical": _identical, "never": _never, "array": _array, "ready": _ready, "donated": _donated,
+    "watched_array": _watched_array, "float": _float,
     "int": _int, "bool": _bool, "complex": _complex, "numpy_scalar": _numpy_scalar, "list": _list, "tuple": _tuple,
     "dict": _dict, "attributes": _attributes, "flattened": _flattened, "context": _context, "item": _item, "cell": _cell,
     "attribute": _attribute, "holds": _holds,

@@ -24,6 +24,7 @@ def check_argument(
         if not leaf.dtype.isnative or (leaf.shape, leaf.dtype) != (aval.shape, aval.dtype):
             raise InexpressibleError
         recipe.step("array", number, *_array(recipe, leaf), recipe.objects(1), index)
+        recipe.arrays[index] = number
         return
     if kind not in SCALAR_AVALS or (aval.shape, aval.dtype) != ((), SCALAR_AVALS[kind].dtype):
         raise InexpressibleError

@@ -14,7 +14,7 @@ from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.call.recipe import Recipe
 from functrans.backends.llvm.call.result_steps import RUN_WORDS
 from functrans.compiler.cost import cost_of
-from functrans.compiler.plan import Argument, Output
+from functrans.compiler.plan import Argument, Output, Plan
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Literal
 from functrans.core.primitive import strong
@@ -41,12 +41,22 @@ def is_long(callee: Callee) -> bool:
 
 def write_program(recipe: Recipe, callee: Callee, is_long: bool, made: Sequence[int]) -> None:
     """The steps from the arguments' addresses, in the first words of memory, to the results, each an object of a number."""
+    _check_given(recipe, callee.plan)
     results = _Results(recipe, callee, made)
     for i in range(len(made)):
         results.prepare(i)
     recipe.step("run", _run_table(recipe, callee, is_long))
     for i in range(len(made)):
         results.collect(i)
+
+
+def _check_given(recipe: Recipe, plan: Plan) -> None:
+    """The arrays that are to be results have their memory for themselves; no argument is a copy of what lies in it."""
+    for number in recipe.arrays.values() if plan.given else ():
+        recipe.step("ready", number)
+    sizes = [var.aval.size * var.aval.dtype.itemsize for var in plan.arguments]
+    for i in sorted(plan.given):
+        recipe.step("donated", recipe.arrays[i], i, sizes[i], len(sizes), recipe.table(sizes))
 
 
 def _run_table(recipe: Recipe, callee: Callee, is_long: bool) -> int:
@@ -72,6 +82,7 @@ class _Results:
         self._recipe = recipe
         self._callee = callee
         self._made = made
+        self._given = set(callee.plan.given)
         self._first = len(callee.plan.arguments)
 
     def prepare(self, number: int) -> None:
@@ -99,6 +110,9 @@ class _Results:
                 recipe.step(_NUMBERS[aval.dtype], source, made)
             else:
                 recipe.step("new_scalar", source, recipe.reference(aval.dtype), made)
+        elif source in self._given:  # once
+            self._given.remove(source)
+            recipe.step("same", recipe.arrays[source], made)
         elif source != self._first + number:
             recipe.step("copy", *self._array(aval), made, source, aval.size * aval.dtype.itemsize)
 

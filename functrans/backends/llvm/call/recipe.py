@@ -38,6 +38,8 @@ class Recipe:
         self._watched: list[tuple[int, object]] = []
         self._objects = positional + len(names)
         self._memory = 0
+        self.arrays: dict[int, int] = {}
+        """For the program's arguments that are arrays, the numbers of these objects."""
 
     def objects(self, count: int) -> int:
         """Numbers for objects that the call holds: the first of `count`."""

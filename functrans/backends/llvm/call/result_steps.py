@@ -145,6 +145,11 @@ def _constant(f: Step) -> None:
     f.store(f.hold(f.pointer(1)), f.object_place(2))
 
 
+def _same(f: Step) -> None:
+    """[object, made]: an argument."""
+    f.store(f.hold(f.object(1)), f.object_place(2))
+
+
 def _copy(f: Step) -> None:
     """[type, descr, ndim, dims, made, memory of the address, bytes]: a new array with what lies at an address."""
     made = _empty(f, 2, 3, 4)
@@ -189,6 +194,6 @@ def _called(f: Step) -> None:
 
 RESULT_STEPS: Steps = {
     "captured": _pointer, "place": _place, "new_array": _array, "new_large_array": _large_array, "run": _run,
-    "new_scalar": _scalar, "new_float": _float, "new_int": _int, "new_complex": _complex, "constant": _constant,
+    "new_scalar": _scalar, "new_float": _float, "new_int": _int, "new_complex": _complex, "constant": _constant, "same": _same,
     "copy": _copy, "new_list": _list, "new_tuple": _tuple, "new_dict": _dict, "called": _called,
 }  # fmt: skip
