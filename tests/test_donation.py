@@ -205,6 +205,30 @@ def test_nothing_is_read_after_it_is_written(function: Callable[..., Any], in_pl
         np.testing.assert_allclose(out, wanted, rtol=1e-12, atol=1e-12)
 
 
+def test_nothing_is_read_in_a_later_pass_than_it_is_written() -> None:
+    def function(w: Any) -> Any:
+        twice = w * 2
+        return twice, w * np.sum(twice, axis=1, keepdims=True)
+
+    w = W.copy()
+    twice, scaled = jit(function, donate_argnums=0)(w)
+    np.testing.assert_array_equal(twice, W * 2)
+    np.testing.assert_allclose(scaled, function(W)[1], rtol=1e-12)
+    assert scaled is w
+
+
+def test_what_each_chunk_of_a_loop_reads_is_not_written_by_the_first() -> None:
+    def function(v: Any, x: Any) -> Any:
+        scale = v * 2 + 1
+        return scale, x * scale
+
+    v, x = np.array([3.0]), np.ones(1_000_000)
+    for _ in range(4):
+        scale, scaled = jit(function, donate_argnums=0)(v.copy(), x)
+        np.testing.assert_array_equal(scale, [7.0])
+        np.testing.assert_array_equal(scaled, x * 7)
+
+
 def test_inside_other_transforms_nothing_is_donated() -> None:
     def twice(w: Any, g: Any) -> Any:
         return donating(donating(w, g), g)
