@@ -314,7 +314,7 @@ def test_results_are_the_callers_own() -> None:
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
 def test_what_is_computed_once_may_be_read_from_memory(shape: tuple[int, ...]) -> None:
     x, y = np.arange(15.0).reshape(5, 3), np.full(shape, 4.0)
-    fun = lambda x, y: np.sum(x + (y - 2), axis=1) - y * 3
+    fun: Callable[..., Any] = lambda x, y: np.sum(x + (y - 2), axis=1) - y * 3
     np.testing.assert_array_equal(jit(fun)(x, y), fun(x, y))
 
 
@@ -322,5 +322,5 @@ def test_what_is_computed_once_may_be_read_from_memory(shape: tuple[int, ...]) -
 @pytest.mark.parametrize(("shape", "axis"), [((1,), 0), ((1, 5), 0), ((5, 1), 1), ((1, 1), None), ((2, 5), 0)])
 def test_a_sum_of_negative_zeros_is_positive(shape: tuple[int, ...], axis: int | None, dtype: str) -> None:
     x = -np.zeros(shape, dtype)
-    total = lambda x: np.sum(x, axis=axis)
+    total: Callable[..., Any] = lambda x: np.sum(x, axis=axis)
     assert np.asarray(jit(total)(x)).tobytes() == np.asarray(total(x)).tobytes()
