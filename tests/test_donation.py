@@ -25,6 +25,8 @@ from tests.benchmarks import inputs, models
 from tests.opaque import opaque
 from tests.test_native import programs, run_flat
 
+pytestmark = pytest.mark.skipif(bool(executable.why_numpy()), reason="NumPy's backend donates nothing")
+
 
 def descend(w: Any, g: Any) -> Any:
     return w - 0.1 * g
