@@ -22,7 +22,7 @@ from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
 from functrans.backends.llvm.call.trees import ResultTree, check_tree, is_immutable
 from functrans.backends.llvm.call.vectorcall import call_address
 from functrans.backends.vectorcall import Vectorcallable, serve
-from functrans.compiler.plan import Plan
+from functrans.compiler.steps import Plan
 from functrans.core.primitive import EVAL, TRACE
 from functrans.disable import DISABLED
 from functrans.guards import Guards, Watch, all_unchanged, open_container

@@ -11,7 +11,7 @@ from functrans.backends.planned import plan_jaxpr
 from functrans.call_log import CallLog, Miss
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Host
-from functrans.compiler.plan import Step
+from functrans.compiler.steps import Step
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Eqn, Jaxpr
 from functrans.lowered import Text

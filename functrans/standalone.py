@@ -13,7 +13,7 @@ from functrans import tree
 from functrans.backends.llvm.standalone_call import StandaloneProgram, missing_features
 from functrans.backends.planned import Planned
 from functrans.compiler.nodes import Node
-from functrans.compiler.plan import Plan
+from functrans.compiler.steps import Plan
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import aval_of

@@ -21,7 +21,8 @@ from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.pipeline import optimize
-from functrans.compiler.plan import Output, Plan, make_plan
+from functrans.compiler.plan import make_plan
+from functrans.compiler.steps import Output, Plan
 from functrans.core.ir import Jaxpr, Literal
 from functrans.core.primitive import aval_of
 from functrans.transforms.stage import stage

@@ -14,7 +14,8 @@ from functrans.backends.llvm.program import supports
 from functrans.compiler.arena import Block, arrange
 from functrans.compiler.nest import Nest
 from functrans.compiler.pipeline import optimize
-from functrans.compiler.plan import Plan, Temporary, make_plan
+from functrans.compiler.plan import make_plan
+from functrans.compiler.steps import Plan, Temporary
 from functrans.core.ir import Var
 from tests.benchmarks import inputs, models
 

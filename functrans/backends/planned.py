@@ -16,7 +16,8 @@ from functrans.compiler.cost import Cost, cost_of
 from functrans.compiler.inline import inline
 from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
-from functrans.compiler.plan import Plan, make_plan
+from functrans.compiler.plan import make_plan
+from functrans.compiler.steps import Plan
 from functrans.compiler.text import print_plan
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr, memoized

@@ -11,7 +11,7 @@ from math import prod
 
 from functrans.compiler.nest import Access, Nest, Op
 from functrans.compiler.nodes import Host, Node
-from functrans.compiler.plan import Output, Plan, Step
+from functrans.compiler.steps import Output, Plan, Step
 from functrans.core.ir import Var
 from functrans.core.lowering import Contract, Pointwise, Reduce
 from functrans.core.lowering_data import DynamicSlice, Gather, Scatter

@@ -2,17 +2,16 @@
 
 Temporaries share one arena: a value's bytes are given away after its last reader, and a nest writes over an operand that
 dies in it where each element is read before it is written. So results lie in the memory of donated arguments. Imports the
-other compiler modules; start reading at `Plan`.
+other compiler modules; start reading at `make_plan`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import replace
 from typing import TypeAlias
 
-from functrans.compiler.arena import LINE, Block, arrange
+from functrans.compiler.arena import Block, arrange
 from functrans.compiler.copies import with_copies
 from functrans.compiler.donation import Donation
 from functrans.compiler.fusion import Unit, fuse
@@ -21,85 +20,10 @@ from functrans.compiler.nest import Access, Level, Nest, Store, make_nest
 from functrans.compiler.nodes import Node, Supports, build
 from functrans.compiler.options import Options
 from functrans.compiler.schedule import schedule, stored
+from functrans.compiler.steps import Argument, Output, Place, Plan, Step, Temporary, row_bytes
 from functrans.core.ir import Atom, Jaxpr, Var
-from functrans.typing import Shape
 
-__all__ = ["Argument", "Output", "Place", "Plan", "Step", "Temporary", "make_plan", "row_bytes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """The memory of an argument of the program: the argument, or the result that takes it over."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """The memory of a result of the program."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Temporary:
-    """Bytes of the arena."""
-
-    offset: int
-
-
-Place: TypeAlias = Argument | Output | Temporary
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A loop nest, or a node that is a kernel or a callback."""
-
-    work: Nest | Node
-    scratch: int = 0
-    """Where in the arena it may work, if it asked for bytes."""
-    scratch_bytes: int = 0
-    chunks: int = 1
-    """How many parts the work is cut into, which may run at the same time; each has scratch variables of its own."""
-
-    @property
-    def reads(self) -> tuple[Var, ...]:
-        if isinstance(self.work, Nest):
-            return tuple(dict.fromkeys(access.base for access in self.work.reads))
-        return tuple(ref.base for ref in self.work.operands if isinstance(ref.base, Var))
-
-    @property
-    def outs(self) -> tuple[Var, ...]:
-        return self.work.outs
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Steps, places, and the size of the arena."""
-
-    arguments: tuple[Var, ...]
-    results: tuple[Atom, ...]
-    """Stored variables, arguments, and literals."""
-    steps: tuple[Step, ...]
-    places: dict[Var, Place]
-    arena: int
-    options: Options
-
-    @property
-    def overwritten(self) -> frozenset[int]:
-        """The numbers of the arguments whose memory results have in the end."""
-        places = ((atom, self.places[atom]) for atom in self.results if isinstance(atom, Var))
-        return frozenset(
-            place.index
-            for var, place in places
-            if isinstance(place, Argument) and var is not self.arguments[place.index]
-        )
-
-    @property
-    def given(self) -> frozenset[int]:
-        """Those and the donated arguments that are results as they are."""
-        donated = {i for i in self.options.donated if self.arguments[i].aval.shape}
-        return self.overwritten | {i for i in donated if self.arguments[i] in self.results}
+__all__ = ["make_plan"]
 
 
 Scratch: TypeAlias = Callable[[Nest | Node], int]
@@ -244,11 +168,6 @@ def _goes_once(nest: Nest, level: Level, access: Access) -> bool:
     own = loops.get(level, ())
     is_in_none = level == "once" or (level == "outer" and not own)
     return not is_in_none and all(access.strides[i] or sizes[i] == 1 for i in own)
-
-
-def row_bytes(var: Var, inner: Shape) -> int:
-    """What a scratch variable of a nest takes, for one chunk."""
-    return -(-prod(inner) * var.aval.dtype.itemsize // LINE) * LINE
 
 
 def _bytes(var: Var) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from functrans.compiler.layout import Ref
 from functrans.compiler.nest import Access, Level, Nest, Op, Operand, Result
 from functrans.compiler.nodes import Copy, Host, Node
-from functrans.compiler.plan import Argument, Output, Plan, Step, Temporary
+from functrans.compiler.steps import Argument, Output, Plan, Step, Temporary
 from functrans.core.aval import short_dtype
 from functrans.core.ir import Atom, Literal, Var
 from functrans.core.printer import Names, print_params

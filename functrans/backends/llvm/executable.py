@@ -24,7 +24,8 @@ from functrans.backends.numpy import Program
 from functrans.backends.vectorcall import Vectorcallable, twin
 from functrans.compiler.nodes import Node
 from functrans.compiler.options import Options
-from functrans.compiler.plan import Argument, Output, Plan, make_plan
+from functrans.compiler.plan import make_plan
+from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Jaxpr, Literal, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong

@@ -24,7 +24,7 @@ from functrans.backends.llvm.target import Target
 from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Host, Node
-from functrans.compiler.plan import Argument, Output, Place, Plan, Step, row_bytes
+from functrans.compiler.steps import Argument, Output, Place, Plan, Step, row_bytes
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Var
 from functrans.core.lowering import Lowering, Pointwise, Reduce

@@ -19,7 +19,7 @@ from functrans.backends.llvm.program import emit_program
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Host, Node
-from functrans.compiler.plan import Argument, Output, Plan
+from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.ir import Literal
 from functrans.errors import NotExportableError
 from functrans.typing import Array

@@ -7,7 +7,8 @@ from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.program import emit_program, parts, refuses, scratch_bytes, supports
 from functrans.backends.llvm.target import host
 from functrans.compiler.options import Options
-from functrans.compiler.plan import Plan, make_plan
+from functrans.compiler.plan import make_plan
+from functrans.compiler.steps import Plan
 from functrans.core.ir import Jaxpr
 
 __all__ = ["assembly", "llvm_ir", "native_plan"]

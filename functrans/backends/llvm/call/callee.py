@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from functrans.compiler.plan import Plan
+from functrans.compiler.steps import Plan
 from functrans.core.aval import ShapedArray
 from functrans.typing import Array
 

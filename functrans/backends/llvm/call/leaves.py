@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
-from functrans.compiler.plan import Plan
+from functrans.compiler.steps import Plan
 from functrans.core.aval import SCALAR_AVALS
 
 __all__ = ["check_argument", "check_same_array"]

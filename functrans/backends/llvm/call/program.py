@@ -14,7 +14,7 @@ from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.call.recipe import Recipe
 from functrans.backends.llvm.call.result_steps import RUN_WORDS
 from functrans.compiler.cost import cost_of
-from functrans.compiler.plan import Argument, Output, Plan
+from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Literal
 from functrans.core.primitive import strong

@@ -1,0 +1,99 @@
+"""A program as data: steps in order, and where each value lies. `plan.py` makes it; start reading at `Plan`.
+
+Imports the compiler's data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias
+
+from functrans.compiler.arena import LINE
+from functrans.compiler.nest import Nest
+from functrans.compiler.nodes import Node
+from functrans.compiler.options import Options
+from functrans.core.ir import Atom, Var
+from functrans.typing import Shape
+
+__all__ = ["Argument", "Output", "Place", "Plan", "Step", "Temporary", "row_bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """The memory of an argument of the program: the argument, or the result that takes it over."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The memory of a result of the program."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary:
+    """Bytes of the arena."""
+
+    offset: int
+
+
+Place: TypeAlias = Argument | Output | Temporary
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A loop nest, or a node that is a kernel or a callback."""
+
+    work: Nest | Node
+    scratch: int = 0
+    """Where in the arena it may work, if it asked for bytes."""
+    scratch_bytes: int = 0
+    chunks: int = 1
+    """How many parts the work is cut into, which may run at the same time; each has scratch variables of its own."""
+
+    @property
+    def reads(self) -> tuple[Var, ...]:
+        if isinstance(self.work, Nest):
+            return tuple(dict.fromkeys(access.base for access in self.work.reads))
+        return tuple(ref.base for ref in self.work.operands if isinstance(ref.base, Var))
+
+    @property
+    def outs(self) -> tuple[Var, ...]:
+        return self.work.outs
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps, places, and the size of the arena."""
+
+    arguments: tuple[Var, ...]
+    results: tuple[Atom, ...]
+    """Stored variables, arguments, and literals."""
+    steps: tuple[Step, ...]
+    places: dict[Var, Place]
+    arena: int
+    options: Options
+
+    @property
+    def overwritten(self) -> frozenset[int]:
+        """The numbers of the arguments whose memory results have in the end."""
+        places = ((atom, self.places[atom]) for atom in self.results if isinstance(atom, Var))
+        return frozenset(
+            place.index
+            for var, place in places
+            if isinstance(place, Argument) and var is not self.arguments[place.index]
+        )
+
+    @property
+    def given(self) -> frozenset[int]:
+        """Those and the donated arguments that are results as they are."""
+        donated = {i for i in self.options.donated if self.arguments[i].aval.shape}
+        return self.overwritten | {i for i in donated if self.arguments[i] in self.results}
+
+
+def row_bytes(var: Var, inner: Shape) -> int:
+    """What a scratch variable of a nest takes, for one chunk."""
+    return -(-prod(inner) * var.aval.dtype.itemsize // LINE) * LINE
