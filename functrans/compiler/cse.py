@@ -10,7 +10,7 @@ __all__ = ["cse"]
 
 
 def cse(jaxpr: Jaxpr) -> Jaxpr:
-    """The same function where equal primitives of equal operands and parameters are computed once."""
+    """The same function where equal primitives of equal operands and parameters are computed once, but for their effects."""
     same: dict[Var, Var] = {}
     seen: dict[Hashable, tuple[Var, ...]] = {}
     eqns: list[Eqn] = []
@@ -20,6 +20,9 @@ def cse(jaxpr: Jaxpr) -> Jaxpr:
 
     for eqn in jaxpr.eqns:
         invars = tuple(map(resolve, eqn.invars))
+        if eqn.has_effect:
+            eqns.append(Eqn(eqn.prim, invars, eqn.params, eqn.outvars, eqn.source))
+            continue
         key = (eqn.prim, tuple(atom if isinstance(atom, Var) else atom.key for atom in invars), param_key(eqn.params))
         if key in seen:
             same.update(zip(eqn.outvars, seen[key], strict=True))

@@ -64,7 +64,7 @@ class Known:
 def fold(eqn: Eqn, known: Known) -> Atom | Eqn | None:
     """What a rule of `simplify` gives: a literal, an array that repeats one, or literals in place of such arrays."""
     numbers = [known.number(atom) for atom in eqn.invars]
-    if not any(numbers) or eqn.prim.lower is None or eqn.prim.name == "broadcast_in_dim":
+    if not any(numbers) or eqn.prim.lower is None or eqn.prim.name == "broadcast_in_dim" or eqn.has_effect:
         return None
     found = [number for number in numbers if number is not None]
     if all(isinstance(atom, Literal) for atom in eqn.invars):

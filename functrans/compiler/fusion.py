@@ -91,6 +91,9 @@ class _Fusion:
         self._unit.update(dict.fromkeys(group.nodes, group))
 
     def _makers(self, node: Node) -> Iterator[Node]:
+        """What has to run before a node."""
+        if node.after is not None:
+            yield node.after
         for ref in node.operands:
             if isinstance(ref.base, Var) and ref.base in self._maker:
                 yield self._maker[ref.base]

@@ -42,6 +42,8 @@ class Node:
     """Where it comes from; None for a copy of a result."""
     part: str = ""
     """The name of what it computes, where that is a part of the equation."""
+    after: Node | None = None
+    """What has to run before it, though it reads no result of it: the one before among those that have effects."""
 
     @property
     def is_fusible(self) -> bool:
@@ -92,6 +94,8 @@ class _Builder:
         self._refs: dict[Var, Ref] = {var: Ref.whole(var) for var in jaxpr.invars}
         self._arguments = set(jaxpr.invars)
         self._copies: dict[tuple[Var | Literal, Layout], Var] = {}
+        self._has_effects = jaxpr.has_effects
+        self._last: Node | None = None
 
     def add(self, eqn: Eqn) -> None:
         operands = tuple(map(self._ref, eqn.invars))
@@ -115,7 +119,10 @@ class _Builder:
                 return
         if not isinstance(lowering, Pointwise):  # kernels read operands in C order
             operands = tuple(ref if ref.is_whole else self._copied(ref, eqn) for ref in operands)
-        self._store(Node(lowering, operands, eqn.outvars, eqn))
+        is_ordered = eqn.has_effect or (isinstance(lowering, Host) and self._has_effects)  # what is called may raise
+        node = Node(lowering, operands, eqn.outvars, eqn, after=self._last if is_ordered else None)
+        self._last = node if is_ordered else self._last
+        self._store(node)
 
     def _lowering(self, eqn: Eqn, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> Lowering | Host:
         """What the backend has code for, or else why it has none."""

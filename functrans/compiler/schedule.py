@@ -38,7 +38,7 @@ def stored(units: Sequence[Unit], results: Sequence[Atom]) -> set[Var]:
 
 
 def schedule(units: Sequence[Unit], results: Sequence[Atom], donation: Donation) -> list[Unit]:
-    """The units, each after those that it reads from.
+    """The units, each after those that it reads from, and those with effects in the order of the program.
 
     Of those that are ready the one that adds least to the memory in use goes first: what it stores less what it reads for
     the last time; of equals the first in the program. What can write over a donated argument goes after what reads it.
@@ -46,7 +46,7 @@ def schedule(units: Sequence[Unit], results: Sequence[Atom], donation: Donation)
     kept = stored(units, results)
     maker = {var: unit for unit in units for var in made(unit)}
     read = {unit: reads(unit) for unit in units}
-    waits = {unit: {maker[var] for var in read[unit] if var in maker} for unit in units}
+    waits = {unit: {maker[var] for var in read[unit] if var in maker} | _effects_before(unit) for unit in units}
     donation.let_readers_go_first(waits, read)
     users: dict[Var, set[Unit]] = {}
     for unit in units:
@@ -69,6 +69,10 @@ def schedule(units: Sequence[Unit], results: Sequence[Atom], donation: Donation)
         done.add(best)
         del left[best]
     return order
+
+
+def _effects_before(unit: Unit) -> set[Unit]:
+    return set() if isinstance(unit, Group) or unit.after is None else {unit.after}
 
 
 def _bytes(var: Var) -> int:

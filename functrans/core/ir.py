@@ -6,7 +6,7 @@ at `Jaxpr`. Imports `aval`, `primitive`, `source`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
@@ -67,6 +67,20 @@ class Eqn:
     outvars: tuple[Var, ...]
     source: Source | None
 
+    @property
+    def jaxprs(self) -> Iterator[Jaxpr]:
+        """Those that it carries: its parameters, alone or in tuples."""
+        for param in self.params.values():
+            for item in param if type(param) is tuple else (param,):
+                if isinstance(item, Jaxpr):
+                    yield item
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether running it does more than give results. Then it is not to be left out, merged with another that is alike,
+        moved past another that has an effect, run again for a derivative, or run while the program is compiled."""
+        return self.prim.effect or any(jaxpr.has_effects for jaxpr in self.jaxprs)
+
 
 @dataclass(frozen=True, eq=False)
 class Jaxpr:
@@ -85,6 +99,11 @@ class Jaxpr:
     @property
     def out_avals(self) -> tuple[ShapedArray, ...]:
         return tuple(atom.aval for atom in self.outvars)
+
+    @cached_property
+    def has_effects(self) -> bool:
+        """Whether one of its equations has an effect."""
+        return any(eqn.has_effect for eqn in self.eqns)
 
     @cached_property
     def weak_results(self) -> tuple[int, ...]:

@@ -104,6 +104,8 @@ class Primitive:
     """Whether its result is better computed again than kept for the backward pass: views, and arrays made from nothing."""
     lower: Lower | None = None
     """What it is to a compiler; None: only NumPy's implementation runs it."""
+    effect: bool = False
+    """Whether it does something besides giving results: it runs as often as the program says, in the program's order."""
 
     def bind(self, *args: Array, **params: Any) -> Values:  # Any: see Params
         """Apply the primitive under the current trace; always a tuple of results."""

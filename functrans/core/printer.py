@@ -56,7 +56,8 @@ def print_eqn(eqn: Eqn, names: Names, indent: str = "") -> str:
     """One equation: `c:f64[3] = mul a b`."""
     params = print_params(eqn, indent)
     operands = "".join(f" {names.atom(atom)}" for atom in eqn.invars)
-    return f"{names.typed(eqn.outvars)} = {eqn.prim.name}{params}{operands}"
+    results = f"{names.typed(eqn.outvars)} = " if eqn.outvars else ""
+    return f"{results}{eqn.prim.name}{params}{operands}"
 
 
 def print_params(eqn: Eqn, indent: str = "") -> str:

@@ -195,7 +195,7 @@ def _save_or_recompute(trace: StageTrace, captured: dict[Var, Var]) -> tuple[tup
     while pending:
         var = pending.pop()
         eqn = producer.get(var)
-        if eqn is not None and eqn.prim.cheap:
+        if eqn is not None and eqn.prim.cheap and not eqn.has_effect:
             again.add(eqn)
             pending += [atom for atom in eqn.invars if isinstance(atom, Var)]
         elif var not in trace.constvars:
