@@ -95,6 +95,22 @@ def test_division_by_zero_and_the_overflow_of_a_quotient(fun: Callable[..., Any]
 
 
 @pytest.mark.parametrize("code", "bhilBHIL")
+@pytest.mark.parametrize("fun", [*_DIVISIONS, np.divmod])
+def test_division_by_a_constant(fun: Callable[..., Any], code: str) -> None:
+    limits = np.iinfo(code)
+    divisors = {1, 2, 3, 4, 7, 64, 100, limits.max, limits.max // 2 + 1, limits.min, -1, -2, -3, 0}
+    ends = [limits.min, limits.min + 1, limits.max - 1, limits.max, *range(max(limits.min, -9), 10)]
+    x = np.array(ends, code)
+    for divisor in divisors:
+        if limits.min <= divisor:
+            y = x.dtype.type(divisor)
+            for operand in (x, x[:5], x[4:5], x[0]):
+                compiled = jit(lambda x, y=y: fun(x, y))
+                with np.errstate(all="ignore"):
+                    np.testing.assert_array_equal(compiled(operand), fun(operand, y))
+
+
+@pytest.mark.parametrize("code", "bhilBHIL")
 @pytest.mark.parametrize("fun", _SHIFTS)
 def test_shifts_beyond_the_width(fun: Callable[..., Any], code: str) -> None:
     limits, rng = np.iinfo(code), np.random.default_rng(2)

@@ -95,9 +95,11 @@ def _near_quotient(b: Lanes, x: Value, y: Value) -> Value:
     return f.bits(f.intrinsic("trunc", over / under) + _SHIFTER) - start
 
 
-def _divided(b: Lanes, dtype: DType, x: Value, y: Value, name: str, floor: bool) -> tuple[Value, Value, Value]:
-    """Quotient, remainder, and where y is 0: there they are those by 1. The lowest number by -1 is itself, and 0 remains."""
+def _divided(b: Lanes, dtype: DType, x: Value, y: Value, name: str, floor: bool) -> tuple[Value, Value]:
+    """Quotient and remainder; by 0 both are 0, and the lowest number by -1 is itself, and 0 remains."""
     f = b.function
+    if y.number is not None and y.number > 0:
+        return _divided_by_positive(b, dtype, x, y, floor)
     is_zero = f.icmp("eq", y, 0)
     b.note(warning_bit(name, DIVIDE), is_zero)
     unsafe = is_zero
@@ -106,27 +108,37 @@ def _divided(b: Lanes, dtype: DType, x: Value, y: Value, name: str, floor: bool)
         if name == "floor_divide":
             b.note(warning_bit(name, OVERFLOW), overflows)
         unsafe = is_zero | overflows
-    divisor = f.select(unsafe, 1, y)
+    quotient, rest = _rounded_down(b, dtype, x, f.select(unsafe, 1, y), floor)
+    return f.select(is_zero, 0, quotient), f.select(is_zero, 0, rest)
+
+
+def _divided_by_positive(b: Lanes, dtype: DType, x: Value, y: Value, floor: bool) -> tuple[Value, Value]:
+    """By a constant, of which there is nothing to test; by a power of two, bits are moved."""
+    f, number = b.function, int(y.number or 1)
+    if number & (number - 1) or (dtype.kind == "i" and not floor):
+        return _rounded_down(b, dtype, x, y, floor)
+    shift = "ashr" if dtype.kind == "i" else "lshr"
+    return f.integer(shift, x, f.like(number.bit_length() - 1, x)), x & f.like(number - 1, x)
+
+
+def _rounded_down(b: Lanes, dtype: DType, x: Value, divisor: Value, floor: bool) -> tuple[Value, Value]:
+    """Quotient and remainder, of the sign of the divisor with `floor`; the quotient is in range."""
+    f = b.function
     quotient = _quotient(b, dtype, x, divisor)
     rest = x - quotient * divisor
     if floor and dtype.kind == "i":
         down = f.icmp("ne", rest, 0) & f.icmp("slt", rest ^ divisor, 0)
         quotient = quotient + f.cast("sext", down, x.type.scalar)
         rest = rest + f.select(down, divisor, 0)
-    return quotient, rest, is_zero
+    return quotient, rest
 
 
 def _floor_divide(b: Lanes, dtype: DType, x: Value, y: Value) -> Value:
-    quotient, _, is_zero = _divided(b, dtype, x, y, "floor_divide", floor=True)
-    return b.function.select(is_zero, 0, quotient)
+    return _divided(b, dtype, x, y, "floor_divide", floor=True)[0]
 
 
 def _remainder(name: str, floor: bool) -> Operation:
-    def operation(b: Lanes, dtype: DType, x: Value, y: Value) -> Value:
-        _, rest, is_zero = _divided(b, dtype, x, y, name, floor)
-        return b.function.select(is_zero, 0, rest)
-
-    return operation
+    return lambda b, dtype, x, y: _divided(b, dtype, x, y, name, floor)[1]
 
 
 def _reciprocal(b: Lanes, dtype: DType, x: Value) -> Value:
