@@ -2,8 +2,8 @@
 
 Operands have one dtype and, but for constants of rank 0, one shape: nothing is promoted or broadcast; a Python number takes
 the dtype of the other operands. Outside transforms these run NumPy. Beyond JAX's names there are those of NumPy's other
-ufuncs (`log2`, `hypot`, `gcd`, …). Collectives work over the axes that vmap names. Imports ops and transforms; start
-reading at `functrans.ops.arithmetic`.
+ufuncs (`log2`, `hypot`, `gcd`, …). Collectives work over the axes that vmap names. Branches and loops are in
+functrans.control. Imports ops, transforms and control; start reading at `functrans.ops.arithmetic`.
 
 >>> import numpy as np
 >>> from functrans import lax
@@ -13,6 +13,9 @@ array([3., 3.])
 
 from collections.abc import Sequence
 
+from functrans.control.branch import cond, switch
+from functrans.control.loop import fori_loop, while_loop
+from functrans.control.scan import map, scan
 from functrans.core.primitive import aval_of
 from functrans.ops import arithmetic
 from functrans.ops.arithmetic import (
@@ -130,6 +133,7 @@ __all__ = [
     "clamp",
     "complex",
     "concatenate",
+    "cond",
     "conj",
     "convert_element_type",
     "copysign",
@@ -165,6 +169,7 @@ __all__ = [
     "floor_divide",
     "fmax",
     "fmin",
+    "fori_loop",
     "frexp",
     "full",
     "full_like",
@@ -197,6 +202,7 @@ __all__ = [
     "logical_xor",
     "logistic",
     "lt",
+    "map",
     "max",
     "min",
     "modf",
@@ -234,6 +240,7 @@ __all__ = [
     "rint",
     "round",
     "rsqrt",
+    "scan",
     "scatter",
     "scatter_add",
     "scatter_max",
@@ -258,6 +265,7 @@ __all__ = [
     "squeeze",
     "stop_gradient",
     "sub",
+    "switch",
     "tan",
     "tanh",
     "tile",
@@ -265,6 +273,7 @@ __all__ = [
     "transpose",
     "tri",
     "trunc",
+    "while_loop",
     "zeros",
 ]
 

@@ -28,15 +28,19 @@ LAYERS: dict[str, tuple[str, str]] = {
         "vjp/jvp/vmap",
     ),
     "transforms": ("functrans.transforms!", "custom"),
-    "control": ("functrans.control", "transforms"),
     "compiler": ("functrans.compiler", "core"),
     "backends": ("functrans.backends", "compiler"),
+    "primitive": (
+        "functrans.jit_primitive functrans.donated functrans.disable functrans.static",
+        "transforms backends",
+    ),
+    "control": ("functrans.control", "primitive"),
     "jit": (
-        "functrans.jit functrans.jit_primitive functrans.lowered functrans.explain functrans.call_log functrans.guards"
+        "functrans.jit functrans.lowered functrans.explain functrans.call_log functrans.guards"
         " functrans.standalone functrans.description functrans.exported functrans.c_interface functrans.parallel"
-        " functrans.disable functrans.dispatch functrans.methods functrans.reads functrans.static"
-        " functrans.donated functrans.settings",
-        "control backends",
+        " functrans.dispatch functrans.methods functrans.reads"
+        " functrans.settings",
+        "control",
     ),
     "public": (
         "functrans.lax functrans.flatten_util functrans.test_util functrans.tree_util functrans.nn functrans.random"

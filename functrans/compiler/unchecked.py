@@ -10,6 +10,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.ir import Eqn, Jaxpr, memoized
 from functrans.core.lowering import Lowering
 from functrans.core.lowering_data import Gather, Scatter
+from functrans.core.nested import map_jaxprs
 from functrans.core.primitive import Params, Primitive
 
 __all__ = ["trust_indices", "trusting"]
@@ -26,6 +27,8 @@ def _unchecked(eqn: Eqn) -> Eqn:
     prim, params = eqn.prim, eqn.params
     if prim.carries is not None:
         params = {**params, prim.carries: trust_indices(params[prim.carries])}
+    elif prim.captures is not None:
+        params = map_jaxprs(params, trust_indices)
     elif prim.lower is not None and _tests(prim.lower([atom.aval for atom in eqn.invars], params)):
         prim = trusting(prim)
     return Eqn(prim, eqn.invars, params, eqn.outvars, eqn.source)

@@ -25,7 +25,7 @@ from functrans.errors import FunctransError, IntegerRangeError, LeakedTracerErro
 from functrans.typing import Array
 
 __all__ = [
-    "EVAL", "TRACE", "AbstractEval", "BatchRule", "Impl", "JvpRule", "LocallyConstant", "NamedAxis", "NamedBatchRule",
+    "EVAL", "TRACE", "AbstractEval", "BatchRule", "Captures", "Impl", "JvpRule", "LocallyConstant", "NamedAxis", "NamedBatchRule",
     "NotDifferentiable", "Params", "Primitive", "Pullback", "Trace", "Tracer", "VjpRule", "aval_of", "current_trace",
     "reveal", "use_trace",
 ]  # fmt: skip
@@ -34,6 +34,10 @@ Params: TypeAlias = Mapping[str, Any]  # Any: each primitive has parameters of i
 Values: TypeAlias = tuple[Array, ...]
 Maybes: TypeAlias = tuple[Array | None, ...]
 """Tangents or cotangents, one per operand or result: None stands for zero."""
+
+Captures: TypeAlias = Callable[[Params], tuple[Params, tuple[tuple[int, Values], ...]]]
+"""Of a primitive with jaxprs among its parameters: the parameters where those capture nothing, and the captured values, each
+group with the number of the operand that it is to stand before, in order."""
 
 Impl: TypeAlias = Callable[..., Values]
 """`(*arrays, **params) -> outs`: the primitive on concrete values, by NumPy."""
@@ -100,6 +104,8 @@ class Primitive:
     """The parameter that holds the function it applies to its operands, if it does: a jaxpr, or until it is staged a Python
     function from flat values to flat values. Such a primitive has a parameter `outer`, the number of leading operands that
     the function only closes over, or is always bound with a jaxpr."""
+    captures: Captures | None = None
+    """How to make operands of what the jaxprs among its parameters capture; None where it has no such parameters."""
     cheap: bool = False
     """Whether its result is better computed again than kept for the backward pass: views, and arrays made from nothing."""
     lower: Lower | None = None

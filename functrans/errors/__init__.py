@@ -15,6 +15,13 @@ from functrans.errors.compiling import (
     NotExportableError,
     RefusedOperandsError,
 )
+from functrans.errors.control import (
+    BranchTypeError,
+    CarryTypeError,
+    PredicateError,
+    ScanLengthError,
+    ScanResultError,
+)
 from functrans.errors.custom import (
     CustomClosureError,
     CustomRuleError,
@@ -88,7 +95,9 @@ __all__ = [
     "ArgnumsError",
     "ArrayTypeError",
     "AuxError",
+    "BranchTypeError",
     "BroadcastError",
+    "CarryTypeError",
     "CaseNumberError",
     "ChangedConstantError",
     "CompiledArgumentsError",
@@ -126,8 +135,11 @@ __all__ = [
     "OperandError",
     "OutArgumentError",
     "ParameterError",
+    "PredicateError",
     "RefusedOperandsError",
     "ScalarOutputError",
+    "ScanLengthError",
+    "ScanResultError",
     "ShapeMismatchError",
     "StaticArgumentError",
     "TracedMaskError",

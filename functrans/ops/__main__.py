@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 from types import ModuleType
 
-from functrans import ops
+from functrans import control, ops
 from functrans.core.primitive import LocallyConstant, NotDifferentiable, Primitive
 
 __all__ = ["all_primitives", "table"]
@@ -20,11 +20,17 @@ _HEAD = ("primitive", "family", "vjp", "jvp", "batch", "reason")
 
 
 def all_primitives() -> dict[Primitive, str]:
-    """Every primitive of functrans.ops, with the family (the name of the file) that makes it."""
-    families = [family.name for family in pkgutil.iter_modules(ops.__path__) if family.name != "__main__"]
+    """Every primitive of functrans.ops and functrans.control, with the family (the name of the file) that makes it."""
+    packages = (ops, control)
+    families = [
+        (package.__name__, family.name)
+        for package in packages
+        for family in pkgutil.iter_modules(package.__path__)
+        if family.name != "__main__"
+    ]
     found: dict[Primitive, str] = {}
-    for family in families:
-        module = importlib.import_module(f"{ops.__name__}.{family}")
+    for package, family in families:
+        module = importlib.import_module(f"{package}.{family}")
         for name in _assigned(module):
             value = getattr(module, name, None)
             if isinstance(value, Primitive):

@@ -1,0 +1,150 @@
+"""`while_p`: a jaxpr applied to a carry again and again, as long as another one says.
+
+Operands: `(*cond_consts, *body_consts, *carry)`. Results: the carry. Parameters: `cond_jaxpr`, from `(*cond_consts, *carry)` to
+one bool scalar; `body_jaxpr`, from `(*body_consts, *carry)` to the carry; the numbers `cond_consts` and `body_consts`. Start
+reading at `_jvp`. Imports the transforms of jaxprs and `lanes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from functrans.control.derived import batched_as, merged, pushed, strong_aval, tangent_avals
+from functrans.control.lanes import over_lanes
+from functrans.control.tracing import bind, check_operands, program
+from functrans.core.aval import ShapedArray, shaped
+from functrans.core.ir import Jaxpr, Var, eval_jaxpr, memoized
+from functrans.core.primitive import Maybes, NamedAxis, NotDifferentiable, Params, Primitive, Values, aval_of, strong
+from functrans.ops.broadcast import broadcast_batch
+from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
+from functrans.transforms.stage import stage
+from functrans.transforms.vjp import instantiate
+from functrans.typing import Array
+
+__all__ = ["split_operands", "while_p"]
+
+T = TypeVar("T")
+
+_BOOL = shaped((), np.dtype(np.bool_))
+
+
+def split_operands(values: Sequence[T], params: Params) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
+    """What cond_jaxpr and what body_jaxpr are given besides the carry, and the carry; also of what belongs to them."""
+    first, second = params["cond_consts"], params["cond_consts"] + params["body_consts"]
+    return values[:first], values[first:second], values[second:]
+
+
+def _run(*args: Array, cond_jaxpr: Jaxpr, body_jaxpr: Jaxpr, cond_consts: int, body_consts: int) -> Values:
+    goes_on, step = program(cond_jaxpr), program(body_jaxpr)
+    asked, fixed, state = split_operands(args, {"cond_consts": cond_consts, "body_consts": body_consts})
+    state = tuple(map(strong, state))
+    while goes_on(*asked, *state)[0]:
+        state = step(*fixed, *state)
+    return tuple(state)
+
+
+def _abstract_eval(
+    *avals: ShapedArray, cond_jaxpr: Jaxpr, body_jaxpr: Jaxpr, cond_consts: int, body_consts: int
+) -> tuple[ShapedArray, ...]:
+    asked, fixed, carry = split_operands(avals, {"cond_consts": cond_consts, "body_consts": body_consts})
+    check_operands("while", (*asked, *carry), cond_jaxpr.in_avals)
+    check_operands("while", (*fixed, *carry), body_jaxpr.in_avals)
+    check_operands("the condition of while", cond_jaxpr.out_avals, (_BOOL,))
+    check_operands("the carry of while", body_jaxpr.out_avals, carry)
+    return body_jaxpr.out_avals
+
+
+def _captures(params: Params) -> tuple[Params, tuple[tuple[int, Values], ...]]:
+    cond, body = params["cond_jaxpr"], params["body_jaxpr"]
+    closed = {
+        "cond_jaxpr": cond.with_consts_as_inputs(),
+        "body_jaxpr": body.with_consts_as_inputs(),
+        "cond_consts": params["cond_consts"] + len(cond.consts),
+        "body_consts": params["body_consts"] + len(body.consts),
+    }
+    return closed, ((0, cond.consts), (params["cond_consts"], body.consts))
+
+
+def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
+    asked, fixed, carry = split_operands(primals, params)
+    _, fixed_tangents, carry_tangents = split_operands(tangents, params)
+    consts = tuple(t is not None for t in fixed_tangents)
+    flags = tuple(t is not None for t in carry_tangents)
+    body, flags = _with_tangents(params["body_jaxpr"], consts, flags)
+    moving = zip(carry_tangents, carry, flags, strict=True)
+    carried = [instantiate(t, strong_aval(aval_of(x))) for t, x, has in moving if has]
+    given = [t for t in fixed_tangents if t is not None]
+    both = {
+        "cond_jaxpr": _ignoring(params["cond_jaxpr"], tuple(tangent_avals([aval_of(x) for x in carry], flags))),
+        "body_jaxpr": body,
+        "cond_consts": len(asked),
+        "body_consts": len(fixed) + len(given),
+    }
+    results = bind(while_p, [*asked, *fixed, *given, *carry, *carried], both)
+    return results[: len(carry)], merged(results[len(carry) :], flags)
+
+
+@memoized
+def _with_tangents(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...]) -> tuple[Jaxpr, tuple[bool, ...]]:
+    """`(consts, consts', carry, carry') -> (carry, carry')`, and which of the carry have tangents."""
+    while True:
+        grown = tuple(map(max, carry, jvp_jaxpr(jaxpr, (*consts, *carry)).nonzero))
+        if grown == carry:
+            break
+        carry = grown
+    both = pushed(jaxpr, (*consts, *carry), carry)
+    first, given = len(consts), sum(consts)
+    fixed, moving = jaxpr.in_avals[:first], jaxpr.in_avals[first:]
+
+    def run(*args: Array) -> Sequence[Array]:
+        head, tail = args[: first + given], args[first + given :]
+        return eval_jaxpr(both, *head[:first], *tail[: len(carry)], *head[first:], *tail[len(carry) :])
+
+    avals = [*fixed, *tangent_avals(fixed, consts), *moving, *tangent_avals(moving, carry)]
+    return stage(run, avals), carry
+
+
+@memoized
+def _ignoring(jaxpr: Jaxpr, avals: tuple[ShapedArray, ...]) -> Jaxpr:
+    """The jaxpr with arguments more, of which it makes nothing."""
+    more = tuple(map(Var, avals))
+    return Jaxpr((*jaxpr.invars, *more), jaxpr.outvars, jaxpr.eqns, jaxpr.constvars, jaxpr.consts)
+
+
+def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
+    asked, fixed, flags = (tuple(group) for group in split_operands(batched, params))
+    while True:
+        found = batch_jaxpr(params["body_jaxpr"], axis, (*fixed, *flags)).batched
+        grown = tuple(map(max, flags, found))
+        if grown == flags:
+            break
+        flags = grown
+    if batch_jaxpr(params["cond_jaxpr"], axis, (*asked, *flags)).batched[0]:
+        return over_lanes(while_p, axis.size, args, batched, params)
+    cond_values, fixed_values, carry = split_operands(args, params)
+    whole = {
+        **params,
+        "cond_jaxpr": batch_jaxpr(params["cond_jaxpr"], axis, (*asked, *flags)).jaxpr,
+        "body_jaxpr": batched_as(params["body_jaxpr"], axis, (*fixed, *flags), flags),
+    }
+    had = split_operands(batched, params)[2]
+    spread = [
+        broadcast_batch(axis.size, x) if has and not before else x
+        for x, has, before in zip(carry, flags, had, strict=True)
+    ]
+    return bind(while_p, [*cond_values, *fixed_values, *spread], whole), flags
+
+
+while_p = Primitive(
+    "while",
+    _run,
+    _abstract_eval,
+    NotDifferentiable("the number of steps is not known, and with it what would have to be kept of them"),
+    _jvp,
+    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    _batch,
+    captures=_captures,
+)
