@@ -120,8 +120,10 @@ def test_one_program_serves_loops_over_different_constants() -> None:
         return lambda x: lax.scan(lambda c, _: (c + values, None), x, length=3)[0]
 
     for values in (np.array([1.0, 2.0]), np.array([5.0, 7.0])):
-        for fun in (shifted(values), jit(shifted(values)), lambda x, values=values: jit(shifted(values))(x)):
-            np.testing.assert_array_equal(fun(np.zeros(2)), 3 * values)
+        fun = shifted(values)
+        within = jit(lambda x, fun=fun: jit(fun)(x))
+        for got in (fun(np.zeros(2)), jit(fun)(np.zeros(2)), within(np.zeros(2))):
+            np.testing.assert_array_equal(got, 3 * values)
 
 
 def test_only_the_branch_that_is_taken_runs() -> None:
