@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from functrans.backends.planned import plan_jaxpr
 from functrans.call_log import CallLog, Miss
-from functrans.compiler.nest import Nest
-from functrans.compiler.nodes import Host
+from functrans.compiler.nest import Finished, Nest, Work
+from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Step
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Eqn, Jaxpr
@@ -105,7 +105,7 @@ def _program(arguments: str, jaxpr: Jaxpr) -> Iterator[str]:
     if planned.why_numpy:
         yield f"  has {_count(len(planned.jaxpr.eqns), 'equation')}, which NumPy runs one by one: {planned.why_numpy}."
         return
-    called = [step for step in steps if not isinstance(step.work, Nest) and isinstance(step.work.lowering, Host)]
+    called = [step for step in steps if isinstance(step.work, Node) and isinstance(step.work.lowering, Host)]
     yield (
         f"  is machine code of {_count(len(steps), 'step')}, of which {len(called) or 'none'} "
         + ("is a callback to NumPy" if len(called) == 1 else "are callbacks to NumPy")
@@ -123,6 +123,9 @@ def _count(number: int, what: str) -> str:
 def _title(step: Step) -> str:
     if isinstance(step.work, Nest):
         return f"one loop nest for {_count(len(step.work.ops), 'operation')}"
+    if isinstance(step.work, Finished):
+        count = _count(len(step.work.nest.ops), "operation")
+        return f"a kernel, {type(step.work.product.lowering).__name__}, and {count} on each element of its result"
     lowering = step.work.lowering
     if isinstance(lowering, Host):
         return f"a callback to NumPy: {lowering.why}"
@@ -131,13 +134,19 @@ def _title(step: Step) -> str:
 
 def _sources(step: Step) -> Iterator[str]:
     """The lines of the user that a step computes, each with its primitives."""
-    nodes = [op.node for op in step.work.ops] if isinstance(step.work, Nest) else [step.work]
     lines: dict[str, list[str]] = {}
-    for node in nodes:
+    for node in _nodes(step.work):
         if node.eqn is not None:
             lines.setdefault(_place(node.eqn), []).append(node.eqn.prim.name)
     for place, names in lines.items():
         yield f"{', '.join(dict.fromkeys(names))} {place}".rstrip()
+
+
+def _nodes(work: Work) -> list[Node]:
+    if isinstance(work, Node):
+        return [work]
+    nest, first = (work.nest, [work.product]) if isinstance(work, Finished) else (work, [])
+    return [*first, *(op.node for op in nest.ops)]
 
 
 def _place(eqn: Eqn) -> str:

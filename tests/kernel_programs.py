@@ -291,18 +291,23 @@ def reductions(over: Sequence[int | None]) -> st.SearchStrategy[Sample]:
 
 
 @st.composite
-def products(draw: st.DrawFn) -> Sample:
+def products(draw: st.DrawFn, *, finished: bool = False) -> Sample:
+    """Products of matrices as they are and transposed; or what is made of their elements, with rows that are slices."""
     dtype = draw(st.sampled_from(NUMBERS))
     m, k, n = (draw(st.sampled_from([0, 1, 2, 5, 16, 17, 33, 65, 130])) for _ in range(3))
     turn = draw(st.tuples(st.booleans(), st.booleans()))
     x = array(draw, dtype, (k, m) if turn[0] else (m, k), moderate=True)
     y = array(draw, dtype, (n, k) if turn[1] else (k, n), moderate=True)
-    return Sample(
-        f"matmul {turn}",
-        lambda x, y: (fnp.matmul(x.T if turn[0] else x, y.T if turn[1] else y),),
-        (x, y),
-        dtype.kind in "iu",
-    )
+
+    def fun(x: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
+        z = fnp.matmul(x.T if turn[0] else x, y.T if turn[1] else y)
+        if not finished:
+            return (z,)
+        row, column, whole = rest
+        return z + row, fnp.where(whole[:, 1:] == column, z * 2, z + row)
+
+    rest = [array(draw, dtype, shape, moderate=True) for shape in ((n,), (m, 1), (m, n + 1)) if finished]
+    return Sample(f"matmul {turn}", fun, (x, y, *rest), dtype.kind in "iu")
 
 
 SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
@@ -318,5 +323,6 @@ SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "rows": reductions([1, None]),
     "columns": reductions([0]),
     "contract": products(),
+    "epilogues": products(finished=True),
 }
 """By kernel family, and by kind of nest."""

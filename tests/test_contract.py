@@ -1,4 +1,4 @@
-"""Matrix products as machine code against NumPy: every dtype, any axes, sizes around the edges of tiles, epilogues."""
+"""Matrix products as machine code against NumPy: every dtype, any axes, sizes around the edges of tiles."""
 
 import ctypes
 from collections.abc import Sequence
@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I64, PTR, Module, Value
+from functrans.backends.llvm.ir import I64, PTR, Module
 from functrans.backends.llvm.kernels import contract
 from functrans.backends.llvm.kernels.product import cut
-from functrans.backends.llvm.kernels.product.finish import Epilogue
 from functrans.backends.llvm.kernels.product.layout import layout_of
 from functrans.backends.llvm.kernels.product.openblas import has_openblas
 from functrans.backends.llvm.kernels.product.plan import Blocks, plan_of
@@ -50,19 +49,17 @@ class Kernel:
     spec: Contract
     ins: tuple[ShapedArray, ...]
     out: ShapedArray
-    options: tuple[bool, bool]
+    library: bool
     target: Target
     address: int = 0
-    library: Library | None = None  # keeps the code
+    code: Library | None = None
 
-    def __call__(self, *operands: Array, out: Array | None = None) -> Array:
+    def __call__(self, *operands: Array) -> Array:
         """The result; memory around result and scratch must stay as it was, and nothing around operands is read."""
-        scaled, library = self.options
-        options = {"scaled": scaled, "library": library}
-        size = contract.scratch_bytes(self.spec, self.ins, (self.out,), target=self.target, **options)
+        size = contract.scratch_bytes(self.spec, self.ins, (self.out,), target=self.target, library=self.library)
         result, scratch = _guarded(self.out.size * self.out.dtype.itemsize), _guarded(size)
         view = result[64 : len(result) - 64].view(self.out.dtype).reshape(self.out.shape)
-        view[...] = np.nan if out is None and self.out.dtype.kind in "fc" else 1 if out is None else out
+        view[...] = np.nan if self.out.dtype.kind in "fc" else 1
         pointers = [x.ctypes.data for x in (*operands, view)]
         call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * (len(pointers) + 2))(self.address)
         assert call(*pointers, scratch[64:].ctypes.data, None) == 0
@@ -92,9 +89,6 @@ def _spec(case: Case, dtype: str) -> tuple[Contract, tuple[ShapedArray, ...], Sh
 class Request(NamedTuple):
     case: Case
     dtype: str
-    epilogue: Epilogue | None = None
-    extra: tuple[ShapedArray, ...] = ()
-    scaled: bool = False
     library: bool = False
 
 
@@ -105,18 +99,15 @@ def build(requests: Sequence[Request], target: Target | None = None) -> list[Ker
     kernels = []
     for i, request in enumerate(requests):
         spec, avals, out = _spec(request.case, request.dtype)
-        ins = (*avals, *request.extra)
-        function = contract.emit(
-            module, f"product{i}", spec, ins, (out,), request.epilogue, scaled=request.scaled, library=request.library
-        )
+        function = contract.emit(module, f"product{i}", spec, avals, (out,), library=request.library)
         params = [(f"p{k}", PTR) for k in range(len(function.args))]
         wrapper = Function(module, f"run{i}", params, I64, exported=True)
         wrapper.ret(wrapper.call(function, *wrapper.args))
-        kernels.append(Kernel(spec, ins, out, (request.scaled, request.library), target))
+        kernels.append(Kernel(spec, avals, out, request.library, target))
     names = tuple(f"run{i}" for i in range(len(kernels)))
     symbols = {name: external.address() for name, external in module.externals.items()}
-    library = load(module.text(), target, names, symbols)
-    return [replace(k, address=library.address(name), library=library) for k, name in zip(kernels, names, strict=True)]
+    code = load(module.text(), target, names, symbols)
+    return [replace(k, address=code.address(name), code=code) for k, name in zip(kernels, names, strict=True)]
 
 
 # ---- what is right ----
@@ -331,7 +322,7 @@ def test_the_way_of_a_product(shape: str) -> None:
     ring = ring_of(out.dtype)
     assert ring is not None
     layout = layout_of(spec, left, right)
-    plans = [plan_of(Module(target), ring, layout, scaled=False, library=False) for target in (WIDE, NARROW, NEON)]
+    plans = [plan_of(Module(target), ring, layout, finished=False, library=False) for target in (WIDE, NARROW, NEON)]
     assert " ".join(plan.path for plan in plans) == PATHS[shape]
 
 
@@ -341,7 +332,7 @@ def test_blocks_follow_the_caches() -> None:
     assert ring is not None
     layout = layout_of(spec, (2048, 2048), (2048, 2048))
     blocks = [
-        plan_of(Module(target), ring, layout, scaled=False, library=False).blocks for target in (WIDE, NARROW, NEON)
+        plan_of(Module(target), ring, layout, finished=False, library=False).blocks for target in (WIDE, NARROW, NEON)
     ]
     assert blocks == [Blocks(192, 128, 1024, False), Blocks(96, 128, 1024, False), Blocks(96, 128, 2048, False)]
 
@@ -361,7 +352,7 @@ def test_the_sizes_of_caches_are_read(tmp_path: Path) -> None:
     assert 1 << 12 <= first <= second
 
 
-# ---- half precision, signs, scales, epilogues ----
+# ---- half precision, signs ----
 
 
 def test_without_a_sum_zeros_keep_their_signs() -> None:
@@ -379,64 +370,3 @@ def test_half_is_rounded_once() -> None:
     exact = left.astype("f8") @ right.astype("f8")
     mine, numpys = abs(kernel(left, right) - exact).max(), abs(left @ right - exact).max()
     assert mine <= numpys * 1.01
-
-
-@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "i4", "i1", "?"])
-def test_alpha_and_beta(dtype: str) -> None:
-    cases = [*matrices((7, 9, 5), (26, 1500, 33), (1, 20, 9), (4, 0, 3)), AXES[0]]
-    for case, kernel in zip(cases, build([Request(case, dtype, scaled=True) for case in cases]), strict=True):
-        left, right = operands(case, dtype)
-        old = operands(Case(kernel.out.shape, ()), dtype, 1)[0]
-        for alpha, beta in ((1, 0), (1, 1), (3, 0), (2, 3)):
-            numbers = [np.array([number], dtype) for number in (alpha, beta)]
-            if dtype == "c8":
-                numbers[0] = numbers[0] * np.complex64(1 - 2j)
-            result = kernel(left, right, *numbers, out=old if beta else None)
-            wide = {"f2": "f8", "f4": "f8", "c8": "c16"}.get(dtype, dtype)
-            product = reference(case, left.astype(wide), right.astype(wide))
-            scale = [number.astype(wide) for number in numbers]
-            expected = (scale[0] * product + scale[1] * old.astype(wide)) if beta else scale[0] * product
-            tolerance = {"f2": 4e-3, "f4": 3e-5, "f8": 1e-13, "c8": 3e-5}.get(dtype, 0)
-            np.testing.assert_allclose(result, expected.astype(dtype), rtol=tolerance, atol=tolerance * 40)
-
-
-def _bias_and_relu(columns: int) -> Epilogue:
-    def epilogue(
-        f: Function, x: Value, row: Value, column: Value, mask: Value | None, operands: Sequence[Value]
-    ) -> Value:
-        bias, old = (
-            f.load(at, x.type, 4) if mask is None else f.masked_load(at, x.type, mask)
-            for at in (
-                f.offset(operands[0], column, x.type.scalar),
-                f.offset(operands[1], row * columns + column, x.type.scalar),
-            )
-        )
-        y = x + bias
-        return f.select(f.fcmp("ogt", y, 0), y, f.zero(y.type)) + old
-
-    return epilogue
-
-
-@pytest.mark.parametrize("in_parts", [False, True])
-def test_an_epilogue_is_done_once_for_each_element(in_parts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut, "_WORTH", 1 if in_parts else 1 << 60)
-    cases = [
-        *matrices((7, 9, 5), (26, 1500, 33), (128, 30, 10), (64, 64, 64), (1, 20, 19), (19, 20, 1), (4, 0, 3), (1, 1, 1),
-                  (300, 70, 301), (333, 70, 90)),
-        AXES[0], AXES[6], AXES[7], AXES[15], *ALL_TRANSPOSED,
-    ]  # fmt: skip
-    requests = []
-    for case in cases:
-        spec, avals, out = _spec(case, "f4")
-        frame = contract.frame(spec, avals)
-        assert prod(frame) == out.size
-        extra = (shaped((frame[1],), out.dtype), shaped(frame, out.dtype))
-        requests.append(Request(case, "f4", _bias_and_relu(frame[1]), extra))
-    for request, kernel in zip(requests, build(requests), strict=True):
-        left, right = operands(request.case, "f4")
-        bias, old = operands(Case(request.extra[0].shape, request.extra[1].shape), "f4", 2)
-        product = reference(request.case, left.astype("f8"), right.astype("f8")).reshape(old.shape)
-        expected = np.maximum(product + bias, 0) + old
-        np.testing.assert_allclose(
-            kernel(left, right, bias, old), expected.reshape(kernel.out.shape), rtol=1e-4, atol=2e-4
-        )

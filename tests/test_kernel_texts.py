@@ -64,6 +64,17 @@ def dense(x: Any, w: Any, b: Any) -> Any:
     return np.maximum(x @ w + b, 0)
 
 
+def training_step(params: Any, x: Any, target: Any) -> Any:
+    """Of a network of two layers: activations, masks, and steps of descent."""
+
+    def loss(params: Any) -> Any:
+        (w1, b1), (w2, b2) = params
+        return np.mean((dense(x, w1, b1) @ w2 + b2 - target) ** 2)
+
+    value, slopes = ft.value_and_grad(loss)(params)
+    return value, [[p - 0.1 * g for p, g in zip(*pair, strict=True)] for pair in zip(params, slopes, strict=True)]
+
+
 def logistic(w: Any, x: Any, y: Any) -> Any:
     return np.mean(np.logaddexp(0, -y * (x @ w)))
 
@@ -95,6 +106,11 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         ft.grad(weighted(dense), argnums=(2, 3)),
         (F32((64, 16)), F32((64, 32)), F32((32, 16)), F32(16)),
     ),
+    "training_step": (
+        training_step,
+        ([(F32((784, 512)), F32(512)), (F32((512, 10)), F32(10))], F32((128, 784)), F32((128, 10))),
+    ),
+    "layer_values": (lambda x, w, b: (x @ w, x @ w + b, np.tanh(x @ w + b)), (F32((64, 32)), F32((32, 16)), F32(16))),
     "logistic_gradient": (ft.value_and_grad(logistic), (F32(20), F32((100, 20)), F32(100))),
     "large_logistic_gradient": (ft.value_and_grad(logistic), (F32(200), F32((1000, 200)), F32(1000))),
     "gather": (lambda x, i: x[i] * 2, (F32((50, 8)), I64(10))),
@@ -120,7 +136,10 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 def text_of(fun: Callable[..., Any], args: tuple[Any, ...]) -> str:
     program = pytest.importorskip("functrans.backends.llvm.program")
     jaxpr = optimize(inline(ft.make_jaxpr(fun)(*args)).with_consts_as_inputs())
-    return print_plan(make_plan(jaxpr, program.supports, lambda _node: 0), Names.of(jaxpr)) + "\n"
+    return (
+        print_plan(make_plan(jaxpr, program.supports, lambda _node: 0, finishes=program.finishes), Names.of(jaxpr))
+        + "\n"
+    )
 
 
 def compare(path: Path, text: str, request: pytest.FixtureRequest) -> None:

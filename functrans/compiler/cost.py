@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from functrans.compiler.nest import Access, Nest, Op
+from functrans.compiler.nest import Access, Finished, Nest, Op
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Output, Plan, Step
 from functrans.core.ir import Var
@@ -79,7 +79,11 @@ def cost_of(plan: Plan) -> Cost:
 def _step(step: Step) -> StepCost:
     written = sum(map(_bytes, dict.fromkeys(step.outs)))
     if isinstance(step.work, Nest):
-        return StepCost("loop nest", _nest_flops(step.work), _nest_reads(step.work), written)
+        return StepCost("loop nest", _nest_flops(step.work), _nest_reads(step.work, step.work.reads), written)
+    if isinstance(step.work, Finished):
+        product, nest = step.work.product, step.work.nest
+        read = _reads(product) + _nest_reads(nest, step.work.reads)
+        return StepCost(type(product.lowering).__name__, _flops(product) + _nest_flops(nest), read, written)
     kind = "callback" if isinstance(step.work.lowering, Host) else type(step.work.lowering).__name__
     return StepCost(kind, _flops(step.work), _reads(step.work), written)
 
@@ -102,11 +106,11 @@ def _counts(op: Op) -> bool:
     return isinstance(op.node.lowering, Pointwise | Reduce)
 
 
-def _nest_reads(nest: Nest) -> int:
-    """Of each value the elements that some access reaches, at most all."""
+def _nest_reads(nest: Nest, reads: Iterable[Access]) -> int:
+    """Of each value that is read the elements that some access reaches, at most all."""
     sizes = (*nest.lead, *nest.inner, *nest.last)
     reached: dict[Var, int] = {}
-    for access in nest.reads:
+    for access in reads:
         reached[access.base] = reached.get(access.base, 0) + _reach(access, sizes)
     return sum(min(count, var.aval.size) * var.aval.dtype.itemsize for var, count in reached.items())
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from functrans.compiler.epilogues import Product
 from functrans.compiler.fusion import Unit
 from functrans.compiler.groups import Group
+from functrans.compiler.nodes import Node
 from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.typing import Shape
 
@@ -49,7 +51,7 @@ class Donation:
         """Let the unit that could write over an argument wait for all others that read it, where those do not wait for it."""
         for argument in self.arguments:
             readers = [unit for unit in waits if argument in reads[unit]]
-            makers = [unit for unit in readers if isinstance(unit, Group) and self.pairs([argument], _made(unit))]
+            makers = [unit for unit in readers if not isinstance(unit, Node) and self.pairs([argument], _made(unit))]
             for unit in sorted(makers, key=lambda unit: self._mates.get(argument) not in _made(unit)):
                 others = set(readers) - {unit}
                 if not _waits_for(others, unit, waits):
@@ -57,8 +59,8 @@ class Donation:
                     break
 
 
-def _made(group: Group) -> list[Var]:
-    return [var for node in group.nodes for var in node.outs]
+def _made(unit: Group | Product) -> list[Var]:
+    return [var for node in unit.nodes for var in node.outs]
 
 
 def _waits_for(units: set[Unit], other: Unit, waits: dict[Unit, set[Unit]]) -> bool:

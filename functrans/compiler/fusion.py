@@ -1,40 +1,48 @@
 """Which nodes are computed together: groups grow along the values that go from one to the next, then between neighbours.
 
 A merge never makes a cycle (groups stay convex), and never asks for a nest that the kernels do not have (`groups.py`).
-Imports `nodes` and `groups`; start reading at `fuse`.
+In the end matrix products take what is done to their results (`epilogues.py`). Imports `nodes`, `groups` and `epilogues`;
+start reading at `fuse`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
+from functrans.compiler.epilogues import Product, Split, with_epilogue
 from functrans.compiler.groups import Group, aligned, merged, shared_ties, ties
 from functrans.compiler.nodes import Node
-from functrans.core.ir import Var
+from functrans.core.ir import Atom, Var
+from functrans.core.lowering import Contract
 
-__all__ = ["Unit", "fuse"]
+__all__ = ["Finishes", "Unit", "fuse"]
 
-Unit: TypeAlias = Group | Node
-"""What is computed at once: a group, as a loop nest, or a node that is a kernel or a callback."""
+Unit: TypeAlias = Group | Node | Product
+"""What is computed at once: a group, as a loop nest; a node that is a kernel or a callback; a product with its epilogue."""
+
+Finishes: TypeAlias = Callable[[Node], bool]
+"""Whether the backend has code for a matrix product with an epilogue, and it pays."""
 
 _WORTH_SHARING = 4096
 """Elements of an operand that is better read once by two groups."""
 
 
-def fuse(nodes: Sequence[Node]) -> list[Unit]:
+def fuse(nodes: Sequence[Node], results: Sequence[Atom], finishes: Finishes) -> list[Unit]:
     """Nodes as units; the units are in no particular order."""
-    fusion = _Fusion(nodes)
+    fusion = _Fusion(nodes, results)
     fusion.merge_along_values()
     if fusion.merge_neighbours():
         fusion.merge_along_values()
+    fusion.finish_products(finishes)
     return fusion.units()
 
 
 class _Fusion:
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[Node], results: Sequence[Atom]) -> None:
         self._nodes = nodes
+        self._results = {atom for atom in results if isinstance(atom, Var)}
         self._unit: dict[Node, Unit] = {node: Group.of(node) if node.is_fusible else node for node in nodes}
         self._maker: dict[Var, Node] = {var: node for node in nodes for var in node.outs}
         self._users: dict[Node, list[Node]] = {node: [] for node in nodes}
@@ -44,7 +52,8 @@ class _Fusion:
         self._place = {node: i for i, node in enumerate(nodes)}
 
     def units(self) -> list[Unit]:
-        return list(dict.fromkeys(self._unit[node] for node in self._nodes))
+        units = dict.fromkeys(self._unit[node] for node in self._nodes)
+        return [self._settled(unit) for unit in units]
 
     def merge_along_values(self) -> None:
         for node in self._nodes:
@@ -86,6 +95,56 @@ class _Fusion:
         if group is not None and (first.outer is None) == (second.outer is None):
             self._adopt(group)
 
+    # ---- products ----
+
+    def finish_products(self, finishes: Finishes) -> None:
+        """Give products what is done to their results."""
+        for node in self._nodes:
+            if isinstance(node.lowering, Contract) and finishes(node):
+                readers = dict.fromkeys(self._unit[user] for user in self._users[node])
+                any(isinstance(unit, Group) and self._finish(node, unit) for unit in readers)
+
+    def _finish(self, node: Node, group: Group) -> bool:
+        """Make what can be an epilogue of a product of a group that reads it; whether there was such."""
+        outs = (var for one in (node, *group.nodes) for var in one.outs)
+        split = with_epilogue(node, group, {var for var in outs if self._is_wanted(var, group)})
+        if split is None:
+            return False
+        before = {one: self._unit[one] for one in (node, *group.nodes)}
+        self._replace(split)
+        if self._is_in_cycle(split.product):
+            self._unit.update(before)
+            return False
+        return True
+
+    def _replace(self, split: Split) -> None:
+        for unit in (split.product, split.numbers, split.rest):
+            if unit is not None:
+                self._unit.update(dict.fromkeys(unit.nodes, unit))
+
+    def _is_wanted(self, var: Var, unit: Unit) -> bool:
+        """Whether others than a unit want a value."""
+        return var in self._results or any(self._unit[user] is not unit for user in self._users[self._maker[var]])
+
+    def _settled(self, unit: Unit) -> Unit:
+        is_kept = isinstance(unit, Product) and self._is_wanted(unit.node.outs[0], unit)
+        return unit.keeping_result() if isinstance(unit, Product) and is_kept else unit
+
+    def _is_in_cycle(self, product: Product) -> bool:
+        """Whether what a product with its epilogue gives comes back to it by way of others."""
+        last = max(self._place[node] for node in product.nodes)
+        todo, seen = [*self._successors(product)], set[Unit]()
+        while todo:
+            unit = todo.pop()
+            if unit is product:
+                return True
+            if unit not in seen and min(self._place[node] for node in self._members(unit)) < last:
+                seen.add(unit)
+                todo += self._successors(unit)
+        return False
+
+    # ---- the graph ----
+
     def _adopt(self, group: Group) -> None:
         group.nodes.sort(key=self._place.__getitem__)
         self._unit.update(dict.fromkeys(group.nodes, group))
@@ -99,7 +158,7 @@ class _Fusion:
                 yield self._maker[ref.base]
 
     def _members(self, unit: Unit) -> list[Node]:
-        return unit.nodes if isinstance(unit, Group) else [unit]
+        return [unit] if isinstance(unit, Node) else unit.nodes
 
     def _reaches(self, first: Unit, second: Unit) -> bool:
         return second in self._successors(first) or self._has_detour(first, second)

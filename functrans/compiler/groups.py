@@ -18,7 +18,7 @@ from functrans.compiler.nodes import Node
 from functrans.core.ir import Var
 from functrans.core.lowering import Reduce
 
-__all__ = ["Alignment", "Coords", "Group", "aligned", "merged", "shared_ties", "ties"]
+__all__ = ["Alignment", "Coords", "Group", "aligned", "is_nest", "merged", "shared_ties", "ties"]
 
 Coords = tuple[int | None, ...]
 """For each axis of a node's shape the group's dimension that it runs along; None where the axis has length 1."""
@@ -245,10 +245,11 @@ def merged(first: Group, second: Group, how: Alignment) -> Group | None:
     reads = (first.reads | second.reads) - makers.keys()
     nodes = [*first.nodes, *second.nodes]
     group = Group(nodes, wide.dims, wide.sizes, wide.coords | added, how.outer, makers, reads)
-    return group if _is_nest(group) else None
+    return group if is_nest(group) else None
 
 
-def _is_nest(group: Group) -> bool:
+def is_nest(group: Group) -> bool:
+    """Whether some nest computes it."""
     if len(group.reads) > _MOST_BUFFERS:
         return False
     if group.outer is None:

@@ -19,7 +19,7 @@ from functrans.core.ir import Literal, Var
 from functrans.core.lowering import Pointwise, Reduce
 from functrans.typing import Shape
 
-__all__ = ["Access", "Level", "Nest", "Op", "Operand", "Pass", "Store", "make_nest"]
+__all__ = ["Access", "Finished", "Level", "Nest", "Op", "Operand", "Pass", "Store", "Work", "make_nest"]
 
 _MOST_AGAIN = 8
 """Operations that are computed once more in a later pass rather than stored and loaded."""
@@ -112,17 +112,47 @@ class Nest:
         return tuple(store.access.base for store in self.stores if store.access.base not in self.scratch)
 
 
-def make_nest(group: Group, wanted: set[Var]) -> Nest:
-    """The nest of a group that stores the variables of `wanted`."""
-    return _Maker(group, wanted).nest()
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A matrix product, and the nest that makes of the elements of its result what is stored: an epilogue.
+
+    The nest has at most one loop of `lead`, over the rows of the result, and one of `inner`, over its columns.
+    """
+
+    product: Node
+    nest: Nest
+
+    @property
+    def result(self) -> Var:
+        """What the product hands to the nest."""
+        return self.product.outs[0]
+
+    @property
+    def operands(self) -> tuple[Var, ...]:
+        """What the product reads."""
+        return tuple(ref.base for ref in self.product.operands if isinstance(ref.base, Var))
+
+    @property
+    def reads(self) -> tuple[Access, ...]:
+        """What the nest reads besides the result."""
+        return tuple(access for access in self.nest.reads if access.base is not self.result)
+
+
+Work: TypeAlias = Nest | Node | Finished
+"""What is done at once: a loop nest, a kernel or a callback, a matrix product with its epilogue."""
+
+
+def make_nest(group: Group, wanted: set[Var], lead: int = 0) -> Nest:
+    """The nest of a group that stores the variables of `wanted`. Without reductions, `lead` dimensions are outer loops."""
+    return _Maker(group, wanted, lead).nest()
 
 
 class _Maker:
-    def __init__(self, group: Group, wanted: set[Var]) -> None:
+    def __init__(self, group: Group, wanted: set[Var], lead: int) -> None:
         self._group = group
         self._wanted = wanted
         self._numbers = {var: Result(i) for i, node in enumerate(group.nodes) for var in node.outs}
-        inner = group.inner if group.outer is not None else group.dims
+        inner = group.inner if group.outer is not None else group.dims[lead:]
         first = group.dims.index(inner[0]) if inner else len(group.dims)
         self._runs = [group.dims[:first], inner, group.dims[first + len(inner) :]]
         self._stages = group.stages()

@@ -14,9 +14,10 @@ from typing import TypeAlias
 from functrans.compiler.arena import Block, arrange
 from functrans.compiler.copies import with_copies
 from functrans.compiler.donation import Donation
-from functrans.compiler.fusion import Unit, fuse
+from functrans.compiler.epilogues import Product
+from functrans.compiler.fusion import Finishes, Unit, fuse
 from functrans.compiler.groups import Group
-from functrans.compiler.nest import Access, Level, Nest, Store, make_nest
+from functrans.compiler.nest import Access, Finished, Level, Nest, Store, Work, make_nest
 from functrans.compiler.nodes import Node, Supports, build
 from functrans.compiler.options import Options
 from functrans.compiler.schedule import schedule, stored
@@ -26,15 +27,15 @@ from functrans.core.ir import Atom, Jaxpr, Var
 __all__ = ["make_plan"]
 
 
-Scratch: TypeAlias = Callable[[Nest | Node], int]
-"""The bytes that a nest or a kernel works in, besides its operands, results and scratch variables."""
+Scratch: TypeAlias = Callable[[Work], int]
+"""The bytes that a step works in, besides its operands, results and scratch variables."""
 
 
-Chunks: TypeAlias = Callable[[Nest | Node], int]
-"""How many parts a nest or a kernel is cut into."""
+Chunks: TypeAlias = Callable[[Work], int]
+"""How many parts a step is cut into."""
 
 
-Refuses: TypeAlias = Callable[[Nest | Node], bool]
+Refuses: TypeAlias = Callable[[Work], bool]
 """Whether NumPy may be asked to run the whole program, from its arguments, for an error that it met."""
 
 
@@ -44,12 +45,13 @@ def make_plan(
     scratch: Scratch,
     chunks: Chunks = lambda _work: 1,
     refuses: Refuses = lambda _work: True,
+    finishes: Finishes = lambda _product: False,
     options: Options = Options(),  # noqa: B008  # it is immutable
 ) -> Plan:
-    """The plan of a jaxpr for a backend that has code for what `supports` says."""
+    """The plan of a jaxpr for a backend that has code for what `supports` and `finishes` say."""
     nodes = build(jaxpr, supports)
     donation = Donation(jaxpr, nodes.results, options.donated)
-    units = schedule(with_copies(fuse(nodes.nodes)), nodes.results, donation)
+    units = schedule(with_copies(fuse(nodes.nodes, nodes.results, finishes)), nodes.results, donation)
     wanted = stored(units, nodes.results)
     works = [_work(unit, wanted) for unit in units]
     memory = _Memory(jaxpr.invars, nodes.results, donation)
@@ -59,17 +61,19 @@ def make_plan(
     return Plan(jaxpr.invars, nodes.results, steps, memory.places, memory.size, options)
 
 
-def _work(unit: Unit, wanted: set[Var]) -> Nest | Node:
+def _work(unit: Unit, wanted: set[Var]) -> Work:
+    if isinstance(unit, Product):
+        return Finished(unit.node, make_nest(unit.epilogue, wanted, unit.rows))
     return make_nest(unit, wanted) if isinstance(unit, Group) else unit
 
 
-def _first_safe(works: Sequence[Nest | Node], refuses: Refuses) -> int:
+def _first_safe(works: Sequence[Work], refuses: Refuses) -> int:
     """The first step that may write over arguments: NumPy is no longer asked then.
 
     What a kernel refuses ends the program at once; what a nest does is found at the end.
     """
     wrong = [i for i, work in enumerate(works) if refuses(work)]
-    if any(isinstance(works[i], Nest) for i in wrong):
+    if any(not isinstance(works[i], Node) for i in wrong):
         return len(works)
     return max(wrong, default=-1) + 1
 
@@ -87,9 +91,7 @@ class _Memory:
         self._blocks: dict[Var, Block] = {}
         self._scratch: list[Block] = []
 
-    def allot(
-        self, works: Sequence[Nest | Node], scratch: Scratch, chunks: Chunks, first_safe: int
-    ) -> tuple[Step, ...]:
+    def allot(self, works: Sequence[Work], scratch: Scratch, chunks: Chunks, first_safe: int) -> tuple[Step, ...]:
         steps = [Step(work, 0, scratch(work), chunks(work)) for work in works]
         last = {var: i for i, step in enumerate(steps) for var in step.reads}
         for i, step in enumerate(steps):
@@ -131,9 +133,12 @@ _BEFORE: dict[Level, tuple[Level, ...]] = {
 """What is done before anything of a level is: all loops."""
 
 
-def _writes_over(nest: Nest | Node, old: Var, new: Var) -> bool:
+def _writes_over(work: Work, old: Var, new: Var) -> bool:
     """Whether each element of `old` is read at the very index at which `new` is written, and never after that."""
-    if not isinstance(nest, Nest) or old.aval.dtype.itemsize != new.aval.dtype.itemsize or _bytes(old) != _bytes(new):
+    if isinstance(work, Finished) and old in work.operands:
+        return False
+    nest = work.nest if isinstance(work, Finished) else work
+    if isinstance(nest, Node) or old.aval.dtype.itemsize != new.aval.dtype.itemsize or _bytes(old) != _bytes(new):
         return False
     reading = [i for i, op in enumerate(nest.ops) if any(isinstance(x, Access) and x.base is old for x in op.operands)]
     return all(_is_last(nest, old, store, reading) for store in nest.stores if store.access.base is new)

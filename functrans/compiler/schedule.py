@@ -1,4 +1,4 @@
-"""The order in which units run: what frees the most memory first. Imports `donation`, `fusion`, `groups`; start at `schedule`."""
+"""The order in which units run: what frees the most memory first. Imports `donation`, `fusion`; start at `schedule`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from functrans.compiler.donation import Donation
 from functrans.compiler.fusion import Unit
-from functrans.compiler.groups import Group
 from functrans.compiler.nodes import Node
 from functrans.core.ir import Atom, Var
 
@@ -15,7 +14,7 @@ __all__ = ["members", "reads", "schedule", "stored"]
 
 def members(unit: Unit) -> list[Node]:
     """The nodes of a unit."""
-    return unit.nodes if isinstance(unit, Group) else [unit]
+    return [unit] if isinstance(unit, Node) else unit.nodes
 
 
 def made(unit: Unit) -> list[Var]:
@@ -32,7 +31,7 @@ def reads(unit: Unit) -> set[Var]:
 def stored(units: Sequence[Unit], results: Sequence[Atom]) -> set[Var]:
     """The variables that have a place in memory: those that another unit reads, and the results."""
     found = {var for unit in units for var in reads(unit)}
-    found.update(var for unit in units if not isinstance(unit, Group) for var in made(unit))
+    found.update(var for unit in units if isinstance(unit, Node) for var in made(unit))
     found.update(atom for atom in results if isinstance(atom, Var))
     return found
 
@@ -72,7 +71,7 @@ def schedule(units: Sequence[Unit], results: Sequence[Atom], donation: Donation)
 
 
 def _effects_before(unit: Unit) -> set[Unit]:
-    return set() if isinstance(unit, Group) or unit.after is None else {unit.after}
+    return {unit.after} if isinstance(unit, Node) and unit.after is not None else set()
 
 
 def _bytes(var: Var) -> int:

@@ -10,8 +10,7 @@ from math import prod
 from typing import TypeAlias
 
 from functrans.compiler.arena import LINE
-from functrans.compiler.nest import Nest
-from functrans.compiler.nodes import Node
+from functrans.compiler.nest import Finished, Nest, Work
 from functrans.compiler.options import Options
 from functrans.core.ir import Atom, Var
 from functrans.typing import Shape
@@ -45,9 +44,9 @@ Place: TypeAlias = Argument | Output | Temporary
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A loop nest, or a node that is a kernel or a callback."""
+    """One thing that is done: where, and in how many parts."""
 
-    work: Nest | Node
+    work: Work
     scratch: int = 0
     """Where in the arena it may work, if it asked for bytes."""
     scratch_bytes: int = 0
@@ -58,11 +57,13 @@ class Step:
     def reads(self) -> tuple[Var, ...]:
         if isinstance(self.work, Nest):
             return tuple(dict.fromkeys(access.base for access in self.work.reads))
+        if isinstance(self.work, Finished):
+            return tuple(dict.fromkeys((*self.work.operands, *(access.base for access in self.work.reads))))
         return tuple(ref.base for ref in self.work.operands if isinstance(ref.base, Var))
 
     @property
     def outs(self) -> tuple[Var, ...]:
-        return self.work.outs
+        return self.work.nest.outs if isinstance(self.work, Finished) else self.work.outs
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from functrans.compiler.layout import Ref
-from functrans.compiler.nest import Access, Level, Nest, Op, Operand, Result
+from functrans.compiler.nest import Access, Finished, Level, Nest, Op, Operand, Result
 from functrans.compiler.nodes import Copy, Host, Node
 from functrans.compiler.steps import Argument, Output, Plan, Step, Temporary
 from functrans.core.aval import short_dtype
@@ -94,6 +94,9 @@ def _work(step: Step, names: Names) -> list[str]:
     """A title, and what is computed."""
     if isinstance(step.work, Nest):
         return list(_Nest(step.work, names).lines())
+    if isinstance(step.work, Finished):
+        title, *lines = _Nest(step.work.nest, names).lines()
+        return [f"kernel {step.work.product.lowering} and {title}", _equation(step.work.product, names), *lines]
     lowering = step.work.lowering
     if isinstance(lowering, Host):
         return [f"callback to NumPy: {lowering.why}", _equation(step.work, names, with_params=True)]

@@ -16,7 +16,7 @@ import numpy as np
 from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.program import ENTRY, emit_program, parts, refuses, scratch_bytes, supports
+from functrans.backends.llvm.program import ENTRY, emit_program, finishes, parts, refuses, scratch_bytes, supports
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import pool
@@ -48,7 +48,7 @@ class NativeProgram(Vectorcallable):
     def __init__(self, jaxpr: Jaxpr, options: Options = Options()) -> None:  # noqa: B008  # it is immutable
         self._original: Callable[[], Jaxpr] = lambda: jaxpr
         self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.eqns)}
-        self.plan = make_plan(jaxpr, supports, scratch_bytes, parts, refuses, options)
+        self.plan = make_plan(jaxpr, supports, scratch_bytes, parts, refuses, finishes, options)
         self.overwritten = self.plan.overwritten
         self._library = _compiled(self.plan)
         self._address = self._library.address(ENTRY)

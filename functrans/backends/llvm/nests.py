@@ -1,11 +1,12 @@
-"""Loop nests as machine code: what row nests (`rows.py`) and column nests (`columns.py`) have in common.
+"""Loop nests as machine code: what row nests (`rows.py`), column nests (`columns.py`) and epilogues of products
+have in common.
 
-Imports the compiler's data, `scalars` and the builder; start reading at `NestEmitter`.
+Imports the compiler's data, `scalars` and the builder; start reading at `NestBody`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -30,23 +31,15 @@ def nest_variables(nest: Nest) -> tuple[Var, ...]:
     return tuple(dict.fromkeys(bases))
 
 
-class NestEmitter:
-    """Writes one nest as `i64 name(ptr variable, …, ptr scratch, ptr warnings)`, which gives 0.
+class NestBody:
+    """The operations of a nest in a function, which has the pointers of its variables and of the warnings."""
 
-    One that is run in chunks has two parameters more: the first turn of its outermost loop, and the one after the last.
-    """
-
-    def __init__(self, module: Module, name: str, nest: Nest, *, chunked: bool = False) -> None:
-        variables = nest_variables(nest)
-        names = [f"p{i}" for i in range(len(variables))]
-        params = [*((name, PTR) for name in names), ("scratch", PTR), ("warnings", PTR)]
-        params += [("start", I64), ("stop", I64)] if chunked else []
-        self.f = Function(module, name, params, I64)
-        self.module = module
+    def __init__(self, f: Function, nest: Nest, pointers: Mapping[Var, Value], warnings: Value) -> None:
+        self.f = f
+        self.module = f.module
         self.nest = nest
-        self.pointers = dict(zip(variables, self.f.args, strict=False))
-        self.scratch, self.warnings = self.f.args[len(variables) : len(variables) + 2]
-        self.chunk = (self.f.args[-2], self.f.args[-1]) if chunked else None
+        self.pointers = pointers
+        self.warnings = warnings
         self.lanes = self._vector_lanes()
         self.once: Env = {}
 
@@ -90,6 +83,32 @@ class NestEmitter:
     def store(self, store: Store, scalars: Scalars, env: Env, place: Callable[[Access], Value], stride: int) -> None:
         scalars.store(env[store.op], self.pointers[store.access.base], place(store.access), stride)
 
+    def vectors(self, count: int, body: Callable[[Value, Scalars], None]) -> None:
+        """Run a body for each vector of `count` elements, the shorter one at the end too."""
+        whole = count // self.lanes * self.lanes
+        if whole:
+            with self.f.loop(0, whole, self.lanes) as loop:
+                body(loop.index, self.scalars(self.lanes))
+        if count % self.lanes:
+            body(self.f.index(whole), self.scalars(self.lanes, count % self.lanes))
+
+
+class NestEmitter(NestBody):
+    """Writes one nest as `i64 name(ptr variable, …, ptr scratch, ptr warnings)`, which gives 0.
+
+    One that is run in chunks has two parameters more: the first turn of its outermost loop, and the one after the last.
+    """
+
+    def __init__(self, module: Module, name: str, nest: Nest, *, chunked: bool = False) -> None:
+        variables = nest_variables(nest)
+        names = [f"p{i}" for i in range(len(variables))]
+        params = [*((name, PTR) for name in names), ("scratch", PTR), ("warnings", PTR)]
+        params += [("start", I64), ("stop", I64)] if chunked else []
+        f = Function(module, name, params, I64)
+        self.scratch, warnings = f.args[len(variables) : len(variables) + 2]
+        self.chunk = (f.args[-2], f.args[-1]) if chunked else None
+        super().__init__(f, nest, dict(zip(variables, f.args, strict=False)), warnings)
+
     def stores(self, numbers: Sequence[int]) -> list[Store]:
         return [store for store in self.nest.stores if store.op in numbers]
 
@@ -116,15 +135,6 @@ class NestEmitter:
     def range(self, depth: int, size: int) -> tuple[Value | int, Value | int]:
         """Of a loop, the outermost of all at depth 0: a chunk has only a part of that one."""
         return (0, size) if depth or self.chunk is None else self.chunk
-
-    def vectors(self, count: int, body: Callable[[Value, Scalars], None]) -> None:
-        """Run a body for each vector of `count` elements, the shorter one at the end too."""
-        whole = count // self.lanes * self.lanes
-        if whole:
-            with self.f.loop(0, whole, self.lanes) as loop:
-                body(loop.index, self.scalars(self.lanes))
-        if count % self.lanes:
-            body(self.f.index(whole), self.scalars(self.lanes, count % self.lanes))
 
     def finish(self) -> Function:
         self.f.ret(self.f.index(0))

@@ -17,20 +17,22 @@ from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.families import FAMILIES
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
+from functrans.backends.llvm.kernels import contract
+from functrans.backends.llvm.kernels.product.epilogue import epilogue_variables
 from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.backends.llvm.target import Target
 from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk
-from functrans.compiler.nest import Nest
+from functrans.compiler.nest import Finished, Nest, Work
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Argument, Output, Place, Plan, Step, row_bytes
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Var
-from functrans.core.lowering import Lowering, Pointwise, Reduce
+from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce
 from functrans.core.lowering_data import Gather, Scatter
 
-__all__ = ["ENTRY", "emit_program", "parts", "refuses", "scratch_bytes", "supports"]
+__all__ = ["ENTRY", "emit_program", "finishes", "parts", "refuses", "scratch_bytes", "supports"]
 
 ENTRY = "program"
 
@@ -49,18 +51,29 @@ def supports(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[Shap
     return family is not None and family.supports(lowering, ins, outs)
 
 
-def scratch_bytes(work: Nest | Node) -> int:
-    """What a nest or a kernel works in."""
+def finishes(product: Node) -> bool:
+    """Whether a matrix product with an epilogue pays; see `functrans.compiler.fusion.Finishes`."""
+    assert isinstance(product.lowering, Contract)
+    return contract.finishes(product.lowering, _avals(product)[0])
+
+
+def scratch_bytes(work: Work) -> int:
+    """What a step works in."""
     if isinstance(work, Nest):
         return across_bytes(work)
+    if isinstance(work, Finished):
+        assert isinstance(work.product.lowering, Contract)
+        return contract.scratch_bytes(work.product.lowering, *_avals(work.product), finished=True)
     family = FAMILIES.get(type(work.lowering))
     return 0 if family is None else family.scratch_bytes(work.lowering, *_avals(work))
 
 
-def parts(work: Nest | Node) -> int:
-    """How many parts of a nest or a kernel may run at the same time."""
+def parts(work: Work) -> int:
+    """How many parts of a step may run at the same time."""
     if isinstance(work, Nest):
         return chunk_count(work)
+    if isinstance(work, Finished):
+        return parts(work.product)
     family = FAMILIES.get(type(work.lowering))
     return 1 if family is None or family.chunks is None else family.chunks(work.lowering, *_avals(work))
 
@@ -69,8 +82,10 @@ _REFUSING = {"pow", "select_n"}
 """Operations that NumPy refuses for some integers."""
 
 
-def refuses(work: Nest | Node) -> bool:
+def refuses(work: Work) -> bool:
     """Whether it may meet operands that NumPy raises an error for; see `functrans.compiler.plan.Refuses`."""
+    if isinstance(work, Finished):
+        return refuses(work.nest)
     if isinstance(work, Node):
         return isinstance(work.lowering, Gather | Scatter) and work.lowering.windows.bounds == "raise"
     return any(
@@ -105,6 +120,10 @@ def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bo
             assert function is not None
             main.call_nest(function, step, step.work)
             continue
+        if isinstance(step.work, Finished):
+            assert function is not None
+            main.call_product(function, step, step.work)
+            continue
         if function is None:
             status = main.call_host(i, step.work)
         else:
@@ -120,6 +139,9 @@ def _emit_step(module: Module, name: str, step: Step) -> Function | None:
     if isinstance(work, Nest):
         emitter = ColumnEmitter if work.is_column else RowEmitter
         return emitter(module, name, work, chunked=step.chunks > 1).emit()
+    if isinstance(work, Finished):
+        assert isinstance(work.product.lowering, Contract)
+        return contract.emit(module, name, work.product.lowering, *_avals(work.product), work)
     if isinstance(work.lowering, Host):
         return None
     return FAMILIES[type(work.lowering)].emit(module, name, work.lowering, *_avals(work))
@@ -166,6 +188,11 @@ class _Main:
         if FAMILIES[type(node.lowering)].chunks is not None:
             pointers.append(self._parallel() if step.chunks > 1 else self._f.null())
         return self._f.call(function, *pointers)
+
+    def call_product(self, function: Function, step: Step, work: Finished) -> None:
+        operands = [*work.operands, *epilogue_variables(work)]
+        pointers = [*map(self.pointer, operands), self._warnings, self.at(step.scratch)]
+        self._f.call(function, *pointers, self._parallel() if step.chunks > 1 else self._f.null())
 
     def _parallel(self) -> Value:
         """The function that runs chunks in parallel, or null: from its cell, at each call."""

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from math import prod
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
-from functrans.backends.llvm.kernels.product import finish
 from functrans.backends.llvm.kernels.product.copies import copied
+from functrans.backends.llvm.kernels.product.epilogue import epilogue_function, epilogue_state, epilogue_variables
+from functrans.backends.llvm.kernels.product.finish import edges
 from functrans.backends.llvm.kernels.product.layout import Copy, Operand, layout_of
 from functrans.backends.llvm.kernels.product.plan import Plan, plan_of
 from functrans.backends.llvm.kernels.product.products import Place, Products, part_function
 from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.target import Target, host
 from functrans.backends.llvm.threads.chunks import call_chunks
+from functrans.compiler.nest import Finished
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
 
-__all__ = ["emit", "frame", "part_count", "scratch_bytes", "supports"]
+__all__ = ["emit", "finishes", "part_count", "scratch_bytes", "supports"]
+
+_WORTH_FINISHING = 1024
+"""Elements of each of several products from which on an epilogue for each costs less than a nest for all."""
 
 
 def supports(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
@@ -30,14 +36,21 @@ def supports(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedAr
     return ring_of(ins[0].dtype) is not None
 
 
-def frame(spec: Contract, ins: Sequence[ShapedArray]) -> tuple[int, int]:
-    """The result seen as one matrix in C order: the rows and columns of which an epilogue is told."""
-    return layout_of(spec, ins[0].shape, ins[1].shape).frame
-
-
 def part_count(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
     """How many parts of the product may be computed at the same time."""
     return _plan(Module(host()), spec, ins, False, None).cut.count
+
+
+def finishes(spec: Contract, ins: Sequence[ShapedArray]) -> bool:
+    """Whether an epilogue can take up the sums as they are, and it pays: not for each of many small products."""
+    ring = ring_of(ins[0].dtype)
+    layout = layout_of(spec, ins[0].shape, ins[1].shape)
+    return (
+        ring is not None
+        and not ring.narrow
+        and layout.multiplications > 0
+        and (layout.size == 1 or layout.m * layout.n >= _WORTH_FINISHING)
+    )
 
 
 def scratch_bytes(
@@ -45,12 +58,12 @@ def scratch_bytes(
     ins: Sequence[ShapedArray],
     outs: Sequence[ShapedArray],
     *,
-    scaled: bool = False,
+    finished: bool = False,
     library: bool | None = None,
     target: Target | None = None,
 ) -> int:
     """How much memory the function of `emit` wants besides operands and results."""
-    return _plan(Module(target or host()), spec, ins, scaled, library).regions.end
+    return _plan(Module(target or host()), spec, ins, finished, library).regions.end
 
 
 def emit(
@@ -59,125 +72,75 @@ def emit(
     spec: Contract,
     ins: Sequence[ShapedArray],
     outs: Sequence[ShapedArray],
-    epilogue: finish.Epilogue | None = None,
+    finished: Finished | None = None,
     *,
-    scaled: bool = False,
     library: bool | None = None,
 ) -> Function:
-    """`i64 name(ptr in0, ptr in1, …, ptr out0, ptr scratch, ptr parallel)`, which gives 0.
+    """`i64 name(ptr left, ptr right, ptr out, ptr scratch, ptr parallel)`, which gives 0.
 
-    The last is the function that runs parts in parallel, or null. Operands after the second are the epilogue's. If
-    `scaled`, pointers to alpha and beta, numbers of the dtype, follow the operands, and the result is alpha × product + beta
-    × what it holds, which is not read where beta is zero. `library` says whether OpenBLAS does the work where it can, None
-    that the environment does: FUNCTRANS_MATMUL=openblas.
+    The last is the function that runs parts in parallel, or null. With an epilogue there are the pointers of its variables in
+    place of `out`, and that of the warnings after them. `library` says whether OpenBLAS does the work where it can, None that
+    the environment does: FUNCTRANS_MATMUL=openblas.
     """
-    extra = [f"in{i}" for i in range(len(ins))] + (["alpha", "beta"] if scaled else [])
-    f = Function(module, name, [(p, PTR) for p in (*extra, "out0", "scratch", "parallel")], I64)
-    body = _Body(f, _plan(module, spec, ins, scaled, library), len(ins), scaled)
-    body.write(epilogue)
+    given = ["out"] if finished is None else [*(f"e{i}" for i in range(len(epilogue_variables(finished)))), "warnings"]
+    f = Function(module, name, [(p, PTR) for p in ("left", "right", *given, "scratch", "parallel")], I64)
+    _Body(f, _plan(module, spec, ins, finished is not None, library), finished).write()
     f.ret(f.index(0))
     return f
 
 
-def _plan(module: Module, spec: Contract, ins: Sequence[ShapedArray], scaled: bool, library: bool | None) -> Plan:
+def _plan(module: Module, spec: Contract, ins: Sequence[ShapedArray], finished: bool, library: bool | None) -> Plan:
     ring = ring_of(ins[0].dtype)
     assert ring is not None
     if library is None:
         library = os.environ.get("FUNCTRANS_MATMUL") == "openblas"
-    return plan_of(module, ring, layout_of(spec, ins[0].shape, ins[1].shape), scaled=scaled, library=library)
+    return plan_of(module, ring, layout_of(spec, ins[0].shape, ins[1].shape), finished=finished, library=library)
 
 
 class _Body:
-    def __init__(self, f: Function, plan: Plan, count: int, scaled: bool) -> None:
+    def __init__(self, f: Function, plan: Plan, finished: Finished | None) -> None:
         self.f = f
         self.plan = plan
         self.ring = plan.ring
-        self.scaled = scaled
-        self.ins = f.args[:count]
-        self.scale = f.args[count:-3]
-        self.out, self.scratch, self.parallel = f.args[-3:]
+        self.finished = finished
+        self.operands, self.given = f.args[:2], f.args[2:-2]
+        self.scratch, self.parallel = f.args[-2:]
 
-    def write(self, epilogue: finish.Epilogue | None) -> None:
-        plan, f = self.plan, self.f
-        rows, columns = plan.layout.frame
-        if rows * columns == 0:
-            return
-        late = self.ring.narrow or plan.path == "zeros"  # sums first, all of them; then what is done to them
-        plain = epilogue is None and not self.scaled
-        state = f.null()
-        if not plain or late:
-            state = self._state(epilogue)
-        if plan.path != "zeros":
-            self._products(self._at(plan.regions.result) if late else self.out, f.null() if late else state,
-                           f.index(0) if late else self._todo(state, epilogue))  # fmt: skip
-        if late:
-            self._finish_all(state, epilogue)
+    def write(self) -> None:
+        f, plan = self.f, self.plan
+        size = prod(plan.layout.frame)
+        if plan.path == "zeros":
+            f.fill(self.given[0], 0, f.index(size * self.ring.stored_bytes))
+        elif self.ring.narrow:  # sums first, all of them
+            sums, columns = self._at(plan.regions.result), plan.layout.frame[1]
+            self._products(sums)
+            f.call(edges(f.module, self.ring), sums, columns, self.given[0], columns, size // columns, columns, 0)
+        else:
+            self._products(self.given[0])
 
     def _at(self, place: int) -> Value:
         return self.f.value(PTR, f"getelementptr i8, ptr {self.scratch}, i64 {place}")
 
-    # ---- what becomes of the sums ----
-
-    def _state(self, epilogue: finish.Epilogue | None) -> Value:
-        """What the finish.finisher reads: see `finish`."""
-        f, ring = self.f, self.ring
-        extra = self.ins[2:]
-        function = finish.finisher(
-            f.module, f"{f.name}_finish", ring, scaled=self.scaled, operands=len(extra), epilogue=epilogue
-        )
-        state = f.stack(I64, finish.STATE_WORDS)
-        f.store(f.address(function.name), finish.word(f, state, finish.FINISH))
-        context = f.stack(PTR, max(len(extra), 1))
-        for i, operand in enumerate(extra):
-            f.store(operand, f.offset(context, i, PTR))
-        f.store(context, finish.word(f, state, finish.CONTEXT))
-        for pointer, number in zip(self.scale, (finish.ALPHA_WORD, finish.BETA_WORD), strict=False):
-            for p in range(ring.parts):
-                part = f.load(f.offset(pointer, p, ring.stored), ring.stored)
-                f.store(
-                    ring.widened(f, part) if ring.narrow else part,
-                    f.offset(finish.word(f, state, number), p, ring.part),
-                )
-        return state
-
-    def _todo(self, state: Value, epilogue: finish.Epilogue | None) -> Value:
-        """The bits of what the finish.finisher has to do."""
-        f, ring = self.f, self.ring
-        todo = f.index(finish.LAST if epilogue is not None else 0)
-        if not self.scaled:
-            return todo
-        beta = f.index(0)
-        for p in range(ring.parts):
-            part = f.load(f.offset(finish.word(f, state, finish.BETA_WORD), p, ring.part), ring.part)
-            there = f.icmp("ne", part, 0) if ring.part.kind == "i" else f.fcmp("une", part, 0)
-            beta = f.select(there, f.index(finish.BETA), beta)
-        return todo | beta | finish.ALPHA
-
-    def _finish_all(self, state: Value, epilogue: finish.Epilogue | None) -> None:
-        """The whole result from sums that lie in scratch memory; with nothing to sum, from one row of zeros."""
-        f, plan = self.f, self.plan
-        rows, columns = plan.layout.frame
-        sums = self._at(plan.regions.result)
-        if plan.path == "zeros":
-            f.fill(sums, 0, f.index(columns * self.ring.bytes))
-        step = f.index(0 if plan.path == "zeros" else columns)
-        todo = self._todo(state, epilogue)
-        f.call(f.module.functions[f"{f.name}_finish"], sums, step, self.out, f.index(columns), f.index(rows),
-               f.index(columns), f.index(0), f.index(0), todo, state)  # fmt: skip
-
-    # ---- the products ----
-
-    def _products(self, c: Value, state: Value, todo: Value) -> None:
+    def _products(self, c: Value) -> None:
         f, layout, regions, cut = self.f, self.plan.layout, self.plan.regions, self.plan.cut
-        left, right = (self.ins[1], self.ins[0]) if layout.swapped else (self.ins[0], self.ins[1])
+        left, right = reversed(self.operands) if layout.swapped else self.operands
         left = self._prepared(left, layout.left, regions.left)
         right = self._prepared(right, layout.right, regions.right)
-        products = Products(f, self.plan, f"{f.name}_finish", state, todo, self._at(regions.left_panels))
+        products = Products(f, self.plan, self._at(regions.left_panels), *self._epilogue())
         if cut.count == 1:
             products.write(Place(left, right, c, f.index(0), f.index(0)))
             return
-        pointers = left, right, c, state, products.panels
+        pointers = left, right, c, products.state, products.panels
         call_chunks(f, part_function(products), pointers, cut.count, self.parallel)
+
+    def _epilogue(self) -> tuple[Value, Function | None]:
+        """The state, and the function."""
+        if self.finished is None:
+            return self.f.null(), None
+        function = epilogue_function(
+            self.f.module, f"{self.f.name}_finish", self.finished, self.plan.widths(self.f.module)
+        )
+        return epilogue_state(self.f, function, self.finished, self.given), function
 
     def _prepared(self, operand: Value, part: Operand, place: int) -> Value:
         """An operand as the kernels read it: copied or widened where it must be."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I64, PTR, Module, Value
-from functrans.backends.llvm.kernels.product.finish import ADD, ALPHA, BETA, LAST, STATE_WORDS, finisher
+from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
+from functrans.backends.llvm.kernels.product.finish import ADD, PADDED, State
 from functrans.backends.llvm.kernels.product.microkernel import LINE, best_tile, microkernel
 from functrans.backends.llvm.kernels.product.packing import TOGETHER, copier, transposer
 from functrans.backends.llvm.kernels.product.ring import Ring
@@ -19,11 +19,11 @@ __all__ = ["ARGUMENTS", "POINTERS", "blocked"]
 
 ARGUMENTS = (
     "left", "right", "c", "state", "left_space", "right_space", "m", "n", "k", "left_row", "left_k", "right_k",
-    "right_column", "c_row", "mc", "nc", "kc", "pack_left", "todo", "row", "column",
+    "right_column", "c_row", "mc", "nc", "kc", "pack_left", "row", "column",
 )  # fmt: skip
-"""What `blocked` is given, in words of 8 bytes. Strides are in elements; `todo` are the bits BETA, ALPHA and LAST that
-hold for the product; (row, column) is where its result begins, for the epilogue. `state` is as `finish` has it; without
-it the tiles are stored as they are."""
+"""What `blocked` is given, in words of 8 bytes. Strides are in elements. `state` is null, or that of an epilogue (`finish`),
+which is told where it is by (row, column), the place where the product begins. Then `c` is not the result but room for the
+sums, of `nc` columns if there are several blocks along k, else of a panel; for whole tiles."""
 
 POINTERS = frozenset(("left", "right", "c", "state", "left_space", "right_space"))
 
@@ -55,7 +55,7 @@ class _Product:
             name: f.load(f.offset(f.args[0], i, I64), PTR if name in POINTERS else I64)
             for i, name in enumerate(ARGUMENTS)
         }
-        self.given["state"] = self._state()
+        self.finishes = f.icmp("ne", f.cast("ptrtoint", self.given["state"], I64), 0)
         tile = best_tile(f.module, ring)
         self.rows, self.width = tile.rows, tile.columns(f.module, ring)
         self.tiles = microkernel(f.module, ring)
@@ -66,20 +66,12 @@ class _Product:
     def _at(self, pointer: Value, elements: Value) -> Value:
         return self.f.offset(pointer, elements * self.ring.parts, self.ring.part)
 
-    def _state(self) -> Value:
-        """The caller's, or one that has nothing but a finisher for the tiles at the edges."""
-        f, given = self.f, self.given["state"]
-        own = f.stack(I64, STATE_WORDS)
-        edges = finisher(f.module, f"edges_{self.ring.name}", self.ring, scaled=False)
-        f.store(f.address(edges.name), own)
-        return f.select(f.icmp("eq", given, f.null()), own, given)
-
     def run(self) -> None:
         f, given = self.f, self.given
         m, n, k, mc, nc, kc = (given[name] for name in ["m", "n", "k", "mc", "nc", "kc"])
         with f.loop(0, n, nc) as columns, f.loop(0, k, kc) as depth:
             width, deep = f.minimum(n - columns.index, nc), f.minimum(k - depth.index, kc)
-            how = self._how(depth.index, deep)
+            how = self._how(depth.index)
             self._pack_columns(columns.index, width, depth.index, deep)
             with f.loop(0, m, mc) as rows:
                 height = f.minimum(m - rows.index, mc)
@@ -89,14 +81,13 @@ class _Product:
                 with f.when(f.icmp("ne", given["pack_left"], 0) & anew):
                     self._pack_rows(left, height, deep)
                 with f.loop(0, width, self.width) as panel:
-                    self._tiles(block, self._panel(panel.index, deep), columns.index + panel.index)
+                    self._tiles(block, self._panel(panel.index, deep), columns.index, panel.index)
 
-    def _how(self, start: Value, deep: Value) -> Value:
+    def _how(self, start: Value) -> Value:
         """What there is to do with the tiles of a block along k."""
-        f, given = self.f, self.given
-        scale = f.select(f.icmp("eq", start, 0), given["todo"] & BETA, f.index(ADD))
-        last = f.select(f.icmp("eq", start + deep, given["k"]), given["todo"] & LAST, f.index(0))
-        return scale | last | (given["todo"] & ALPHA)
+        f = self.f
+        add = f.select(f.icmp("eq", start, 0), f.index(0), f.index(ADD))
+        return add | f.select(self.finishes, f.index(PADDED), f.index(0))
 
     # ---- packing ----
 
@@ -130,21 +121,54 @@ class _Product:
 
     # ---- the tiles ----
 
-    def _tiles(self, block: _Block, right: Value, column: Value) -> None:
-        """All tiles of a panel of the right operand."""
-        f, given = self.f, self.given
+    def _tiles(self, block: _Block, right: Value, first: Value, panel: Value) -> None:
+        """All tiles of a panel of the right operand, in a block of columns from the first on."""
+        f, given, column = self.f, self.given, first + panel
         packed = f.icmp("ne", given["pack_left"], 0)
         left = f.select(packed, given["left_space"], block.left)
         apart = f.select(packed, block.deep, given["left_row"])
         step = f.select(packed, f.index(1), given["left_row"])
         k_step = f.select(packed, f.index(self.rows), given["left_k"])
         columns = f.minimum(given["n"] - column, f.index(self.width))
-        c = self._at(given["c"], block.row * given["c_row"] + column)
+        last = self.finishes & f.icmp("eq", block.k + block.deep, given["k"])
+        streams = self._streams(last, block, column)
+        c = self._sums(block, column, panel)
         later = self._later(block, column)
         f.call(
-            self.tiles, left, step, apart, k_step, right, block.deep, c, given["c_row"], block.height, columns,
-            given["row"] + block.row, given["column"] + column, block.how, given["state"], *later,
+            self.tiles, left, step, apart, k_step, right, block.deep, c, given["c_row"], block.height, columns, block.how,
+            streams, *later,
         )  # fmt: skip
+        with f.when(last):
+            state = State(f, given["state"])
+            f.call_pointer(
+                f.load(state.finish, PTR), None, c, given["c_row"], given["row"] + block.row, given["column"] + column,
+                block.height, columns, f.load(state.table, PTR),
+            )  # fmt: skip
+
+    def _sums(self, block: _Block, column: Value, panel: Value) -> Value:
+        """Where those of a panel go."""
+        f, given = self.f, self.given
+        whole = f.icmp("sge", block.deep, given["k"])
+        row = f.select(self.finishes & whole, f.index(0), block.row)
+        column = f.select(self.finishes, f.select(whole, f.index(0), panel), column)
+        return self._at(given["c"], row * given["c_row"] + column)
+
+    def _streams(self, last: Value, block: _Block, column: Value) -> Value:
+        """What memory the epilogue of a panel will go through, for the tiles to ask for; null if it is not its turn."""
+        f, given = self.f, self.given
+        found, state = f.stack(I64, 1 + 2 * State.MOST_STREAMS), State(f, given["state"])
+        with f.when(last):
+            count = f.load(state.count, I64)
+            f.store(count, found)
+            with f.loop(0, count) as loop:
+                pointer, row_step, column_step = (
+                    f.load(*x) for x in zip(state.stream(loop.index), (PTR, I64, I64), strict=True)
+                )
+                start = (given["row"] + block.row) * row_step + (given["column"] + column) * column_step
+                to = f.offset(found, loop.index * 2 + 1, I64)
+                f.store(f.offset(pointer, start, I8), to)
+                f.store(row_step, f.offset(to, 1, I64))
+        return f.select(last, found, f.null())
 
     def _later(self, block: _Block, column: Value) -> tuple[Value, Value, Value]:
         """What a panel of the next block will be made of, if it is asked for by lines at one distance: where it begins,

@@ -1,53 +1,64 @@
-"""The way of a tile from the micro-kernel to memory, where there is something to do on it: edges, alpha, beta, an epilogue.
+"""What becomes of sums that are not simply stored: tiles at edges, types that are narrowed, epilogues.
 
-The sums lie in a small matrix on the stack; rows of it are taken up vector by vector. A finisher is a function of the
-module that wants the product, and the micro-kernel knows it by its address: so one micro-kernel serves all epilogues.
-Imports `ring` and the builder; start reading at `finisher`.
+The function of an epilogue belongs to the module that wants the product, and that for large products knows it by its address:
+so one serves all epilogues. Imports `ring` and the builder; start reading at `State`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I64, PTR, Module, Type, Value
+from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.ring import Ring
 
-__all__ = [
-    "ADD", "ALPHA", "ALPHA_WORD", "BETA", "BETA_WORD", "CONTEXT", "FINISH", "LAST", "PLAIN_LIMIT", "STATE_WORDS",
-    "Epilogue", "Vector", "each_vector", "finisher", "has_masks", "word",
-]  # fmt: skip
+__all__ = ["ADD", "PADDED", "State", "Vector", "each_vector", "edges", "has_masks"]
 
-Epilogue: TypeAlias = Callable[[Function, Value, Value, Value, Value | None, Sequence[Value]], Value]
-"""`(f, vector, row, column, mask, operands) -> vector`: what becomes of the elements from (row, column) on along a row.
-
-The vector has any number of lanes, one included, of what memory holds (`Ring.stored`; bool as i8, complex numbers as
-their parts); a mask says which of them are there, None that all are. `operands` point to the operands after the first two.
-"""
-
-Vector: TypeAlias = Callable[[Value, int, Value | None], None]
+Vector = Callable[[Value, int, Value | None], None]
 """`(part, lanes, mask)`: what is done to the parts of a row from one on."""
 
-# What there is to do with a tile, as bits of `how`; a tile with none of those from PLAIN_LIMIT on is stored as it is.
+# What there is to do with a tile, as bits of `how`.
 ADD = 1
-"""Add what the result holds: sums of an earlier block."""
-PLAIN_LIMIT = 2
-BETA = 2
-"""Add beta times what the result holds."""
-ALPHA = 4
-"""The sums times alpha."""
-LAST = 8
-"""The sums are whole: the epilogue's turn."""
-
-# What stays the same for all tiles of a product, in words of 8 bytes.
-FINISH, CONTEXT, ALPHA_WORD, BETA_WORD, STATE_WORDS = 0, 1, 2, 4, 6
+"""Add what `c` holds: sums of an earlier block."""
+PADDED = 2
+"""`c` has room for whole tiles at the edges, too."""
 
 
-def word(f: Function, state: Value, number: int) -> Value:
-    """Where a word of the state lies."""
-    return f.offset(state, number, I64)
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is to be known of an epilogue, in memory: words of 8 bytes.
+
+    The epilogue's function, the table of pointers that it reads, and the streams: memory that it will go through row by row,
+    each as its pointer, the bytes from row to row, and those from column to column.
+    """
+
+    f: Function
+    pointer: Value
+
+    MOST_STREAMS = 4
+    WORDS = 3 + 3 * MOST_STREAMS
+
+    @property
+    def finish(self) -> Value:
+        """Where the epilogue's function is kept: `(sums, their step, row, column, rows, columns, table)`."""
+        return self._word(0)
+
+    @property
+    def table(self) -> Value:
+        return self._word(1)
+
+    @property
+    def count(self) -> Value:
+        """Of streams."""
+        return self._word(2)
+
+    def stream(self, number: Value | int) -> tuple[Value, Value, Value]:
+        start = self.f.offset(self._word(3), self.f.like(number, self.f.index(0)) * 3, I64)
+        return start, self.f.offset(start, 1, I64), self.f.offset(start, 2, I64)
+
+    def _word(self, number: int) -> Value:
+        return self.f.offset(self.pointer, number, I64)
 
 
 def has_masks(module: Module, ring: Ring) -> bool:
@@ -73,87 +84,44 @@ def each_vector(f: Function, ring: Ring, parts: Value, vector: Vector, start: Va
             vector(loop.index, ring.parts, None)
 
 
-def finisher(
-    module: Module, name: str, ring: Ring, *, scaled: bool, operands: int = 0, epilogue: Epilogue | None = None
-) -> Function:
-    """`(sums, their step, c, its step, rows, columns, row, column, how, state)`: `rows` × `columns` elements to memory."""
-    f = Function(module, name, [
-        ("sums", PTR), ("step", I64), ("c", PTR), ("c_step", I64), ("rows", I64), ("columns", I64),
-        ("row", I64), ("column", I64), ("how", I64), ("state", PTR),
-    ])  # fmt: skip
-    _Finisher(f, ring, scaled, operands, epilogue).rows()
-    return f
+def edges(module: Module, ring: Ring) -> Function:
+    """`(sums, their step, c, its step, rows, columns, how)`: some rows and columns of sums to memory, as it holds them."""
 
-
-class _Finisher:
-    def __init__(self, f: Function, ring: Ring, scaled: bool, operands: int, epilogue: Epilogue | None) -> None:
-        self.f = f
-        self.ring = ring
-        self.scaled = scaled
-        self.epilogue = epilogue
-        self.how, state = f.args[-2:]
-        context = f.load(word(f, state, CONTEXT), PTR) if operands else state
-        self.operands = [f.load(f.offset(context, i, PTR), PTR) for i in range(operands)]
-        if scaled:
-            self.alpha, self.beta = (self._number(state, number) for number in (ALPHA_WORD, BETA_WORD))
-
-    def _number(self, state: Value, number: int) -> list[Value]:
-        pointer = word(self.f, state, number)
-        return [self.f.load(self.f.offset(pointer, p, self.ring.part), self.ring.part) for p in range(self.ring.parts)]
-
-    def rows(self) -> None:
-        f, ring = self.f, self.ring
-        sums, step, c, c_step, rows, columns, row, _, _, _ = f.args
+    def build() -> Function:
+        f = Function(module, f"edges_{ring.name}", [
+            ("sums", PTR), ("step", I64), ("c", PTR), ("c_step", I64), ("rows", I64), ("columns", I64), ("how", I64),
+        ])  # fmt: skip
+        sums, step, c, c_step, rows, columns, how = f.args
+        adds = f.icmp("ne", how & ADD, 0)
         with f.loop(0, rows) as loop:
-            here = f.offset(sums, loop.index * step * ring.parts, ring.part)
-            there = f.offset(c, loop.index * c_step * ring.parts, ring.stored)
-            each_vector(f, ring, columns * ring.parts, partial(self._vector, here, there, row + loop.index))
+            of = f.offset(sums, loop.index * step * ring.parts, ring.part)
+            to = f.offset(c, loop.index * c_step * ring.parts, ring.stored)
 
-    def _vector(self, sums: Value, c: Value, row: Value, part: Value, lanes: int, mask: Value | None) -> None:
-        """The parts from number `part` of a row on."""
-        f, ring = self.f, self.ring
-        pointer = f.offset(c, part, ring.stored)
-        total = f.load(f.offset(sums, part, ring.part), ring.part.vector(lanes), ring.part.bytes)
-        total = self._scaled(total, pointer, mask)
-        if ring.narrow:
-            total = ring.narrowed(f, total)
-        if self.epilogue is not None:
-            total = self._finished(total, row, f.args[7] + f.integer("lshr", part, ring.parts - 1), mask)
-        if mask is None:
-            f.store(total, pointer, total.type.bytes)
-        else:
-            f.masked_store(total, pointer, mask)
+            def vector(part: Value, lanes: int, mask: Value | None) -> None:
+                pointer = f.offset(to, part, ring.stored)
+                total = f.load(f.offset(of, part, ring.part), ring.part.vector(lanes), ring.part.bytes)
+                _store(f, ring, _added(f, ring, adds, total, pointer, mask), pointer, mask)
 
-    def _scaled(self, total: Value, c: Value, mask: Value | None) -> Value:
-        """alpha times the sums, and what of the result is added to them."""
-        f, ring = self.f, self.ring
-        if self.scaled:
-            given = total
-            total = f.choose(self._has(ALPHA), lambda: ring.scaled(f, given, self.alpha), lambda: given)
-            total = self._added(BETA, total, c, mask, self.beta)
-        return self._added(ADD, total, c, mask, None)
+            each_vector(f, ring, columns * ring.parts, vector)
+        return f
 
-    def _has(self, bit: int) -> Value:
-        return self.f.icmp("ne", self.how & bit, 0)
-
-    def _added(self, bit: int, total: Value, c: Value, mask: Value | None, beta: Sequence[Value] | None) -> Value:
-        f, ring = self.f, self.ring
-
-        def add() -> Value:
-            kind = total.type.scalar.vector(total.type.lanes)
-            old = _loaded(f, c, ring, kind, mask)
-            return ring.sum(old if beta is None else ring.scaled(f, old, beta), total)
-
-        return f.choose(self._has(bit), add, lambda: total)
-
-    def _finished(self, total: Value, row: Value, column: Value, mask: Value | None) -> Value:
-        epilogue = self.epilogue
-        assert epilogue is not None
-        finish = lambda: epilogue(self.f, total, row, column, mask, self.operands)
-        return self.f.choose(self._has(LAST), finish, lambda: total)
+    return module.shared(f"edges_{ring.name}", build)
 
 
-def _loaded(f: Function, pointer: Value, ring: Ring, kind: Type, mask: Value | None) -> Value:
-    stored = ring.stored.vector(kind.lanes)
-    x = f.load(pointer, stored, ring.stored.bytes) if mask is None else f.masked_load(pointer, stored, mask)
-    return ring.widened(f, x) if ring.narrow else x
+def _added(f: Function, ring: Ring, adds: Value, total: Value, c: Value, mask: Value | None) -> Value:
+    if ring.narrow:  # their sums are whole before they are narrowed
+        return total
+
+    def add() -> Value:
+        old = f.load(c, total.type, ring.part.bytes) if mask is None else f.masked_load(c, total.type, mask)
+        return ring.sum(old, total)
+
+    return f.choose(adds, add, lambda: total)
+
+
+def _store(f: Function, ring: Ring, total: Value, pointer: Value, mask: Value | None) -> None:
+    total = ring.narrowed(f, total) if ring.narrow else total
+    if mask is None:
+        f.store(total, pointer, total.type.bytes)
+    else:
+        f.masked_store(total, pointer, mask)

@@ -12,7 +12,7 @@ from functools import partial
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
-from functrans.backends.llvm.kernels.product.finish import ADD, FINISH, PLAIN_LIMIT, has_masks, word
+from functrans.backends.llvm.kernels.product.finish import ADD, PADDED, edges, has_masks
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.backends.llvm.once import compiled_once
 
@@ -222,10 +222,11 @@ def exact_tile(f: Function, ring: Ring, rows: int, columns: int, *, clamped: boo
 def microkernel(module: Module, ring: Ring) -> Function:
     """All tiles in a column of them: a function, one for a module.
 
-    `(left, its row step, its step from tile to tile, its k step, right, k, c, its row step, rows, columns, row,
-    column, how, state, later, later_tile, later_step)`: see `finish` for row to state. The right operand is a panel of the
-    tile's width. The last tile may have fewer rows: those past the last repeat it. The last three say where the next
-    panel's memory lies: the first tiles ask for it, a line for each k.
+    `(left, its row step, its step from tile to tile, its k step, right, k, c, its row step, rows, columns, how, streams,
+    later, later_tile, later_step)`: see `finish` for `how`. The right operand is a panel of the tile's width. The last tile
+    may have fewer rows: those past the last repeat it. `streams` is null, or tells what memory an epilogue will go through: how
+    many streams, and for each its pointer and the bytes from row to row. The last three say where the next panel's memory
+    lies: the first tiles ask for it, a line for each k.
     """
     return module.shared(f"tiles_{ring.name}", lambda: _microkernel(module, ring))
 
@@ -235,10 +236,10 @@ def _microkernel(module: Module, ring: Ring) -> Function:
     f = Function(module, f"tiles_{ring.name}", [
         ("left", PTR), ("row_step", I64), ("tile_step", I64), ("k_step", I64), ("right", PTR), ("k", I64),
         ("c", PTR), ("c_step", I64), ("rows", I64), ("columns", I64),
-        ("row", I64), ("column", I64), ("how", I64), ("state", PTR), ("later", PTR), ("later_tile", I64),
-        ("later_step", I64),
+        ("how", I64), ("streams", PTR), ("later", PTR), ("later_tile", I64), ("later_step", I64),
     ])  # fmt: skip
-    left, row_step, tile_step, k_step, right, k, c, c_step, rows, *rest, later, later_tile, later_step = f.args
+    left, row_step, tile_step, k_step, right, k, c, c_step, rows, columns, how, streams, *following = f.args
+    later, later_tile, later_step = following
     pieces = whole_pieces(module, ring, tile.vectors)
     with f.loop(0, rows, tile.rows) as loop:
         first = f.offset(left, loop.index * tile_step * ring.parts, ring.part)
@@ -246,37 +247,48 @@ def _microkernel(module: Module, ring: Ring) -> Function:
         height = f.minimum(rows - loop.index, f.index(tile.rows))
         numbers = [f.minimum(f.index(r), height - 1) for r in range(tile.rows)]
         lefts = [f.offset(first, number * row_step * ring.parts, ring.part) for number in numbers]
-        for r in range(tile.rows):
-            f.prefetch(f.offset(there, c_step * (r * ring.parts), ring.part), write=True)
+        _call_for(f, ring, there, c_step, streams, loop.index)
         panel = Right(right, f.index(tile.columns(module, ring)), pieces)
         number = f.integer("sdiv", loop.index, tile.rows)
         asks = f.icmp("slt", number, max(tile.columns(module, ring) * ring.bytes // LINE, 1))
         at = f.select(asks, f.offset(later, number * later_tile, I8), there)
         wanted = Lines(at, f.select(asks, later_step, f.index(0)))
         sums = accumulate(f, ring, Left(lefts, k_step), panel, k, wanted)
-        _put(f, ring, sums, there, c_step, height, loop.index, rest)
+        _put(f, ring, sums, there, c_step, height, columns, how)
     return f
 
 
+def _call_for(f: Function, ring: Ring, c: Value, c_step: Value, streams: Value, index: Value) -> None:
+    """Ask for the memory that a tile will be stored to, or that an epilogue will go through: it comes while it is summed."""
+    tile = best_tile(f.module, ring)
+    with f.when(f.icmp("ne", f.cast("ptrtoint", streams, I64), 0)) as branch:
+        with f.loop(0, f.load(streams, I64)) as loop:
+            stream = f.offset(streams, loop.index * 2 + 1, I64)
+            step = f.load(f.offset(stream, 1, I64), I64)
+            first = f.offset(f.load(stream, PTR), index * step, I8)
+            for r in range(tile.rows):
+                for start in range(0, tile.columns(f.module, ring) * ring.bytes, LINE):
+                    f.prefetch(f.offset(f.offset(first, step * r, I8), start, I8), locality=2)
+        branch.otherwise()
+        for r in range(tile.rows):
+            f.prefetch(f.offset(c, c_step * (r * ring.parts), ring.part), write=True)
+
+
 def _put(
-    f: Function, ring: Ring, sums: list[list[Value]], c: Value, c_step: Value, height: Value, index: Value,
-    rest: Sequence[Value],
-) -> None:  # fmt: skip
-    """A tile to the result: at once if it is whole and there is nothing to do to it, else by the finisher."""
-    columns, row, column, how, state = rest
+    f: Function, ring: Ring, sums: list[list[Value]], c: Value, c_step: Value, height: Value, columns: Value, how: Value
+) -> None:
+    """A tile to its place: at once if there is room for all of it, else some of it."""
     tile = best_tile(f.module, ring)
     width = tile.columns(f.module, ring)
     pieces = whole_pieces(f.module, ring, tile.vectors)
-    whole = f.icmp("eq", height, tile.rows) & f.icmp("sge", columns, width)
-    plain = whole & f.icmp("slt", how, PLAIN_LIMIT)
-    sums = _added(f, ring, plain & f.icmp("eq", how, ADD), sums, pieces, c, c_step)
+    whole = (f.icmp("eq", height, tile.rows) & f.icmp("sge", columns, width)) | f.icmp("ne", how & PADDED, 0)
+    sums = _added(f, ring, whole & f.icmp("ne", how & ADD, 0), sums, pieces, c, c_step)
     space = f.stack(ring.part, tile.rows * width * ring.parts)
-    to, step = f.select(plain, c, space), f.select(plain, c_step, f.index(width))
+    to, step = f.select(whole, c, space), f.select(whole, c_step, f.index(width))
     store_sums(f, ring, sums, pieces, to, step)
-    with f.when(plain) as branch:
+    with f.when(whole) as branch:
         branch.otherwise()
-        f.call_pointer(f.load(word(f, state, FINISH), PTR), None,
-                       space, step, c, c_step, height, columns, row + index, column, how, state)  # fmt: skip
+        f.call(edges(f.module, ring), space, step, c, c_step, height, columns, how)
 
 
 def _added(

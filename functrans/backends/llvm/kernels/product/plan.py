@@ -6,6 +6,7 @@ Imports `layout`, `ring`, `target`; start reading at `plan_of`. The bounds were 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Literal
 
 from functrans.backends.llvm.ir import Module
@@ -60,8 +61,10 @@ class Regions:
     result: int
     left_panels: int
     right_panels: int
+    sums: int
+    """Those that an epilogue waits for, of which each part of the product has its own."""
     part: int
-    """The bytes of panels, of which each part of the product has its own."""
+    """The bytes of panels and sums of a part."""
     end: int
 
 
@@ -73,25 +76,47 @@ class Plan:
     cut: Cut
     blocks: Blocks
     regions: Regions
+    sums_row: int
+    """From row to row of the sums that an epilogue waits for."""
+
+    def widths(self, module: Module) -> tuple[int, ...]:
+        """The numbers of columns that an epilogue may be called for."""
+        parts = [self.layout.n]
+        if self.cut.axis == "columns" and self.cut.count > 1:
+            parts = [self.cut.each, self.layout.n % self.cut.each]
+        if self.path == "blocked":
+            width = best_tile(module, self.ring).columns(module, self.ring)
+            parts = [size for n in parts for size in ((width if n >= width else 0), n % width)]
+        return tuple(dict.fromkeys(n for n in parts if n))
 
 
-def plan_of(module: Module, ring: Ring, layout: Layout, *, scaled: bool, library: bool) -> Plan:
-    """`scaled`: the result is read before it is written, which only the kernel for large products does.
-
-    `library`: by OpenBLAS wherever that can be.
-    """
-    if not scaled and _is_thin(module, ring, layout):
+def plan_of(module: Module, ring: Ring, layout: Layout, *, finished: bool, library: bool) -> Plan:
+    """`finished`: with an epilogue. `library`: by OpenBLAS wherever that can be."""
+    if _is_thin(module, ring, layout):
         layout = _turned(layout)
     path = _path(module, ring, layout)
     if library and path not in ("zeros", "outer") and layout.m > 1 and has_openblas(ring.wide):
         path = "library"
-    if scaled and not ring.narrow and path != "zeros":
-        path = "blocked"
     tile = best_tile(module, ring)
-    whole = scaled or path in ("zeros", "library")
+    whole = path in ("zeros", "library")
     cut = WHOLE if whole else cut_of(module, ring.wide, layout, _least(module, ring, tile, layout, path))
     blocks = _blocks(module, ring, tile, cut.part(layout, cut.each))
-    return Plan(layout, ring, path, cut, blocks, _regions(module, ring, tile, layout, path, blocks, cut))
+    part = cut.part(layout, cut.each)
+    rows, columns = _sums(module, ring, tile, part, path, blocks) if finished else (0, 0)
+    regions = _regions(module, ring, tile, layout, path, blocks, cut, rows * columns * ring.bytes)
+    return Plan(layout, ring, path, cut, blocks, regions, columns)
+
+
+def _sums(module: Module, ring: Ring, tile: Tile, part: Layout, path: Path, blocks: Blocks) -> tuple[int, int]:
+    """Rows and columns of the sums that an epilogue waits for: of one product of a part; of a large one, which is finished
+    panel by panel, those of a panel, or if there are several blocks along k, all that these add to.
+    """
+    if path != "blocked":
+        return part.m, part.n
+    width = tile.columns(module, ring)
+    if part.k <= blocks.depth:
+        return _up(min(blocks.rows, part.m), tile.rows), width
+    return _up(part.m, tile.rows), _up(min(blocks.columns, part.n), width)
 
 
 _RUN = 16384
@@ -188,7 +213,9 @@ def _down(size: int, of: int) -> int:
     return max(size // of, 1) * of
 
 
-def _regions(module: Module, ring: Ring, tile: Tile, layout: Layout, path: Path, blocks: Blocks, cut: Cut) -> Regions:
+def _regions(
+    module: Module, ring: Ring, tile: Tile, layout: Layout, path: Path, blocks: Blocks, cut: Cut, sums: int
+) -> Regions:
     deep = room(module, ring, blocks.depth) * ring.bytes
     left, right = _copied(ring, layout.left), _copied(ring, layout.right)
     left_panels = _up(blocks.rows, tile.rows) * deep if path == "blocked" and blocks.pack_left else 0
@@ -198,16 +225,14 @@ def _regions(module: Module, ring: Ring, tile: Tile, layout: Layout, path: Path,
         starts.append(_up(starts[-1] + size, ALIGNMENT))
     *before, first = starts
     second = _up(first + left_panels, ALIGNMENT)
-    part = _up(second + right_panels, ALIGNMENT) - first
-    return Regions(before[0], before[1], before[2], first, second, part, first + cut.count * part)
+    third = _up(second + right_panels, ALIGNMENT)
+    part = _up(third + sums, ALIGNMENT) - first
+    return Regions(before[0], before[1], before[2], first, second, third, part, first + cut.count * part)
 
 
 def _result(ring: Ring, layout: Layout, path: Path) -> int:
-    """Bytes of the sums that wait to be finished: all of them, or one row of zeros; and room to read a whole vector."""
-    rows, columns = layout.frame
-    if path == "zeros":
-        return columns * ring.bytes + ALIGNMENT
-    return rows * columns * ring.bytes + ALIGNMENT if ring.narrow else 0
+    """Bytes of all sums where they are wider than the result; and room to read a whole vector."""
+    return prod(layout.frame) * ring.bytes + ALIGNMENT if ring.narrow and path != "zeros" else 0
 
 
 def _copied(ring: Ring, operand: Operand) -> int:

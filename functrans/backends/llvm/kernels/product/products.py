@@ -14,7 +14,7 @@ from functrans.backends.llvm.ir import I8, I64, PTR, Value
 from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS, blocked
 from functrans.backends.llvm.kernels.product.direct import Compute, Matrices, direct
 from functrans.backends.llvm.kernels.product.dot import dots
-from functrans.backends.llvm.kernels.product.finish import word
+from functrans.backends.llvm.kernels.product.finish import State
 from functrans.backends.llvm.kernels.product.layout import Layout
 from functrans.backends.llvm.kernels.product.openblas import by_openblas
 from functrans.backends.llvm.kernels.product.plan import Plan
@@ -37,15 +37,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Products:
-    """What the code is written into, and what it is to do with the sums: see `finish`."""
+    """What the code is written into, and the epilogue, if there is one: its function, and the state (`finish`), or null."""
 
     f: Function
     plan: Plan
-    finish: str
-    state: Value
-    todo: Value
     panels: Value
-    """Memory for a part's panels."""
+    """Memory for a part's panels and sums."""
+    state: Value
+    epilogue: Function | None = None
 
     def write(self, place: Place, chunk: Value | None = None) -> None:
         """All products, or those of a part."""
@@ -105,23 +104,29 @@ class Products:
     # ---- kernels ----
 
     def _near(self, layout: Layout) -> Callable[[Place], None]:
-        """By functions of this module, whose tiles are finished one by one while they are near."""
+        """By functions of this module; an epilogue goes through the whole product, which is near still."""
         f, ring = self.f, self.plan.ring.wide
         path = {"direct": direct, "dot": dots, "stream": streamed, "outer": outer, "library": by_openblas}[
             self.plan.path
         ]
 
         def product(place: Place) -> None:
-            def store(row: Value, column: Value, rows: Value | int, columns: Value | int, compute: Compute) -> None:
-                c = self._at(place.c, row * layout.c + column)
-                compute(c, f.index(layout.c))
-                if self.todo.known != 0:
-                    f.call(f.module.functions[self.finish], c, layout.c, c, layout.c, rows, columns,
-                           place.row + row, place.column + column, self.todo, self.state)  # fmt: skip
+            result, step = (place.c, layout.c) if self.epilogue is None else (self._sums, self.plan.sums_row)
+
+            def store(row: Value, column: Value, _rows: Value | int, _columns: Value | int, compute: Compute) -> None:
+                compute(self._at(result, row * step + column), f.index(step))
 
             path(f, ring, _matrices(layout, place), store)
+            if self.epilogue is not None:
+                table = f.load(State(f, self.state).table, PTR)
+                f.call(self.epilogue, result, step, place.row, place.column, layout.m, layout.n, table)
 
         return product
+
+    @property
+    def _sums(self) -> Value:
+        regions = self.plan.regions
+        return self.f.offset(self.panels, regions.sums - regions.left_panels, I8)
 
     def _blocked(self, layout: Layout) -> Callable[[Place], None]:
         """By the function for large products."""
@@ -129,7 +134,8 @@ class Products:
         self._fill(block, self._fixed(layout))
 
         def product(place: Place) -> None:
-            self._fill(block, {"left": place.left, "right": place.right, "c": place.c,
+            c = place.c if self.epilogue is None else self._sums
+            self._fill(block, {"left": place.left, "right": place.right, "c": c,
                                "row": place.row, "column": place.column})  # fmt: skip
             ring, name = self.plan.ring.wide, f"functrans_product_{self.plan.ring.wide.name}"
             known = compiled_once(self.f.module, name, lambda module: blocked(module, ring, name))
@@ -140,19 +146,20 @@ class Products:
     def _fixed(self, layout: Layout) -> dict[str, Value]:
         """The arguments of the large product that are the same for all batches."""
         f, blocks, regions = self.f, self.plan.blocks, self.plan.regions
+        c_row = layout.c if self.epilogue is None else self.plan.sums_row
         numbers = {
             "m": layout.m, "n": layout.n, "k": layout.k,
             "left_row": layout.left.free, "left_k": layout.left.contracted,
-            "right_k": layout.right.contracted, "right_column": layout.right.free, "c_row": layout.c,
+            "right_k": layout.right.contracted, "right_column": layout.right.free, "c_row": c_row,
             "mc": blocks.rows, "nc": blocks.columns, "kc": blocks.depth, "pack_left": int(blocks.pack_left),
         }  # fmt: skip
         right = f.offset(self.panels, regions.right_panels - regions.left_panels, I8)
         pointers = {"left_space": self.panels, "right_space": right, "state": self.state}
-        return {name: f.index(n) for name, n in numbers.items()} | pointers | {"todo": self.todo}
+        return {name: f.index(n) for name, n in numbers.items()} | pointers
 
     def _fill(self, block: Value, values: dict[str, Value]) -> None:
         for name, value in values.items():
-            self.f.store(value, word(self.f, block, ARGUMENTS.index(name)), 8)
+            self.f.store(value, self.f.offset(block, ARGUMENTS.index(name), I64), 8)
 
 
 def _matrices(x: Layout, place: Place) -> Matrices:
@@ -166,9 +173,8 @@ def part_function(whole: Products) -> Function:
     f = Function(whole.f.module, f"{whole.f.name}_part", [("pointers", PTR), ("chunk", I64)])
     table, chunk = f.args
     left, right, c, state, panels = (f.load(f.offset(table, i, PTR), PTR) for i in range(5))
-    assert whole.todo.known is not None
     panels = f.offset(panels, chunk * whole.plan.regions.part, I8)
-    part = Products(f, whole.plan, whole.finish, state, f.index(whole.todo.known), panels)
+    part = Products(f, whole.plan, panels, state, whole.epilogue)
     part.write(Place(left, right, c, f.index(0), f.index(0)), chunk)
     f.ret()
     return f
