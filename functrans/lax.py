@@ -13,6 +13,7 @@ array([3., 3.])
 
 from collections.abc import Sequence
 
+from functrans.control.associative_scan import associative_scan, reduce
 from functrans.control.branch import cond, switch
 from functrans.control.loop import fori_loop, while_loop
 from functrans.control.scan import map, scan
@@ -114,6 +115,7 @@ __all__ = [
     "argsort",
     "asin",
     "asinh",
+    "associative_scan",
     "atan",
     "atan2",
     "atanh",
@@ -225,6 +227,7 @@ __all__ = [
     "rad2deg",
     "real",
     "reciprocal",
+    "reduce",
     "reduce_and",
     "reduce_max",
     "reduce_min",

@@ -2,7 +2,8 @@
 
 Operands: `(*consts, *carry, *xs)`, each of xs with the steps along its first axis. Results: `(*carry, *ys)`, ys stacked
 likewise. Parameters: `jaxpr`, from `(*consts, *carry, *one of each xs)` to `(*carry, *one of each ys)`; `length`; `reverse`;
-the numbers `consts` and `carry`. Start reading at `_jvp`, then `_vjp`. Imports the transforms of jaxprs.
+the numbers `consts` and `carry`; and `checkpoint`, if reverse mode is to keep only the carry of every step and to compute the
+rest again. Start reading at `_jvp`, then `_vjp`. Imports the transforms of jaxprs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from functrans.control.derived import batched_as, merged, pushed, strong_aval, tangent_avals
+from functrans.control.derived import Recomputing, batched_as, merged, pushed, recomputing, strong_aval, tangent_avals
 from functrans.control.tracing import bind, check_operands, program
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import dce
@@ -37,7 +38,7 @@ def split_operands(values: Sequence[T], params: Params) -> tuple[Sequence[T], Se
     return values[:first], values[first:second], values[second:]
 
 
-def _run(*args: Array, jaxpr: Jaxpr, length: int, reverse: bool, consts: int, carry: int) -> Values:
+def _run(*args: Array, jaxpr: Jaxpr, length: int, reverse: bool, consts: int, carry: int, **_: object) -> Values:
     step = program(jaxpr)
     fixed, state, xs = split_operands(args, {"consts": consts, "carry": carry})
     state = tuple(map(strong, state))
@@ -51,7 +52,7 @@ def _run(*args: Array, jaxpr: Jaxpr, length: int, reverse: bool, consts: int, ca
 
 
 def _abstract_eval(
-    *avals: ShapedArray, jaxpr: Jaxpr, length: int, reverse: bool, consts: int, carry: int
+    *avals: ShapedArray, jaxpr: Jaxpr, length: int, reverse: bool, consts: int, carry: int, **_: object
 ) -> tuple[ShapedArray, ...]:
     head = consts + carry
     whole = [shaped((length, *aval.shape), aval.dtype) for aval in jaxpr.in_avals[head:]]
@@ -131,7 +132,7 @@ def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, May
 class _Plan(NamedTuple):
     """How the loop that goes back finds what one step's backward pass needs."""
 
-    split: SplitVjp
+    split: SplitVjp | Recomputing
     carry: tuple[bool, ...]
     """Which of the carry have cotangents."""
     forward: Jaxpr
@@ -145,10 +146,12 @@ class _Plan(NamedTuple):
 
 
 @memoized
-def _plan(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...], xs: tuple[bool, ...]) -> _Plan:
+def _plan(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...], xs: tuple[bool, ...], again: bool) -> _Plan:
+    """again: whether the backward pass computes a step again."""
     first, count, outs = len(consts), len(carry), len(jaxpr.outvars)
     while True:
-        split = vjp_jaxpr(jaxpr, (*consts, *carry, *xs))
+        wanted = (*consts, *carry, *xs)
+        split = recomputing(jaxpr, wanted) if again else vjp_jaxpr(jaxpr, wanted)
         grown = tuple(map(max, carry, split.is_tracked([True] * outs)[:count]))
         if grown == carry:
             break
@@ -193,9 +196,10 @@ def _place(values: list[Atom], atom: Atom) -> int:
 
 def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
     jaxpr: Jaxpr = params["jaxpr"]
+    again = params.get("checkpoint", False)
     consts, carry, xs = split_operands(primals, params)
     want_consts, want_carry, want_xs = (tuple(group) for group in split_operands(wanted, params))
-    plan = _plan(jaxpr, want_consts, want_carry, want_xs)
+    plan = _plan(jaxpr, want_consts, want_carry, want_xs, again)
     results = bind(scan_p, primals, {**params, "jaxpr": plan.forward})
     outs = results[: len(jaxpr.outvars)]
     once = (*consts, *eval_jaxpr(plan.invariant, *consts))
@@ -206,7 +210,7 @@ def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Val
 
     def pullback(cts: Maybes) -> Maybes:
         given_ys = tuple(ct is not None for ct in cts[len(carry) :])
-        back = _backward(jaxpr, want_consts, want_carry, want_xs, given_ys)
+        back = _backward(jaxpr, want_consts, want_carry, want_xs, given_ys, again)
         carried = [
             instantiate(ct, strong_aval(aval_of(x))) for ct, x, has in zip(cts, carry, plan.carry, strict=False) if has
         ]
@@ -242,10 +246,15 @@ class _Back(NamedTuple):
 
 @memoized
 def _backward(
-    jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...], xs: tuple[bool, ...], given: tuple[bool, ...]
+    jaxpr: Jaxpr,
+    consts: tuple[bool, ...],
+    carry: tuple[bool, ...],
+    xs: tuple[bool, ...],
+    given: tuple[bool, ...],
+    again: bool,
 ) -> _Back:
     """given: the ys that have cotangents."""
-    plan = _plan(jaxpr, consts, carry, xs)
+    plan = _plan(jaxpr, consts, carry, xs, again)
     first, count = len(consts), len(carry)
     tracked = plan.split.is_tracked([True] * count + list(given))
     backward = plan.split.backward(tracked)

@@ -1,23 +1,25 @@
 """`while_p`: a jaxpr applied to a carry again and again, as long as another one says.
 
 Operands: `(*cond_consts, *body_consts, *carry)`. Results: the carry. Parameters: `cond_jaxpr`, from `(*cond_consts, *carry)` to
-one bool scalar; `body_jaxpr`, from `(*body_consts, *carry)` to the carry; the numbers `cond_consts` and `body_consts`. Start
-reading at `_jvp`. Imports the transforms of jaxprs and `lanes`.
+one bool scalar; `body_jaxpr`, from `(*body_consts, *carry)` to the carry; the numbers `cond_consts` and `body_consts`; and
+`checkpoint`, where the user says how many states the loop that goes back may keep. Start reading at `_jvp`. Imports the
+transforms of jaxprs, `lanes` and `while_reverse`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
 from functrans.control.derived import batched_as, merged, pushed, strong_aval, tangent_avals
 from functrans.control.lanes import over_lanes
 from functrans.control.tracing import bind, check_operands, program
+from functrans.control.while_reverse import COUNT, counting, go_back, one_more, reverse_of
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr, memoized
-from functrans.core.primitive import Maybes, NamedAxis, NotDifferentiable, Params, Primitive, Values, aval_of, strong
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of, strong
 from functrans.ops.broadcast import broadcast_batch
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
 from functrans.transforms.stage import stage
@@ -37,7 +39,7 @@ def split_operands(values: Sequence[T], params: Params) -> tuple[Sequence[T], Se
     return values[:first], values[first:second], values[second:]
 
 
-def _run(*args: Array, cond_jaxpr: Jaxpr, body_jaxpr: Jaxpr, cond_consts: int, body_consts: int) -> Values:
+def _run(*args: Array, cond_jaxpr: Jaxpr, body_jaxpr: Jaxpr, cond_consts: int, body_consts: int, **_: object) -> Values:
     goes_on, step = program(cond_jaxpr), program(body_jaxpr)
     asked, fixed, state = split_operands(args, {"cond_consts": cond_consts, "body_consts": body_consts})
     state = tuple(map(strong, state))
@@ -47,7 +49,7 @@ def _run(*args: Array, cond_jaxpr: Jaxpr, body_jaxpr: Jaxpr, cond_consts: int, b
 
 
 def _abstract_eval(
-    *avals: ShapedArray, cond_jaxpr: Jaxpr, body_jaxpr: Jaxpr, cond_consts: int, body_consts: int
+    *avals: ShapedArray, cond_jaxpr: Jaxpr, body_jaxpr: Jaxpr, cond_consts: int, body_consts: int, **_: object
 ) -> tuple[ShapedArray, ...]:
     asked, fixed, carry = split_operands(avals, {"cond_consts": cond_consts, "body_consts": body_consts})
     check_operands("while", (*asked, *carry), cond_jaxpr.in_avals)
@@ -65,7 +67,7 @@ def _captures(params: Params) -> tuple[Params, tuple[tuple[int, Values], ...]]:
         "cond_consts": params["cond_consts"] + len(cond.consts),
         "body_consts": params["body_consts"] + len(body.consts),
     }
-    return closed, ((0, cond.consts), (params["cond_consts"], body.consts))
+    return {**params, **closed}, ((0, cond.consts), (params["cond_consts"], body.consts))
 
 
 def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
@@ -78,6 +80,7 @@ def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, May
     carried = [instantiate(t, strong_aval(aval_of(x))) for t, x, has in moving if has]
     given = [t for t in fixed_tangents if t is not None]
     both = {
+        **params,
         "cond_jaxpr": _ignoring(params["cond_jaxpr"], tuple(tangent_avals([aval_of(x) for x in carry], flags))),
         "body_jaxpr": body,
         "cond_consts": len(asked),
@@ -114,6 +117,32 @@ def _ignoring(jaxpr: Jaxpr, avals: tuple[ShapedArray, ...]) -> Jaxpr:
     return Jaxpr((*jaxpr.invars, *more), jaxpr.outvars, jaxpr.eqns, jaxpr.constvars, jaxpr.consts)
 
 
+def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
+    asked, fixed, carry = split_operands(primals, params)
+    _, want_consts, want_carry = (tuple(group) for group in split_operands(wanted, params))
+    reverse = reverse_of(params["body_jaxpr"], want_consts, want_carry)
+    counted = {
+        **params,
+        "cond_jaxpr": _uncounted(params["cond_jaxpr"], len(asked)),
+        "body_jaxpr": counting(params["body_jaxpr"], len(fixed), one_more),
+    }
+    steps, *outs = bind(while_p, [*asked, *fixed, cast(Array, np.int64(0)), *carry], counted)
+
+    def pullback(cts: Maybes) -> Maybes:
+        places = params.get("checkpoint")
+        const_cts, carry_cts = go_back(while_p, reverse, places, tuple(fixed), tuple(carry), steps, cts)
+        return (*(None for _ in asked), *const_cts, *carry_cts)
+
+    return tuple(outs), pullback
+
+
+@memoized
+def _uncounted(jaxpr: Jaxpr, consts: int) -> Jaxpr:
+    """The condition over a carry that starts with a counter."""
+    invars = (*jaxpr.invars[:consts], Var(COUNT), *jaxpr.invars[consts:])
+    return Jaxpr(invars, jaxpr.outvars, jaxpr.eqns, jaxpr.constvars, jaxpr.consts)
+
+
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
     asked, fixed, flags = (tuple(group) for group in split_operands(batched, params))
     while True:
@@ -142,7 +171,7 @@ while_p = Primitive(
     "while",
     _run,
     _abstract_eval,
-    NotDifferentiable("the number of steps is not known, and with it what would have to be kept of them"),
+    _vjp,
     _jvp,
     lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
     _batch,

@@ -1,13 +1,14 @@
 """Rows for functrans.control: branches and loops, by plain Python what they mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from functrans.control.associative_scan import associative_scan, reduce
 from functrans.control.branch import cond, switch
 from functrans.control.cond_primitive import cond_p
-from functrans.control.loop import while_loop
+from functrans.control.loop import fori_loop, while_loop
 from functrans.control.scan import map as mapped
 from functrans.control.scan import scan
 from functrans.control.scan_primitive import scan_p
@@ -40,17 +41,44 @@ def with_weights(loop: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def triangle(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """A loop in a loop, with a branch in it."""
+
+    def run(x: Array) -> Any:
+        def outer(i: Any, c: Array) -> Any:
+            return np.cos(c) + loop(0, i, lambda j, d: d * np.sin(x) + j, c)
+
+        return loop(0, 3, outer, x)
+
+    return run
+
+
+def python_fori(lower: int, upper: int, body: Callable[[int, Any], Any], val: Any) -> Any:
+    """`fori_loop` as a loop in Python."""
+    for i in range(lower, upper):
+        val = body(i, val)
+    return val
+
+
 def grown(x: Array) -> Array:
     """Multiply until it is large."""
     return while_loop(lambda c: np.sum(c * c) < 50, lambda c: c * (1.5 + x * x), x)
 
 
 def python_grown(x: Array) -> Array:
-    """The same as a loop in Python."""
     c = x
     while np.sum(c * c) < 50:
         c = c * (1.5 + x * x)
     return c
+
+
+def python_partial(x: Array) -> Iterator[Array]:
+    """The partial results of `a * b + a` along the columns."""
+    total = x[:, 0]
+    yield total
+    for i in range(1, x.shape[1]):
+        total = total * x[:, i] + total
+        yield total
 
 
 CASES = (
@@ -115,5 +143,50 @@ CASES = (
         lambda xs: np.stack([np.sum(x) * x for x in xs]),
         name="map",
     ),
-    Case(while_p, grown, python_grown, (Operand((3,), 0.5, 1.5),), order=0, wrt=()),
+    Case(scan_p, triangle(fori_loop), triangle(python_fori), (Operand((2,)),), name="nested", rtol=1e-6),
+    Case(while_p, grown, python_grown, (Operand((3,), 0.5, 1.5),)),
+    Case(
+        while_p,
+        lambda x: while_loop(lambda c: c[0] < 6, lambda c: (c[0] + 1, np.sin(c[1]) * x + c[1]), (0, x), checkpoint=2)[
+            1
+        ],
+        lambda x: python_fori(0, 6, lambda _, c: np.sin(c) * x + c, x),
+        (Operand((2,)),),
+        name="two checkpoints",
+        rtol=1e-6,
+    ),
+    Case(
+        scan_p,
+        lambda c, xs: scan(step, c, xs, checkpoint=True),
+        lambda c, xs: python_scan(step, c, xs),
+        (Operand((3,)), Operand((4, 3))),
+        name="checkpoint",
+    ),
+    Case(
+        scan_p,
+        lambda c, xs: scan(step, c, xs, checkpoint="sqrt", reverse=True),
+        lambda c, xs: python_scan(step, c, xs, reverse=True),
+        (Operand((3,)), Operand((5, 3))),
+        name="blocks",
+    ),
+    Case(
+        scan_p,
+        lambda c, xs: scan(step, c, xs, unroll=2),
+        lambda c, xs: python_scan(step, c, xs),
+        (Operand((3,)), Operand((5, 3))),
+        name="unrolled",
+    ),
+    Case(
+        scan_p,
+        lambda x: associative_scan(lambda a, b: a * b + a, x, axis=1),
+        lambda x: np.stack(list(python_partial(x)), 1),
+        name="associative",
+    ),
+    Case(
+        scan_p,
+        lambda x: reduce(x, 1.0, lambda a, b: np.sin(a) * b, (0,)),
+        lambda x: python_fori(0, 3, lambda i, a: np.sin(a) * x[i], np.ones(4, x.dtype)),
+        name="reduce",
+        rtol=1e-6,
+    ),
 )
