@@ -5,17 +5,9 @@ A program has `np`, `math`, `ft` and `fnp`, the arrays `x` (three floats) and `y
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tests.control_flow_programs import CONTROL_FLOW, Mistake
 
 __all__ = ["ERRORS", "Mistake"]
-
-
-class Mistake(NamedTuple):
-    program: str
-    instead: str = ""
-    """What the message advises, in place of `line`. Where it shows the line rewritten that is tried, without this."""
-    line: str = ""
-    """The line to correct; empty for the one that the message names."""
 
 
 def _line(line: str, instead: str = "", transform: str = "jit") -> Mistake:
@@ -131,27 +123,12 @@ TRACING = {
         f"{_KEEP}ft.jit(keep)(1.0)\ndef f(w):\n    return w + kept[0]\nft.jit(f)(1.0)", "return w + 2.0"
     ),
     "leaked, as an array": Mistake(f"{_KEEP}ft.jit(keep)(1.0)\nnp.asarray(kept[0])", "np.asarray(ft.jit(keep)(1.0))"),
-    "if": Mistake(
-        "def f(a):\n    m = np.max(a)\n    if m > 1:\n        a = a / m\n    return a\nft.jit(f)(x)",
-        "a = np.where(m > 1, a / m, a)\n    if True:",
-    ),
-    "if, of an argument, under vmap": Mistake(
-        "def f(a, flag):\n    if flag:\n        return a\n    return -a\nft.vmap(f)(x, x > 0)",
-        "return np.where(flag, a, -a)\n    if True:",
-    ),
-    "while": _line("while s > 1: s = s / 2", "for _ in range(1): s = np.where(s > 1, s / 2, s)"),
-    "and": _line("t = np.where(s > 0 and i > 0, t, -t)", "t = np.where((s > 0) & (i > 0), t, -t)"),
-    "or": _line("t = np.where(s > 0 or i > 0, t, -t)",
-                "t = np.where((s > 0) | (i > 0), t, -t)"),
-    "not": _line("t = np.where(not s > 0, t, -t)", "t = np.where(~(s > 0), t, -t)"),
-    "truth of an array": _line("t = t if t else -t", "t = np.where(t, t, -t)"),
     "float()": _line("t = t * float(s)"),
     "float() under grad": _line("t = t * float(s)", transform="grad"),
     "int()": _line("t = t[:2] * int(s)"),
     "complex()": _line("t = t * complex(s)"),
     "math.sin": _line("t = t * math.sin(s)"),
     "math.sin under grad": _line("t = t * math.sin(s)", transform="grad"),
-    "range": _line("for k in range(i): t = t + k", "for k in range(3): t = t + np.where(k < i, k, 0)"),
     "index of a list": _line("t = t * [1.0, 2.0][i]"),
     "length": _line("t = t + np.zeros(i)", "t = t + np.zeros(t.shape)"),
     "f-string": _line("print(f'{s:.3f}')", "with ft.disable_jit(): pass"),
@@ -279,6 +256,7 @@ ERRORS = {
     "derivatives": DERIVATIVES,
     "inputs": INPUTS,
     "tracing": TRACING,
+    "control flow": CONTROL_FLOW,
     "numpy": NUMPY,
     "custom": CUSTOM,
     "compiling": COMPILING,

@@ -54,6 +54,7 @@ LINE_BUDGETS = {"functrans": 350, "functrans.ops": 500, "functrans.numpy": 500}
 LATE = {
     ("functrans.backends.executable", "functrans.backends.llvm.executable"),
     ("functrans.lowered", "functrans.backends.planned"),
+    ("functrans.numpy.array", "functrans.numpy.rewrite.control"),
     ("functrans.parallel", "functrans.backends.llvm.threads.pool"),
     ("functrans.lowered", "functrans.standalone"),
     ("functrans.exported", "functrans.standalone"),

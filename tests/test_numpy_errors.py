@@ -110,7 +110,7 @@ def test_the_line_is_shown_rewritten_and_then_works(error: type[Exception], line
 
 
 WITHOUT_REWRITING = [
-    ("result = 1 if s else 2", ConcretizationError, ["truth value", "np.where(condition, a, b)"]),
+    ("result = 1 if s else 2", ConcretizationError, ["truth value", "result = lax.cond(s != 0, lambda: 1, lambda: 2)"]),
     ("result = range(i)", ConcretizationError, ["a Python int", "static_argnames"]),
     ("result = np.arange(i)", ConcretizationError, ["a Python int", "static_argnames"]),
     ("result = [0] * i", ConcretizationError, ["a Python int"]),

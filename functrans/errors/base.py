@@ -6,6 +6,7 @@ Imports nothing of the library; start reading here, then at the class whose mess
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import indent
 
 __all__ = ["LOCATE", "FunctransError", "kind_of", "write"]
 
@@ -41,7 +42,9 @@ def kind_of(value: object) -> str:
     return f"a value of type {type(value).__name__}" if aval is None else f"an array of type {aval}"
 
 
-def write(line: str) -> str:
-    """The third paragraph: the user's line, rewritten."""
+def write(code: str, instead_of: str = "") -> str:
+    """The third paragraph: the user's line or statement, rewritten."""
+    if "\n" in code or "\n" in instead_of:
+        return f"Instead of\n{indent(instead_of, '    ')}\nwrite\n{indent(code, '    ')}"
     imports = {"fnp.": "import functrans.numpy as fnp", "functrans.": "import functrans"}
-    return "\nwith  ".join([f"Write:  {line}", *(text for name, text in imports.items() if name in line)])
+    return "\nwith  ".join([f"Write:  {code}", *(text for name, text in imports.items() if name in code)])

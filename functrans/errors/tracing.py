@@ -44,9 +44,10 @@ class ConcretizationError(FunctransError, TypeError):
         fix: str = "",
         why: str = "whose value is not known while the function is traced",
         rewritten: str = "",
+        instead_of: str = "",
     ) -> None:
         super().__init__(
-            f"This needs {wanted}, and got {tracer}, {why}.", where, write(rewritten) if rewritten else fix
+            f"This needs {wanted}, and got {tracer}, {why}.", where, write(rewritten, instead_of) if rewritten else fix
         )
 
 

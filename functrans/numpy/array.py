@@ -6,6 +6,7 @@ Every tracer class of the transforms derives from `ArrayTracer`. Start reading t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar, NoReturn, SupportsIndex, TypeAlias, cast
 
 import numpy as np
@@ -158,8 +159,9 @@ class ArrayTracer(Operators):
         """The truth value, where the trace knows it (grad and jvp outside jit do); raises ConcretizationError."""
         raise self.refusal(
             "a truth value",
-            "Write  np.where(condition, a, b)  for a choice between values, and `&`, `|`, `~` for `and`, `or`, `not`; a branch "
-            "or a loop that must see values belongs outside jit and vmap.",
+            "Write  lax.cond(condition, true_fun, false_fun, *operands)  for a branch, "
+            "lax.while_loop(cond_fun, body_fun, state)  for a loop, "
+            "np.where(condition, a, b)  for a choice between values, and  np.logical_and(a, b)  for `a and b`.",
         )
 
     def refusal(self, wanted: str, fix: str = "") -> FunctransError:
@@ -170,8 +172,12 @@ class ArrayTracer(Operators):
         line = rewritten(place, self)
         if place is not None and place.is_assignment:
             return TracerConversionError(self.describe(), f"`{place.expression}`", where(), line)
-        fix = fix or "Keep it an array, or make the argument static_argnames of jit."
-        return ConcretizationError(self.describe(), wanted, where(), fix, self.why_not_concrete, line)
+        from functrans.numpy.rewrite.control import advice
+
+        quoted, code, why = advice(self) or ("", line, "")
+        fix = why or fix or "Keep it an array, or make the argument static_argnames of jit."
+        error = partial(ConcretizationError, self.describe(), wanted, where(), fix, self.why_not_concrete)
+        return error(rewritten=code or line, instead_of=quoted)
 
     def leak(self, place: Site | None) -> LeakedTracerError:
         """The error for a tracer that has outlived its trace."""
