@@ -13,7 +13,7 @@
 Start reading at `functrans.transforms.vjp` for how a gradient is computed.
 """
 
-from functrans import errors, flatten_util, lax, numpy, test_util, tree, tree_util, typing
+from functrans import ad_checkpoint, errors, flatten_util, lax, numpy, test_util, tree, tree_util, typing
 from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
@@ -21,6 +21,9 @@ from functrans.exported import ExportedFiles, deserialize, export, load_exported
 from functrans.jit import Jitted, clear_caches, disable_jit, jit
 from functrans.lowered import Compiled, Lowered
 from functrans.parallel import threads
+from functrans.transforms import checkpoint_policies
+from functrans.transforms.checkpoint import checkpoint
+from functrans.transforms.checkpoint import checkpoint as remat
 from functrans.transforms.custom import custom_jvp, custom_vjp
 from functrans.transforms.grad import grad, value_and_grad
 from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
@@ -45,6 +48,9 @@ __all__ = [
     "PyTree",
     "ShapeDtypeStruct",
     "Tracer",
+    "ad_checkpoint",
+    "checkpoint",
+    "checkpoint_policies",
     "clear_caches",
     "custom_jvp",
     "custom_vjp",
@@ -69,6 +75,7 @@ __all__ = [
     "load_exported",
     "make_jaxpr",
     "numpy",
+    "remat",
     "test_util",
     "threads",
     "tree",

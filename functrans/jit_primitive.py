@@ -5,7 +5,7 @@ Imports the backends' `compile_jaxpr` and the transforms of jaxprs. Start readin
 
 from __future__ import annotations
 
-from typing import cast
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values
 from functrans.donated import given_up
 from functrans.transforms.arguments import owned
-from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, vjp_jaxpr
+from functrans.transforms.jaxprs import call_batched, call_jvp, call_vjp, vjp_jaxpr
 from functrans.typing import Array
 
 __all__ = ["jit_p", "run_jaxpr"]
@@ -46,38 +46,19 @@ def _run(*args: Array, jaxpr: Jaxpr, threads: int | None = None, **_: object) ->
 
 
 def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-    jaxpr = params["jaxpr"]
-    split = vjp_jaxpr(jaxpr, wanted)
-    results = _bind(primals, split.forward, params)
-    outs = results[: len(jaxpr.outvars)]
-    available = (*primals, *results)
-    residuals = [available[i] for i in split.residuals]
-
-    def pullback(cts: Maybes) -> Maybes:
-        live = split.is_tracked([ct is not None for ct in cts])
-        backward = split.backward(live)
-        given = [ct for ct, is_live in zip(cts, live, strict=True) if is_live]
-        found = iter(_bind((*residuals, *cast(Values, given)), backward.jaxpr, params, " backward"))
-        return tuple(next(found) if has else None for has in backward.nonzero)
-
-    return outs, pullback
+    split = vjp_jaxpr(params["jaxpr"], wanted)
+    return call_vjp(primals, split, partial(_bind, params, ""), partial(_bind, params, " backward"))
 
 
 def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
-    jaxpr = params["jaxpr"]
-    pushed = jvp_jaxpr(jaxpr, tuple(tangent is not None for tangent in tangents))
-    given = [tangent for tangent in tangents if tangent is not None]
-    results = _bind((*primals, *given), pushed.jaxpr, params, " forward derivative")
-    rest = iter(results[len(jaxpr.outvars) :])
-    return results[: len(jaxpr.outvars)], tuple(next(rest) if has else None for has in pushed.nonzero)
+    return call_jvp(primals, tangents, params["jaxpr"], partial(_bind, params, " forward derivative"))
 
 
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
-    whole = batch_jaxpr(params["jaxpr"], axis, batched)
-    return _bind(args, whole.jaxpr, params), whole.batched
+    return call_batched(axis, args, batched, params["jaxpr"], partial(_bind, params, ""))
 
 
-def _bind(args: Values, jaxpr: Jaxpr, params: Params, suffix: str = "") -> Values:
+def _bind(params: Params, suffix: str, args: Values, jaxpr: Jaxpr) -> Values:
     """Apply what a rule has made of the jaxpr: it is as little checked as that is."""
     jaxpr = trust_indices(jaxpr) if params["unchecked"] else jaxpr
     return jit_p.bind(*args, **{**params, "jaxpr": jaxpr, "name": params["name"] + suffix})
@@ -92,4 +73,5 @@ jit_p = Primitive(
     lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
     _batch,
     carries="jaxpr",
+    is_call=True,
 )

@@ -34,6 +34,7 @@ from functrans.ops.arithmetic import (
     square,
     sub,
 )
+from functrans.ops.barrier import optimization_barrier
 from functrans.ops.bitwise import (
     bitwise_and,
     bitwise_not,
@@ -213,6 +214,7 @@ __all__ = [
     "neg",
     "nextafter",
     "ones",
+    "optimization_barrier",
     "pad",
     "pmax",
     "pmean",

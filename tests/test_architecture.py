@@ -24,7 +24,8 @@ LAYERS: dict[str, tuple[str, str]] = {
     "stage": ("functrans.transforms.stage", "numpy"),
     "vjp/jvp/vmap": ("functrans.transforms", "stage"),
     "custom": (
-        "functrans.transforms.custom functrans.transforms.checkpoint functrans.transforms.jacobian",
+        "functrans.transforms.custom functrans.transforms.checkpoint functrans.transforms.checkpoint_policies"
+        " functrans.transforms.jacobian",
         "vjp/jvp/vmap",
     ),
     "transforms": ("functrans.transforms!", "custom"),
@@ -43,7 +44,8 @@ LAYERS: dict[str, tuple[str, str]] = {
         "control",
     ),
     "public": (
-        "functrans.lax functrans.flatten_util functrans.test_util functrans.tree_util functrans.nn functrans.random"
+        "functrans.lax functrans.ad_checkpoint functrans.flatten_util functrans.test_util functrans.tree_util"
+        " functrans.nn functrans.random"
         " functrans.scipy functrans.optim functrans.debug",
         "jit",
     ),

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from functrans.compiler.fusion import Unit
 from functrans.compiler.groups import Group
-from functrans.compiler.layout import Layout, Ref
+from functrans.compiler.layout import Elements, Ref
 from functrans.compiler.nodes import Copy, Node
 from functrans.core.aval import shaped
-from functrans.core.ir import Literal, Var
+from functrans.core.ir import Var
 from functrans.core.lowering import Remap
 
 __all__ = ["with_copies"]
@@ -26,12 +26,12 @@ _WIDE = 8
 
 def with_copies(units: Sequence[Unit]) -> list[Unit]:
     """The units, and copies that some of them read instead of what they read."""
-    copies: dict[tuple[Var | Literal, Layout], Node] = {}
+    copies: dict[Elements, Node] = {}
     changed: list[Unit] = [_reading(unit, copies) if isinstance(unit, Group) else unit for unit in units]
     return [*map(Group.of, copies.values()), *changed]
 
 
-def _reading(group: Group, copies: dict[tuple[Var | Literal, Layout], Node]) -> Group:
+def _reading(group: Group, copies: dict[Elements, Node]) -> Group:
     """A group that reads copies, which are made where there are none yet."""
     made = {var for node in group.nodes for var in node.outs}
 
@@ -41,7 +41,7 @@ def _reading(group: Group, copies: dict[tuple[Var | Literal, Layout], Node]) -> 
         order = sorted(range(len(node.shape)), key=lambda axis: _place(group, group.coords[node][axis]))
         source = ref.seen(Remap(tuple(order)), tuple(node.shape[axis] for axis in order))
         assert source is not None
-        key = (source.base, source.layout)
+        key = source.elements
         if key not in copies:
             out = Var(shaped(source.layout.shape, source.base.aval.dtype))
             copies[key] = Node(Copy(), (source,), (out,), node.eqn)

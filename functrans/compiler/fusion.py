@@ -47,7 +47,7 @@ class _Fusion:
         self._maker: dict[Var, Node] = {var: node for node in nodes for var in node.outs}
         self._users: dict[Node, list[Node]] = {node: [] for node in nodes}
         for node in nodes:
-            for maker in self._makers(node):
+            for maker in self._waits(node):
                 self._users[maker].append(node)
         self._place = {node: i for i, node in enumerate(nodes)}
 
@@ -157,6 +157,11 @@ class _Fusion:
             if isinstance(ref.base, Var) and ref.base in self._maker:
                 yield self._maker[ref.base]
 
+    def _waits(self, node: Node) -> Iterator[Node]:
+        """What goes before a node: what makes its operands, and what barriers say."""
+        yield from self._makers(node)
+        yield from (self._maker[var] for var in node.behind if var in self._maker)
+
     def _members(self, unit: Unit) -> list[Node]:
         return [unit] if isinstance(unit, Node) else unit.nodes
 
@@ -165,7 +170,7 @@ class _Fusion:
 
     def _has_detour(self, first: Unit, second: Unit) -> bool:
         """Whether a value goes from the first to the second by way of a third."""
-        makers = {self._unit[maker] for node in self._members(second) for maker in self._makers(node)}
+        makers = {self._unit[maker] for node in self._members(second) for maker in self._waits(node)}
         if makers <= {first, second}:
             return False
         last = self._place[self._members(second)[-1]]

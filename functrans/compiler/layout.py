@@ -6,12 +6,13 @@ Imports core; start reading at `Ref`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from functrans.core.ir import Literal, Var
 from functrans.core.lowering import Remap, Reshape, Strided
 from functrans.typing import Shape
 
-__all__ = ["Layout", "Ref", "contiguous_strides", "unit_remap"]
+__all__ = ["Elements", "Layout", "Ref", "contiguous_strides", "unit_remap"]
 
 
 def contiguous_strides(shape: Shape) -> tuple[int, ...]:
@@ -85,6 +86,10 @@ def unit_remap(old: Shape, new: Shape) -> Remap | None:
     return Remap(tuple(None if size == 1 else next(axes) for size in new))
 
 
+Elements: TypeAlias = tuple[Var | Literal, Layout, frozenset[Var]]
+"""A base, where the elements lie in it, and what is to be computed before they are read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """A value as views of a base: a variable that is stored in C order, or a literal, which repeats."""
@@ -93,6 +98,8 @@ class Ref:
     layout: Layout
     axes: tuple[int | None, ...] | None
     """For each axis the base's that it runs along, if the views are no more than that."""
+    behind: frozenset[Var] = frozenset()
+    """What is to be computed before anything is made of this: see `Barrier`."""
 
     @staticmethod
     def whole(base: Var | Literal) -> Ref:
@@ -106,6 +113,11 @@ class Ref:
             isinstance(self.base, Var) and self.layout.is_contiguous and _size(self.layout.shape) == self.base.aval.size
         )
 
+    @property
+    def elements(self) -> Elements:
+        """What a copy of this would be a copy of."""
+        return self.base, self.layout, self.behind
+
     def seen(self, view: Remap | Strided | Reshape, shape: Shape) -> Ref | None:
         """A view of this; None where it takes a copy."""
         if isinstance(view, Reshape):
@@ -116,7 +128,7 @@ class Ref:
         axes = None
         if isinstance(view, Remap) and self.axes is not None:
             axes = tuple(None if a is None or n == 1 else self.axes[a] for a, n in zip(view.axes, shape, strict=True))
-        return Ref(self.base, layout, axes)
+        return Ref(self.base, layout, axes, self.behind)
 
 
 def _size(shape: Shape) -> int:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
-from functrans.compiler.layout import Layout, Ref
+from functrans.compiler.layout import Elements, Ref
 from functrans.core.aval import ShapedArray, shaped, short_dtype
 from functrans.core.ir import Atom, Eqn, Jaxpr, Literal, Var
-from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce, Remap, Reshape, View, pointwise
+from functrans.core.lowering import Barrier, Contract, Lowering, Pointwise, Reduce, Remap, Reshape, View, pointwise
 from functrans.typing import Shape
 
 __all__ = ["Copy", "Host", "Node", "Nodes", "Supports", "build"]
@@ -56,6 +56,11 @@ class Node:
         return self.operands[0].layout.shape if isinstance(self.lowering, Reduce) else self.outs[0].aval.shape
 
     @property
+    def behind(self) -> frozenset[Var]:
+        """What is to be computed before it, as a barrier says."""
+        return frozenset[Var]().union(*(ref.behind for ref in self.operands))
+
+    @property
     def reduced(self) -> tuple[int, ...]:
         return self.lowering.axes if isinstance(self.lowering, Reduce) else ()
 
@@ -93,7 +98,7 @@ class _Builder:
         self._supports = supports
         self._refs: dict[Var, Ref] = {var: Ref.whole(var) for var in jaxpr.invars}
         self._arguments = set(jaxpr.invars)
-        self._copies: dict[tuple[Var | Literal, Layout], Var] = {}
+        self._copies: dict[Elements, Var] = {}
         self._has_effects = jaxpr.has_effects
         self._last: Node | None = None
 
@@ -101,6 +106,11 @@ class _Builder:
         operands = tuple(map(self._ref, eqn.invars))
         ins, outs = [atom.aval for atom in eqn.invars], [var.aval for var in eqn.outvars]
         lowering = self._lowering(eqn, ins, outs)
+        if isinstance(lowering, Barrier):
+            made = frozenset(ref.base for ref in operands if isinstance(ref.base, Var)) - self._arguments
+            for var, ref in zip(eqn.outvars, operands, strict=True):
+                self._refs[var] = replace(ref, behind=ref.behind | made)
+            return
         if isinstance(lowering, View):
             for var, view in zip(eqn.outvars, lowering.results, strict=True):
                 seen = operands[0].seen(view, var.aval.shape)
@@ -131,7 +141,7 @@ class _Builder:
         lowering = eqn.prim.lower(ins, eqn.params)
         if lowering is None:
             return Host(f"`{eqn.prim}` has no native code for these parameters")
-        if isinstance(lowering, View) or self._supports(lowering, ins, outs):
+        if isinstance(lowering, View | Barrier) or self._supports(lowering, ins, outs):
             return lowering
         dtypes = dict.fromkeys(short_dtype(aval.dtype) for aval in (*ins, *outs))
         return Host(f"`{eqn.prim}` has no native code for {' and '.join(dtypes)}")
@@ -175,7 +185,7 @@ class _Builder:
         self._refs.update((var, Ref.whole(var)) for var in node.outs)
 
     def _copied(self, ref: Ref, eqn: Eqn | None) -> Ref:
-        key = (ref.base, ref.layout)
+        key = ref.elements
         if key not in self._copies:
             self._copies[key] = Var(shaped(ref.layout.shape, ref.base.aval.dtype))
             self._store(Node(Copy(), (ref,), (self._copies[key],), eqn))
@@ -233,7 +243,7 @@ def _untransposed(lowering: Contract, operands: tuple[Ref, ...]) -> tuple[Contra
     for ref in operands:
         order = _permutation(ref)
         axes.append(tuple(range(len(ref.layout.shape))) if order is None else order)
-        plain.append(ref if order is None else Ref.whole(ref.base))
+        plain.append(ref if order is None else replace(Ref.whole(ref.base), behind=ref.behind))
 
     def moved(pair: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         left, right = (tuple(order[axis] for axis in side) for order, side in zip(axes, pair, strict=True))

@@ -45,7 +45,10 @@ def schedule(units: Sequence[Unit], results: Sequence[Atom], donation: Donation)
     kept = stored(units, results)
     maker = {var: unit for unit in units for var in made(unit)}
     read = {unit: reads(unit) for unit in units}
-    waits = {unit: {maker[var] for var in read[unit] if var in maker} | _effects_before(unit) for unit in units}
+    before = {unit: read[unit].union(*(node.behind for node in members(unit))) for unit in units}
+    waits = {
+        unit: ({maker[var] for var in before[unit] if var in maker} | _effects_before(unit)) - {unit} for unit in units
+    }
     donation.let_readers_go_first(waits, read)
     users: dict[Var, set[Unit]] = {}
     for unit in units:

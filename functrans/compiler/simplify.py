@@ -85,6 +85,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "round_away": (_TO_WHOLE,),
     "select_n": (chosen,),
     "stop_gradient": (itself,),
+    "name": (itself,),
     "convert_element_type": (converted_before,),
     "transpose": (unmoved, transposed_before),
     "reshape": (same_shape, reshaped_before),

@@ -187,8 +187,11 @@ def param_key(param: Any) -> Hashable:  # Any: whatever a primitive has as a par
     return (type(param), param)
 
 
-def eval_jaxpr(jaxpr: Jaxpr, *args: Array) -> Values:
-    """Run a jaxpr under the current trace; values are let go after their last use."""
+def eval_jaxpr(jaxpr: Jaxpr, *args: Array, through: bool = False) -> Values:
+    """Run a jaxpr under the current trace; values are let go after their last use.
+
+    With `through`, equations that are calls and nothing more give way to those of their jaxprs.
+    """
     env: dict[Var, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*jaxpr.consts, *args), strict=True))
 
     def read(atom: Atom) -> Array:
@@ -196,7 +199,11 @@ def eval_jaxpr(jaxpr: Jaxpr, *args: Array) -> Values:
 
     for eqn, dying in zip(jaxpr.eqns, jaxpr.dying, strict=True):
         with use_source(eqn.source):
-            outs = eqn.prim.bind(*map(read, eqn.invars), **eqn.params)
+            operands = map(read, eqn.invars)
+            if through and eqn.prim.is_call:
+                outs = eval_jaxpr(eqn.params[cast(str, eqn.prim.carries)], *operands, through=True)
+            else:
+                outs = eqn.prim.bind(*operands, **eqn.params)
         env.update(zip(eqn.outvars, outs, strict=True))
         del outs
         for var in dying:

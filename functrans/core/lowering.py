@@ -1,9 +1,9 @@
 """What a primitive is to a compiler: data that says how its result comes from its operands.
 
 A primitive's `lower` gives, for operands of given types, one of: `Pointwise` (an element from elements), `Reduce`, a `View`
-(no computing, other indices), or a kernel of a family that a backend implements (`Contract`, `Sort` …), which may take
-what surrounds it as prologue and epilogue. None: there is no native code, and NumPy's implementation is called. Imports
-`aval` and typing.
+(no computing, other indices), a `Barrier` (an order of computing), or a kernel of a family that a backend implements
+(`Contract`, `Sort` …), which may take what surrounds it as prologue and epilogue. None: there is no native code, and NumPy's
+implementation is called. Imports `aval` and typing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from functrans.core.lowering_order import Order
 from functrans.typing import DType
 
 __all__ = [
-    "Combine", "Contract", "Emit", "Lower", "Lowering", "Pointwise", "Reduce", "Remap", "Reshape", "ScalarBuilder", "Strided",
-    "View", "one_view", "pointwise",
+    "Barrier", "Combine", "Contract", "Emit", "Lower", "Lowering", "Pointwise", "Reduce", "Remap", "Reshape", "ScalarBuilder",
+    "Strided", "View", "one_view", "pointwise",
 ]  # fmt: skip
 
 S = TypeVar("S")
@@ -105,6 +105,11 @@ class View:
     results: tuple[Remap | Strided | Reshape, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """Each result is the operand of its number, to be read only when all of the operands are there."""
+
+
 # ---- kernels ----
 
 # A family's data says all that its kernel needs besides the types of operands and results.
@@ -122,7 +127,7 @@ class Contract:
     free: tuple[tuple[int, ...], tuple[int, ...]]
 
 
-Lowering: TypeAlias = Pointwise | Reduce | View | Contract | DataMovement | Order
+Lowering: TypeAlias = Pointwise | Reduce | View | Barrier | Contract | DataMovement | Order
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""
 

@@ -108,6 +108,8 @@ class Primitive:
     """How to make operands of what the jaxprs among its parameters capture; None where it has no such parameters."""
     cheap: bool = False
     """Whether its result is better computed again than kept for the backward pass: views, and arrays made from nothing."""
+    is_call: bool = False
+    """Whether it says nothing of the jaxpr that it carries but that it was written as one: jit."""
     lower: Lower | None = None
     """What it is to a compiler; None: only NumPy's implementation runs it."""
     effect: bool = False

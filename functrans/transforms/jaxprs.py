@@ -1,27 +1,30 @@
 """The transforms from jaxpr to jaxpr, for primitives that carry one: jit, custom derivatives, control flow.
 
 `jvp_jaxpr` and `batch_jaxpr` run a jaxpr under their trace while staging. `vjp_jaxpr` gives a forward jaxpr, which also returns
-residuals, and backward jaxprs, which start from them; what is cheap to compute again is not saved. Start reading at
-`SplitVjp`.
+residuals, and backward jaxprs, which start from them. `call_vjp`, `call_jvp` and `call_batched` make rules of these for a
+primitive that applies its jaxpr and nothing more. Start reading at `SplitVjp`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias, cast
 
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import dce
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var, eval_jaxpr, memoized
-from functrans.core.primitive import NamedAxis, aval_of, is_concrete
+from functrans.core.primitive import Maybes, NamedAxis, Pullback, Values, aval_of, is_concrete
 from functrans.ops.broadcast import broadcast_batch
 from functrans.transforms.jvp import push_forward
+from functrans.transforms.partition import Forward, Policy, in_time, partition, read_whole
 from functrans.transforms.stage import StageTrace, StageTracer, open_stage, stage
 from functrans.transforms.vjp import Recorded, pull_back, record
 from functrans.transforms.vmap import run_batched
 from functrans.typing import Array
 
-__all__ = ["BatchedJaxpr", "JvpJaxpr", "SplitVjp", "batch_jaxpr", "jvp_jaxpr", "vjp_jaxpr"]
+__all__ = [
+    "BatchedJaxpr", "JvpJaxpr", "SplitVjp", "batch_jaxpr", "call_batched", "call_jvp", "call_vjp", "jvp_jaxpr", "vjp_jaxpr",
+]  # fmt: skip
 
 
 class JvpJaxpr(NamedTuple):
@@ -97,26 +100,35 @@ class SplitVjp:
     found among `(*primals, *results of forward)`. `backward(live)` goes from the residuals and the cotangents of the `live`
     results to those of the inputs.
 
-    The backward side is staged below the forward side's trace, whose variables it captures: those are the residuals. What
-    cheap primitives (views) compute from others is not saved but computed again.
+    The backward side is staged below the forward side's trace, whose variables it captures. Those are the residuals, or are
+    computed again from them, as the policy says (see `partition.py`).
     """
 
-    def __init__(self, jaxpr: Jaxpr, wanted: tuple[bool, ...]) -> None:
+    def __init__(self, jaxpr: Jaxpr, wanted: tuple[bool, ...], policy: Policy | None = None) -> None:
         self._wanted = wanted
+        self.count = len(jaxpr.outvars)
         self._backward: dict[tuple[bool, ...], Backward] = {}
         with open_stage() as trace:
             self._trace = trace
             arguments = [trace.argument(aval) for aval in jaxpr.in_avals]
-            self._recorded = _record_wanted(jaxpr, cast(Sequence[Array], arguments), wanted)
+            self._recorded = _record_wanted(jaxpr, cast(Sequence[Array], arguments), wanted, policy is not None)
             outs = tuple(map(trace.atom, self._recorded.values))
         self._tracked = tuple(number >= 0 for number in self._recorded.numbers)
         # what the backward pass of all results captures is what any of them needs
-        captured = self._stage(self._tracked).captured
-        self._saved, self._again = _save_or_recompute(trace, captured)
-        known = [*(arg.variable for arg in arguments), *outs]
+        staged = self._stage(self._tracked)
+        invars = tuple(arg.variable for arg in arguments)
+        forward = Forward(
+            tuple(trace.eqns),
+            invars,
+            tuple(atom for atom in outs if isinstance(atom, Var)),
+            frozenset(trace.constvars),
+            tuple(dict.fromkeys(staged.captured.values())),
+            frozenset(map(staged.captured.get, read_whole(staged.trace.eqns) & staged.captured.keys())),
+        )
+        self._saved, self._again = partition(forward, policy)
+        known = [*invars, *outs]
         extra = [var for var in self._saved if var not in known]
         self.residuals = tuple([*known, *extra].index(var) for var in self._saved)
-        invars = tuple(arg.variable for arg in arguments)
         self.forward = dce(
             Jaxpr(invars, (*outs, *extra), tuple(trace.eqns), tuple(trace.constvars), tuple(trace.consts))
         )
@@ -148,7 +160,7 @@ class SplitVjp:
 
     def _build_backward(self, live: tuple[bool, ...]) -> Backward:
         staged = self._stage(live)
-        eqns = (*self._again, *(_renamed(eqn, staged.captured) for eqn in staged.trace.eqns))
+        eqns = in_time(self._again, [_renamed(eqn, staged.captured) for eqn in staged.trace.eqns])
         results = tuple(staged.captured.get(atom, atom) if isinstance(atom, Var) else atom for atom in staged.results)
         own = [
             pair
@@ -172,35 +184,18 @@ class _StagedBackward(NamedTuple):
 
 
 @memoized
-def vjp_jaxpr(jaxpr: Jaxpr, wanted: tuple[bool, ...]) -> SplitVjp:
+def vjp_jaxpr(jaxpr: Jaxpr, wanted: tuple[bool, ...], policy: Policy | None = None) -> SplitVjp:
     """Reverse mode of a jaxpr with respect to the inputs that are `wanted`."""
-    return SplitVjp(jaxpr, wanted)
+    return SplitVjp(jaxpr, wanted, policy)
 
 
-def _record_wanted(jaxpr: Jaxpr, arguments: Sequence[Array], wanted: tuple[bool, ...]) -> Recorded:
+def _record_wanted(jaxpr: Jaxpr, arguments: Sequence[Array], wanted: tuple[bool, ...], through: bool) -> Recorded:
     def call(*tracked: Array) -> list[Array]:
         rest = iter(tracked)
         merged = [next(rest) if want else arg for arg, want in zip(arguments, wanted, strict=True)]
-        return list(eval_jaxpr(jaxpr, *merged))
+        return list(eval_jaxpr(jaxpr, *merged, through=through))
 
     return record(call, [arg for arg, want in zip(arguments, wanted, strict=True) if want], False, "jit")
-
-
-def _save_or_recompute(trace: StageTrace, captured: dict[Var, Var]) -> tuple[tuple[Var, ...], tuple[Eqn, ...]]:
-    """The variables to save, and the equations that find the others again from them."""
-    producer = {var: eqn for eqn in trace.eqns for var in eqn.outvars}
-    saved: dict[Var, None] = {}
-    again: set[Eqn] = set()
-    pending = list(dict.fromkeys(captured.values()))
-    while pending:
-        var = pending.pop()
-        eqn = producer.get(var)
-        if eqn is not None and eqn.prim.cheap and not eqn.has_effect:
-            again.add(eqn)
-            pending += [atom for atom in eqn.invars if isinstance(atom, Var)]
-        elif var not in trace.constvars:
-            saved[var] = None
-    return tuple(saved), tuple(eqn for eqn in trace.eqns if eqn in again)
 
 
 def _renamed(eqn: Eqn, names: dict[Var, Var]) -> Eqn:
@@ -210,3 +205,41 @@ def _renamed(eqn: Eqn, names: dict[Var, Var]) -> Eqn:
 
 def _strong(aval: ShapedArray) -> ShapedArray:
     return shaped(aval.shape, aval.dtype)
+
+
+# ---- rules of a primitive that applies its jaxpr and nothing more ----
+
+Call: TypeAlias = Callable[[Values, Jaxpr], Values]
+"""`(args, jaxpr) -> results`: binds the primitive with another jaxpr."""
+
+
+def call_vjp(primals: Values, split: SplitVjp, forward: Call, backward: Call) -> tuple[Values, Pullback]:
+    """What a VJP rule returns; `backward` is called with the residuals and then the cotangents."""
+    results = forward(primals, split.forward)
+    available = (*primals, *results)
+    residuals = [available[i] for i in split.residuals]
+
+    def pullback(cts: Maybes) -> Maybes:
+        live = split.is_tracked([ct is not None for ct in cts])
+        jaxpr, nonzero = split.backward(live)
+        given = [ct for ct, is_live in zip(cts, live, strict=True) if is_live]
+        found = iter(backward((*residuals, *cast(Values, given)), jaxpr))
+        return tuple(next(found) if has else None for has in nonzero)
+
+    return results[: split.count], pullback
+
+
+def call_jvp(primals: Values, tangents: Maybes, jaxpr: Jaxpr, call: Call) -> tuple[Values, Maybes]:
+    """What a JVP rule returns."""
+    pushed = jvp_jaxpr(jaxpr, tuple(tangent is not None for tangent in tangents))
+    results = call((*primals, *(tangent for tangent in tangents if tangent is not None)), pushed.jaxpr)
+    rest = iter(results[len(jaxpr.outvars) :])
+    return results[: len(jaxpr.outvars)], tuple(next(rest) if has else None for has in pushed.nonzero)
+
+
+def call_batched(
+    axis: NamedAxis, args: Values, batched: tuple[bool, ...], jaxpr: Jaxpr, call: Call
+) -> tuple[Values, tuple[bool, ...]]:
+    """What a batching rule returns."""
+    whole = batch_jaxpr(jaxpr, axis, batched)
+    return call(args, whole.jaxpr), whole.batched

@@ -2,6 +2,7 @@
 
 from tests.cases import (
     arithmetic,
+    barrier,
     bitwise,
     broadcast,
     cast,
@@ -30,6 +31,7 @@ from tests.cases.case import Case
 
 CASES: tuple[Case, ...] = (
     *arithmetic.CASES,
+    *barrier.CASES,
     *bitwise.CASES,
     *broadcast.CASES,
     *cast.CASES,
