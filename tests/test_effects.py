@@ -105,6 +105,21 @@ def test_an_effect_is_not_run_for_a_derivative_again(heard: list[Any]) -> None:
         assert heard == [("a", float(np.sin(0.5)))]
 
 
+def test_an_effect_within_a_checkpoint_is_not_run_again(heard: list[Any]) -> None:
+    @ft.checkpoint
+    def block(x: Any) -> Any:
+        y = np.sin(x)
+        return np.exp(y * (say("a", y) + 1.0))  # what it gives is needed again
+
+    def loss(x: Any) -> Any:
+        return ft.checkpoint(block)(x) * x
+
+    for function in (ft.grad(block), ft.jit(ft.grad(block)), ft.grad(ft.jit(loss)), ft.jit(ft.grad(ft.grad(loss)))):
+        heard.clear()
+        function(0.5)
+        assert heard == [("a", float(np.sin(0.5)))]
+
+
 def test_a_group_of_loops_does_not_wait_for_itself(heard: list[Any]) -> None:
     """Product and sum would be one loop, but an effect between them reads the one and gives what the other reads."""
 
