@@ -333,7 +333,7 @@ BATCH = RNG.normal(size=(2000, 16))
 def test_a_compiled_chain_uses_less_memory() -> None:
     programs = [jit(grad(layers(wrap))).lower(LAYERS, BATCH) for wrap in (lambda f: f, checkpoint)]
     plain, saving = (program.cost().peak_memory for program in programs)
-    assert saving < 0.4 * plain
+    assert saving < 0.5 * plain
     assert saving < (len(LAYERS) + 8) * BATCH.nbytes
     for one, expected in zip(
         jit(grad(layers(checkpoint)))(LAYERS, BATCH), grad(layers(lambda f: f))(LAYERS, BATCH), strict=True

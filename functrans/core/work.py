@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from functrans.core.ir import Eqn, Jaxpr, Var
+from functrans.core.ir import Eqn, Var
 from functrans.core.lowering import Barrier, Contract, Lowering, Pointwise, Reduce, View
 
 __all__ = ["bytes_of", "is_fusible", "is_light", "is_view", "work"]
@@ -39,9 +39,9 @@ def is_light(eqn: Eqn) -> bool:
 
 def work(eqn: Eqn) -> int:
     """About how many additions the equation costs."""
-    inner = eqn.params.get(eqn.prim.carries) if eqn.prim.carries else None
-    if isinstance(inner, Jaxpr):
-        return sum(map(work, inner.eqns))
+    if inner := tuple(eqn.jaxprs):
+        steps: int = eqn.params.get("length", 1)  # of a scan; of other loops nobody knows them
+        return steps * sum(work(one) for jaxpr in inner for one in jaxpr.eqns)
     size = sum(var.aval.size for var in eqn.outvars)
     lowering = _lowering(eqn)
     if eqn.prim.cheap or isinstance(lowering, View | Barrier):
