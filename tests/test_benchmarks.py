@@ -1,12 +1,14 @@
 """The benchmark program tells right from wrong and writes what it found; how fast anything is, no test says."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from functrans.backends.executable import why_numpy
 from tests.benchmarks import __main__ as program
 from tests.benchmarks import functions, measure, picture, report
 from tests.benchmarks.compare import difference, dtype_of, number_error, reference, wrong
@@ -103,6 +105,45 @@ def test_programs_are_measured_in_turn() -> None:
     assert not row.notes
     assert [len(samples.turns) for samples in row.samples.values()] == [3, 3]
     assert all(samples.first and min(samples.turns) > 0 for samples in row.samples.values())
+
+
+def test_rivals_run_their_own_kind_and_are_not_the_best_peer() -> None:
+    addition = next(w for w in TINY if w.kind == "add" and w.rivals)
+    row = measure.measure(addition, ["functrans", "numpy"], threads=1, turns=2)
+    assert not row.notes
+    assert set(row.samples) == {"functrans", "numpy", "a copy"}
+    assert row.best() == "numpy"
+
+
+def test_one_thread_is_a_rival_of_two() -> None:
+    workload = next(w for w in TINY if w.kind == "log_softmax")
+    row = measure.measure(workload, ["functrans"], threads=2, turns=2)
+    assert set(row.samples) == {"functrans", "one thread"}
+    assert row.best() is None
+    assert "one thread ≤ 0.6" in report.table_row(row)
+    assert "one thread" not in report.table_row(Row(workload, threads=1))
+
+
+def test_a_second_process_has_what_the_first_one_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = list[bool]()
+
+    def start(name: str, threads: int, more: Mapping[str, str], scratch: str) -> AbstractContextManager[Worker]:
+        found.append(any(Path(scratch, name).glob("*")))
+        return started(name, threads, more, scratch)
+
+    monkeypatch.setattr(measure, "started", start)
+    workload = next(w for w in TINY if w.measures == "start")
+    row = measure.measure(workload, ["functrans"], threads=1, turns=1)
+    assert len(row.samples["functrans"].turns) == 1
+    assert found == [False, not why_numpy()]
+
+
+def test_a_process_holds_what_it_held_before_its_first_call() -> None:
+    workload = next(w for w in TINY if w.measures == "held")
+    row = measure.measure(workload, ["functrans"], threads=1, turns=1)
+    samples = row.samples["functrans"]
+    assert samples.peak is not None
+    assert samples.turns[0] > samples.peak
 
 
 def test_who_computes_something_else_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,17 +8,18 @@ several threads CPU time would count their waiting, so there it is the clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
+from tempfile import TemporaryDirectory
 
-from tests.benchmarks.compare import reference, wrong
+from tests.benchmarks.compare import Arrays, reference, wrong
 from tests.benchmarks.frameworks import CLASSES, OURS, framework_class
 from tests.benchmarks.imports import import_seconds
-from tests.benchmarks.messages import First, Times
+from tests.benchmarks.messages import First, FirstCall, Times
 from tests.benchmarks.protocol import PeerError, Worker, started
-from tests.benchmarks.workloads import BEST, Workload
+from tests.benchmarks.workloads import BEST, Rival, Workload
 
 _TURN = 0.02
 """Seconds that a turn takes at least."""
@@ -29,7 +30,7 @@ class Samples:
     """One framework on one workload."""
 
     turns: list[float]
-    """Seconds of a call, by turn; bytes where the workload measures memory."""
+    """Seconds of a call, by turn, or of a process' first call; bytes where the workload measures memory."""
     first: float | None = None
     """Seconds of the first call: tracing, compiling, running."""
     peak: int | None = None
@@ -44,6 +45,12 @@ class Row:
     samples: dict[str, Samples] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     """Why a framework was left out."""
+
+    @property
+    def goals(self) -> dict[str, float]:
+        """The workload's, without those for rivals that do not take part with so many threads."""
+        absent = {rival.name for rival in self.workload.rivals if not _takes_part(rival, self.threads)}
+        return {peer: goal for peer, goal in self.workload.goals.items() if peer not in absent}
 
     def ratio(self, peer: str) -> float | None:
         """functrans' amount over the peer's: the median over the turns."""
@@ -67,7 +74,8 @@ class Row:
 
     def best(self) -> str | None:
         """The fastest peer."""
-        medians = {name: median(samples.turns) for name, samples in self.samples.items() if name != OURS}
+        peers = self.samples.keys() & CLASSES.keys() - {OURS}
+        medians = {name: median(samples.turns) for name, samples in self.samples.items() if name in peers}
         return min(medians, key=medians.__getitem__, default=None)
 
 
@@ -78,14 +86,43 @@ def measure(workload: Workload, frameworks: Sequence[str], threads: int, turns: 
         modules = [name for name in frameworks if name in ("numpy", *CLASSES) and "." not in name]
         row.samples = {name: Samples(seconds) for name, seconds in import_seconds(modules, turns).items()}
         return row
-    able = [name for name in frameworks if hasattr(framework_class(name), workload.kind)]
+    entrants = {entrant.name: entrant for entrant in _entrants(workload, frameworks, threads)}
+    if workload.measures == "start":
+        _starts(row, entrants, turns)
+        return row
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(started(name, threads)) for name in able}
-        _each(row, workers, lambda _, worker: worker.wait_until_ready())
-        _first_calls(row, workers)
+        workers = _started(stack, entrants, threads)
+        for name, first in _first_calls(row, entrants, workers).items():
+            size = first.held if workload.measures == "held" else first.peak
+            row.samples[name] = Samples([float(size)], _seconds(first.times, threads), first.peak)
         if workload.measures == "time":
             _turns(row, workers, turns)
     return row
+
+
+def _entrants(workload: Workload, frameworks: Sequence[str], threads: int) -> Iterator[Rival]:
+    """The frameworks that have a program for a workload, and its rivals."""
+    for name in frameworks:
+        is_wanted = not workload.peers or name in (OURS, *workload.peers)
+        if is_wanted and hasattr(framework_class(name), workload.kind):
+            yield Rival(name, name)
+    yield from (rival for rival in workload.rivals if rival.framework in frameworks and _takes_part(rival, threads))
+
+
+def _takes_part(rival: Rival, threads: int) -> bool:
+    return rival.threads is None or rival.threads < threads
+
+
+def _started(
+    stack: ExitStack, entrants: Mapping[str, Rival], threads: int, scratch: Mapping[str, str] | None = None
+) -> dict[str, Worker]:
+    """A new process for each, until the stack is closed."""
+    return {
+        name: stack.enter_context(
+            started(entrant.framework, entrant.threads or threads, entrant.environment, (scratch or {}).get(name))
+        )
+        for name, entrant in entrants.items()
+    }
 
 
 def _each(row: Row, workers: dict[str, Worker], act: Callable[[str, Worker], None]) -> None:
@@ -99,19 +136,39 @@ def _each(row: Row, workers: dict[str, Worker], act: Callable[[str, Worker], Non
             del workers[name]
 
 
-def _first_calls(row: Row, workers: dict[str, Worker]) -> None:
-    expected = reference(row.workload)
+def _first_calls(row: Row, entrants: Mapping[str, Rival], workers: dict[str, Worker]) -> dict[str, FirstCall]:
+    """What first calls took and gave; those whose results are not as they should be drop out."""
+    _each(row, workers, lambda _, worker: worker.wait_until_ready())
+    expected: dict[str, Arrays | None] = {}
+    found: dict[str, FirstCall] = {}
 
     def call(name: str, worker: Worker) -> None:
-        nonlocal expected
-        first = worker.first(First(row.workload))
-        expected = first.results if expected is None else expected  # functrans', which comes first
-        reason = wrong(row.workload, first.results, expected)
+        workload = replace(row.workload, kind=entrants[name].kind or row.workload.kind)
+        if workload.kind not in expected:
+            expected[workload.kind] = reference(workload)
+        first = worker.first(First(workload))
+        want = expected[workload.kind]
+        if want is None:  # functrans' results, which comes first
+            want = expected[workload.kind] = first.results
+        reason = wrong(workload, first.results, want)
         if reason:
             raise PeerError(f"wrong result, {reason}")
-        row.samples[name] = Samples([float(first.peak)], _seconds(first.times, row.threads), first.peak)
+        found[name] = first
 
     _each(row, workers, call)
+    return found
+
+
+def _starts(row: Row, entrants: Mapping[str, Rival], turns: int) -> None:
+    """First calls in new processes, each after one that may have kept on disk what it compiled."""
+    with ExitStack() as folders:
+        scratch = {name: folders.enter_context(TemporaryDirectory()) for name in entrants}
+        for turn in range(turns + 1):
+            able = {name: entrant for name, entrant in entrants.items() if name not in row.notes}
+            with ExitStack() as stack:
+                firsts = _first_calls(row, entrants, _started(stack, able, row.threads, scratch))
+            for name, first in firsts.items() if turn else ():
+                row.samples.setdefault(name, Samples([])).turns.append(_seconds(first.times, row.threads))
 
 
 def _turns(row: Row, workers: dict[str, Worker], turns: int) -> None:

@@ -44,6 +44,8 @@ class FirstCall:
     times: Times
     peak: int
     """Bytes of memory that it needed at once beyond what the process held before."""
+    held: int
+    """The most bytes that the process has held so far."""
     results: list[np.ndarray[Any, Any]]
 
 

@@ -125,6 +125,20 @@ def logistic_loss(xp: Any, w: Any, x: Any, y: Any) -> Any:
     return xp.mean(xp.logaddexp(0, z) - y * z)
 
 
+def rosenbrock(x: Any) -> Any:
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+FIVE: Sequence[Callable[[Any, Any], Any]] = (
+    lambda xp, x: x * xp.tanh(x),
+    lambda xp, x: xp.sum(xp.exp(x) ** 2),
+    lambda xp, x: xp.outer(x, x) @ x,
+    lambda xp, x: (x - xp.mean(x)) / xp.sqrt(xp.mean(x**2)),
+    lambda xp, x: xp.where(x > 0.5, xp.sin(x), xp.cos(x)),
+)
+"""Small programs, of one array of numbers."""
+
+
 def gelu(erf: Callable[[Any], Any], x: Any) -> Any:
     return 0.5 * x * (1 + erf(x * 0.5**0.5))
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -25,8 +25,8 @@ class PeerError(Exception):
 
 
 def environment(threads: int, scratch: str) -> dict[str, str]:
-    """The environment of a process that may use so many threads and keeps no compiled code from before."""
-    tuned = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # BLAS as users have it
+    """The environment of a process that may use so many threads, and keeps what it compiles in a folder."""
+    tuned = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")  # BLAS and imports as users have them
     found = {key: value for key, value in os.environ.items() if key not in tuned}
     for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMBA"):
         found[f"{library}_NUM_THREADS"] = str(threads)
@@ -35,6 +35,9 @@ def environment(threads: int, scratch: str) -> dict[str, str]:
     found["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # or the compiler's time would be spent where it is not counted
     found["TORCHINDUCTOR_CACHE_DIR"] = scratch
     found["FUNCTRANS_CACHE"] = str(Path(scratch) / "functrans")
+    found["JAX_COMPILATION_CACHE_DIR"] = str(Path(scratch) / "jax")
+    found["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # as it is where no folder is named
+    found["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     return found
 
 
@@ -85,14 +88,18 @@ class Worker:
 
 
 @contextmanager
-def started(name: str, threads: int) -> Iterator[Worker]:
-    """The framework in a new process, which ends with the block."""
+def started(
+    name: str, threads: int, more: Mapping[str, str] | None = None, scratch: str | None = None
+) -> Iterator[Worker]:
+    """The framework in a new process, which ends with the block.
+
+    Its environment has `more`. What it compiles it keeps in the folder `scratch`; if there is none, for itself alone.
+    """
     here, there = Pipe()
-    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as scratch, here:
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as own, here:
         command = [sys.executable, "-m", "tests.benchmarks.worker", name, str(threads), str(there.fileno())]
-        process = subprocess.Popen(
-            command, env=environment(threads, scratch), pass_fds=[there.fileno()], stdout=errors, stderr=errors
-        )
+        variables = {**environment(threads, scratch or own), **(more or {})}
+        process = subprocess.Popen(command, env=variables, pass_fds=[there.fileno()], stdout=errors, stderr=errors)
         there.close()
         try:
             yield Worker(process, here, errors)

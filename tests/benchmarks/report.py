@@ -53,7 +53,7 @@ def table_row(row: Row) -> str:
         _ours(row),
         ", ".join(peers),
         _number(row.ratio(BEST)),
-        ", ".join(_goals(row.workload.goals, row.ratio)),
+        ", ".join(_goals(row.goals, row.ratio)),
         _compile(row),
         _peak(row),
     )
@@ -61,20 +61,21 @@ def table_row(row: Row) -> str:
 
 
 def amount(row: Row, samples: Samples) -> str:
-    """The median, in fitting units; with the rate, where the workload counts operations."""
-    if row.workload.measures == "peak":
+    """The median, in fitting units; with the rate, where the workload counts operations or bytes."""
+    if row.workload.measures in ("peak", "held"):
         return _bytes(samples.turns[0])
     middle = median(samples.turns)
-    if not row.workload.operations:
-        return _time(middle)
-    return f"{_time(middle)} = {row.workload.operations / middle / 1e9:.3g} GF/s"
+    for count, unit in ((row.workload.operations, "GF/s"), (row.workload.moved, "GB/s")):
+        if count:
+            return f"{_time(middle)} = {count / middle / 1e9:.3g} {unit}"
+    return _time(middle)
 
 
 def _ours(row: Row) -> str:
     samples = row.samples.get(OURS)
     if samples is None:
         return "—"
-    least = f" ({_time(min(samples.turns))})" if row.workload.measures == "time" else ""
+    least = f" ({_time(min(samples.turns))})" if row.workload.measures in ("time", "start") else ""
     return amount(row, samples) + least
 
 
@@ -161,7 +162,7 @@ def _record(row: Row) -> dict[str, object]:
         "workload": row.workload.name,
         "measures": row.workload.measures,
         "threads": row.threads,
-        "goals": dict(row.workload.goals),
+        "goals": row.goals,
         "ratio to best": row.ratio(BEST),
         "best": row.best(),
         "notes": row.notes,

@@ -73,13 +73,17 @@ class Session:
         return timed(self.program, request.calls)[0]
 
     def _first(self, workload: Workload) -> FirstCall:
+        if workload.warms_up:
+            self.framework.warm_up()
         arguments = self.framework.put(workload.inputs())
         make: Callable[..., Program] = getattr(self.framework, workload.kind)
         self.program = make(*arguments, **workload.options)
+        earlier = peak_bytes()
         forget_peak()
         before = peak_bytes()
         times, result = timed(self.program)
-        return FirstCall(times, max(peak_bytes() - before, 0), self.framework.results(result))
+        peak = peak_bytes()
+        return FirstCall(times, max(peak - before, 0), max(peak, earlier), self.framework.results(result))
 
 
 def serve(connection: Connection[Any, Any], start: Callable[[], Framework]) -> None:

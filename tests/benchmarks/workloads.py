@@ -21,6 +21,28 @@ BEST = "best"
 
 
 @dataclass(frozen=True)
+class Rival:
+    """Who takes turns with the frameworks under a name of its own; no peer that could be the best."""
+
+    name: str
+    framework: str
+    kind: str = ""
+    """What it runs, if that is something else than the workload's."""
+    threads: int | None = None
+    """If it has fewer than the others; where they have no more, it does not take part."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+ONE_THREAD = Rival("one thread", "functrans", threads=1)
+COPY = Rival("a copy", "numpy", kind="copy")
+"""Of as many bytes as the workload reads and writes: what memory gives at best."""
+SHARED: dict[str, float] = {ONE_THREAD.name: 0.6}
+"""The aim for two threads."""
+CACHED_JAX = Rival("cached JAX", "jax", environment={"JAX_ENABLE_COMPILATION_CACHE": "true"})
+"""With its compilation cache, which is off by default."""
+
+
+@dataclass(frozen=True)
 class Workload:
     """The same work for every framework."""
 
@@ -38,10 +60,22 @@ class Workload:
     """The bar of the picture that this is part of."""
     operations: float = 0.0
     """Floating-point operations of a call, where a rate says more than a time."""
-    measures: Literal["time", "peak", "import"] = "time"
+    moved: float = 0.0
+    """Bytes that a call reads and writes, where that rate does."""
+    measures: Literal["time", "peak", "import", "start", "held"] = "time"
+    """Of a call: its time, or the memory it needs at once; of a process: its import, its first call after others had the
+    same one, or the most memory that it has held after its first call."""
+    rivals: tuple[Rival, ...] = ()
+    peers: tuple[str, ...] = ()
+    """Who takes part besides functrans; all that can, if it is empty."""
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether a process does what it does once, before anything is measured."""
+        return self.measures in ("time", "peak")
 
 
-SERIAL = ("import", "eager", "jit", "call", "tracing", "memory")
+SERIAL = ("import", "start", "eager", "jit", "call", "tracing", "memory", "second order")
 """Groups that are not measured again with more threads."""
 GROUP_GOALS: Mapping[str, Mapping[str, float]] = {"matmul": {"numpy": 0.9}}
 """Aims for a group's geometric mean."""
@@ -54,15 +88,22 @@ def workloads(most: int = sys.maxsize) -> Iterator[Workload]:
         return tuple(min(size, most) for size in sizes)
 
     yield Workload("import", "what it takes beyond numpy", "", goals={"numpy": 0.75}, measures="import")
+    yield from starts(cut)
     yield from eager()
     yield from calls()
+    yield from second_order()
     yield from tracing()
     yield from memory(cut)
+    x = partial(inputs.linspace, 0.0, 1.0, *cut(1000))
+    name = "held by a process after import and five small programs"
+    yield Workload("memory", name, "five_programs", x, goals={"jax": 0.6}, measures="held")
     name, sizes = "step of a network of 4 layers, 128 images", (64, 128, 64, 32, 10)
     yield training("training", name, sizes, 128, "tanh", "float64")
     yield from mlp(cut)
+    yield per_sample(cut)
     yield from matmul(cut)
     yield logistic(*cut(10_000, 1000))
+    yield addition(*cut(10**7))
     yield from activations(cut)
     yield from rows(cut)
     yield from reductions(cut)
@@ -98,6 +139,35 @@ def calls() -> Iterator[Workload]:
     for kind in ("gelu", "mish"):
         x = partial(inputs.normal, (1000,), dtype="float32", scale=3.0)
         yield Workload("call", f"{kind} of 10³ numbers", kind, x, goals={BEST: 0.3})
+
+
+def starts(cut: Cut) -> Iterator[Workload]:
+    """A process that others came before: what they kept on disk saves it work."""
+    *sizes, images = cut(784, 512, 512, 10, 128)
+    norm = partial(inputs.normalisation, cut(128, 1024), "float32")
+    for name, kind, arguments, options in (
+        ("mish of 10³ float32", "mish", partial(inputs.normal, cut(1000), dtype="float32"), {}),
+        ("layer norm forward and backward 128×1024 float32", "layer_norm_grad", norm, {}),
+        (
+            "step [784,512,512,10] batch 128 float32", "mlp_step",
+            partial(inputs.network, tuple(sizes), images, "float32"), {"activation": "relu", "donate": False},
+        ),
+    ):  # fmt: skip
+        yield Workload(
+            "start", f"first call of a second process: {name}", kind, arguments, options, {"jax": 0.05},
+            bar="second process", measures="start", rivals=(CACHED_JAX,), peers=("jax",),
+        )  # fmt: skip
+
+
+def second_order() -> Iterator[Workload]:
+    """Of Rosenbrock's function."""
+    for name, kind, vectors, goal in (
+        ("Hessian-vector product", "hessian_vector", 2, 0.2),
+        ("Hessian", "hessian", 1, 0.3),
+    ):
+        arguments = partial(inputs.normal, *[(20,)] * vectors, dtype="float64")
+        name, goals = f"{name} of a function of 20 numbers", {BEST: goal}
+        yield Workload("second order", name, kind, arguments, {}, goals, 0.2, name.partition(" of")[0])
 
 
 def tracing() -> Iterator[Workload]:
@@ -148,6 +218,14 @@ def mlp(cut: Cut) -> Iterator[Workload]:
         yield Workload("mlp", f"the matrix products alone of {title}", "mlp_products", arguments)
 
 
+def per_sample(cut: Cut) -> Workload:
+    """Bound by writing 343 MB."""
+    *sizes, images = cut(784, 512, 512, 10, 128)
+    arguments = partial(inputs.network, tuple(sizes), images, "float32")
+    name, bar = "vmap(grad) [784,512,512,10] batch 128 float32", "per-sample gradients"
+    return Workload("per sample", name, "per_sample", arguments, {}, {BEST: 0.4}, 0.2, bar, rivals=(ONE_THREAD,))
+
+
 # ---- matrix products ----
 
 SQUARES = {"float32": (16, 32, 64, 128, 256, 512, 1024, 2048), "float64": (32, 128, 512, 1024, 2048)}
@@ -170,9 +248,10 @@ def matmul(cut: Cut) -> Iterator[Workload]:
             m, k, n = cut(*shape)
             arguments = partial(inputs.matrices, form, m, k, n, dtype)
             name = f"{dtype} {form} {'×'.join(map(str, shape))}"
+            is_shared = (dtype, form, *shape) == ("float32", "NN", 1024, 1024, 1024)
             yield Workload(
-                "matmul", name, "matmul", arguments, {"form": form}, {"torch": 1.0}, 0.2,
-                bar="matrix products", operations=2.0 * m * k * n,
+                "matmul", name, "matmul", arguments, {"form": form}, {"torch": 1.0} | (SHARED if is_shared else {}), 0.2,
+                bar="matrix products", operations=2.0 * m * k * n, rivals=(ONE_THREAD,) if is_shared else (),
             )  # fmt: skip
 
 
@@ -182,7 +261,16 @@ def matmul(cut: Cut) -> Iterator[Workload]:
 def logistic(samples: int, features: int) -> Workload:
     name, bar = "value_and_grad 10000×1000 float32", "logistic regression"
     arguments = partial(inputs.classification, samples, features, "float32")
-    return Workload("logistic", name, "logistic", arguments, {}, {BEST: 0.9}, 0.2, bar)
+    return Workload("logistic", name, "logistic", arguments, {}, {BEST: 0.9}, 0.2, bar, rivals=(ONE_THREAD,))
+
+
+def addition(size: int) -> Workload:
+    """Bound by memory; within 85 % of the rate of a copy."""
+    arguments, goals = partial(inputs.normal, (size,), (size,), dtype="float32"), {BEST: 0.95, COPY.name: 1 / 0.85}
+    rivals, moved = (COPY, ONE_THREAD), 12.0 * size
+    return Workload(
+        "add", "x + y of 10⁷ float32", "add", arguments, {}, goals, 0.2, "x + y, 10⁷", moved=moved, rivals=rivals
+    )
 
 
 POWERS = {10**5: "10⁵", 10**7: "10⁷"}
@@ -194,7 +282,9 @@ def activations(cut: Cut) -> Iterator[Workload]:
             for dtype in ("float32", "float64"):
                 arguments = partial(inputs.normal, cut(size), dtype=dtype, scale=3.0)
                 name, bar = f"{POWERS[size]} {dtype}", f"{kind}, {POWERS[size]}"
-                yield Workload(kind, name, kind, arguments, {}, {BEST: goal}, 0.2, bar)
+                is_shared = (kind, size, dtype) == ("gelu", 10**7, "float32")
+                goals, rivals = ({BEST: goal, **SHARED}, (ONE_THREAD,)) if is_shared else ({BEST: goal}, ())
+                yield Workload(kind, name, kind, arguments, {}, goals, 0.2, bar, rivals=rivals)
 
 
 def rows(cut: Cut) -> Iterator[Workload]:
@@ -209,7 +299,8 @@ def rows(cut: Cut) -> Iterator[Workload]:
     ):
         name = f"{'forward and backward' if kind.endswith('grad') else 'forward'} 4096×1024 float32"
         bar = group if kind == group else f"{group}, backward"
-        yield Workload(group, name, kind, arguments, {}, {BEST: 0.5}, 0.2, bar)
+        goals = {BEST: 0.5} | (SHARED if kind == "log_softmax" else {})
+        yield Workload(group, name, kind, arguments, {}, goals, 0.2, bar, rivals=(ONE_THREAD,))
 
 
 def reductions(cut: Cut) -> Iterator[Workload]:

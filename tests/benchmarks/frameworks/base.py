@@ -18,7 +18,10 @@ class Framework:
     """A framework in a process of its own; each method that a `Workload.kind` names makes a program of the inputs."""
 
     def __init__(self, threads: int) -> None:
-        """Start up: what a user pays once in a process, and not for each function."""
+        """Import it and say how many threads it may have."""
+
+    def warm_up(self) -> None:
+        """What a user pays once in a process, and not for each function."""
 
     def put(self, inputs: Tree) -> Tree:
         """The inputs as a user of this framework would hold them."""

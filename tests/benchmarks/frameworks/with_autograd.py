@@ -21,6 +21,12 @@ class Autograd(Framework):
     def wave_grad(self, x: Array) -> Program:
         return partial(self.autograd.grad(partial(models.wave, self.numpy)), x)
 
+    def hessian(self, x: Array) -> Program:
+        return partial(self.autograd.hessian(models.rosenbrock), x)
+
+    def hessian_vector(self, x: Array, v: Array) -> Program:
+        return partial(self.autograd.hessian_vector_product(models.rosenbrock), x, v)
+
     def chain_grad(self, x: Array, *, layer: str, compiled: bool) -> Program:
         return partial(self.autograd.grad(partial(models.chain, self.numpy, layer)), x)
 

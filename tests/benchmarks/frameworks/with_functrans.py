@@ -19,10 +19,12 @@ class Functrans(Framework):
     """functrans."""
 
     def __init__(self, threads: int) -> None:
+        ft.tree.register_dataclass(models.Layer)
+
+    def warm_up(self) -> None:
         start = ft.jit(lambda x: x + 1)
         for _ in range(2):  # the second call loads the way into machine code
             start(np.zeros(1))
-        ft.tree.register_dataclass(models.Layer)
 
     # ---- small arrays, tracing, memory ----
 
@@ -51,6 +53,21 @@ class Functrans(Framework):
     def chain_grad(self, x: Array, *, layer: str, compiled: bool) -> Program:
         gradient = ft.grad(partial(models.chain, np, layer))
         return partial(ft.jit(gradient) if compiled else gradient, x)
+
+    # ---- derivatives ----
+
+    def hessian(self, x: Array) -> Program:
+        return partial(ft.jit(ft.hessian(models.rosenbrock)), x)
+
+    def hessian_vector(self, x: Array, v: Array) -> Program:
+        return partial(ft.jit(lambda x, v: ft.jvp(ft.grad(models.rosenbrock), (x,), (v,))[1]), x, v)
+
+    def per_sample(self, params: Tree, x: Array, y: Array) -> Program:
+        gradient = ft.grad(partial(models.network_loss, np, "relu"))
+        return partial(ft.jit(ft.vmap(gradient, in_axes=(None, 0, 0))), params, x, y)
+
+    def five_programs(self, x: Array) -> Program:
+        return lambda: [ft.jit(partial(program, np))(x) for program in models.FIVE]
 
     # ---- training ----
 

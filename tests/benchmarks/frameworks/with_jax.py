@@ -21,8 +21,10 @@ class Jax(Framework):
         self.jax: Any = import_module("jax")
         self.numpy: Any = self.jax.numpy
         self.nn: Any = self.jax.nn
-        self.jax.jit(lambda x: x + 1)(0.0).block_until_ready()
         self.jax.tree_util.register_dataclass(models.Layer, ["weights", "offsets"], [])
+
+    def warm_up(self) -> None:
+        self.jax.jit(lambda x: x + 1)(0.0).block_until_ready()
 
     def put(self, inputs: Tree) -> Tree:
         if any(leaf.dtype == np.float64 for leaf in leaves(inputs)):
@@ -53,6 +55,21 @@ class Jax(Framework):
 
     def _trace(self, fun: Any, *arguments: Tree) -> None:
         self.jax.make_jaxpr(self.jax.grad(fun))(*arguments)
+
+    # ---- derivatives ----
+
+    def hessian(self, x: Array) -> Program:
+        return self._call(self.jax.hessian(models.rosenbrock), x)
+
+    def hessian_vector(self, x: Array, v: Array) -> Program:
+        return self._call(lambda x, v: self.jax.jvp(self.jax.grad(models.rosenbrock), (x,), (v,))[1], x, v)
+
+    def per_sample(self, params: Tree, x: Array, y: Array) -> Program:
+        gradient = self.jax.grad(partial(self._loss, "relu"))
+        return self._call(self.jax.vmap(gradient, in_axes=(None, 0, 0)), params, x, y)
+
+    def five_programs(self, x: Array) -> Program:
+        return lambda: [self._call(partial(program, self.numpy), x)() for program in models.FIVE]
 
     # ---- training ----
 

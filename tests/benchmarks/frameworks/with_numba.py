@@ -18,7 +18,9 @@ class Numba(Framework):
         self.parallel = threads > 1
         self.njit: Any = numba.njit
         numba.set_num_threads(threads)
-        numba.njit(lambda x: x + 1)(0)
+
+    def warm_up(self) -> None:
+        self.njit(lambda x: x + 1)(0)
 
     def _call(self, name: str, *arrays: Array) -> Program:
         return partial(self.njit(getattr(self.loops, name), fastmath=True, parallel=self.parallel), *arrays)

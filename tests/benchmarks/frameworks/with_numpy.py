@@ -15,7 +15,7 @@ from tests.benchmarks.inputs import Tree
 
 
 class NumPy(Framework):
-    """NumPy, and SciPy for erf."""
+    """NumPy, and SciPy for erf and Rosenbrock's function."""
 
     def eager(self, *arrays: Array, function: str) -> Program:
         return partial(getattr(np, function), *arrays)
@@ -25,6 +25,26 @@ class NumPy(Framework):
 
     def wave_call(self, x: Array) -> Program:
         return partial(models.wave, np, x)
+
+    def copy(self, x: Array, y: Array) -> Program:
+        """Of as many bytes as x + y reads and writes, into memory that is there."""
+        source = np.concatenate([x, y[: y.size // 2]])
+        out = np.zeros_like(source)
+
+        def program() -> Array:
+            np.copyto(out, source)
+            return out
+
+        return program
+
+    def hessian(self, x: Array) -> Program:
+        return partial(import_module("scipy.optimize").rosen_hess, x)
+
+    def hessian_vector(self, x: Array, v: Array) -> Program:
+        return partial(import_module("scipy.optimize").rosen_hess_prod, x, v)
+
+    def per_sample(self, params: Tree, x: Array, y: Array) -> Program:
+        return partial(_per_sample, params, x, y)
 
     def mlp_step(self, params: Tree, x: Array, y: Array, *, activation: str, donate: bool) -> Program:
         gradient = partial(_network_gradient, activation)
@@ -81,6 +101,20 @@ def _network_gradient(activation: str, params: Tree, x: Array, y: Array) -> tupl
         if layer is not x:
             ct = (ct @ w.T) * (1 - layer**2 if activation == "tanh" else layer > 0)
     return -np.mean(np.sum(log_likelihood * y, axis=-1)), grads[::-1]
+
+
+def _per_sample(params: Tree, x: Array, y: Array) -> Tree:
+    """The gradients of each sample by itself."""
+    layers = [x]
+    for w, b in params[:-1]:
+        layers.append(models.activate(np, "relu", layers[-1] @ w + b))
+    w, b = params[-1]
+    ct = np.exp(models.log_softmax(np, layers[-1] @ w + b)) - y
+    grads = []
+    for (w, _), layer in zip(params[::-1], layers[::-1], strict=True):
+        grads.append((layer[:, :, None] * ct[:, None, :], ct))
+        ct = (ct @ w.T) * (layer > 0)
+    return grads[::-1]
 
 
 def _logistic(w: Array, x: Array, y: Array) -> tuple[Any, ...]:

@@ -34,6 +34,30 @@ class _Torch(Framework):
     def compiled(self, fun: Function) -> Function:
         return fun
 
+    # ---- derivatives ----
+
+    def hessian(self, x: Array) -> Program:
+        return partial(self.compiled(self.torch.func.hessian(models.rosenbrock)), x)
+
+    def hessian_vector(self, x: Array, v: Array) -> Program:
+        func = self.torch.func
+        return partial(self.compiled(lambda x, v: func.jvp(func.grad(models.rosenbrock), (x,), (v,))[1]), x, v)
+
+    def per_sample(self, params: Tree, x: Array, y: Array) -> Program:
+        func, labels = self.torch.func, y.argmax(dim=1)
+
+        def loss(params: Tree, x: Array, label: Array) -> Array:
+            for w, b in params[:-1]:
+                x = self.functional.relu(x @ w + b)
+            w, b = params[-1]
+            return self.functional.cross_entropy(x @ w + b, label)
+
+        gradient = func.grad(loss)
+        return partial(self.compiled(func.vmap(gradient, in_dims=(None, 0, 0))), params, x, labels)
+
+    def five_programs(self, x: Array) -> Program:
+        return lambda: [self.compiled(partial(program, self.torch))(x) for program in models.FIVE]
+
     # ---- training ----
 
     def _loss(self, activation: str, params: Tree, x: Array, labels: Array) -> Array:
@@ -140,8 +164,7 @@ class Torch(_Torch):
 class TorchCompile(_Torch):
     """PyTorch with `torch.compile`."""
 
-    def __init__(self, threads: int) -> None:
-        super().__init__(threads)
+    def warm_up(self) -> None:
         self.compiled(lambda x: x + 1)(self.torch.zeros(1))
 
     def compiled(self, fun: Function) -> Function:
