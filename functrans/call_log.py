@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from functrans.core.aval import ShapedArray
+from functrans.record import Record
 from functrans.tree import TreeDef
 
 __all__ = ["CacheInfo", "CallLog", "Key", "Miss"]
@@ -27,7 +28,7 @@ class CacheInfo(NamedTuple):
     currsize: int
 
 
-class Key(NamedTuple):
+class Key(Record):
     """The kind of a call."""
 
     in_tree: TreeDef[Any]
@@ -38,7 +39,7 @@ class Key(NamedTuple):
     """The named axes around the call."""
 
 
-class Miss(NamedTuple):
+class Miss(Record):
     """A call that traced the function."""
 
     key: Key

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ import numpy as np
 from functrans import tree
 from functrans.core.aval import ShapedArray, shaped
 from functrans.errors import ForeignProgramError, NotExportableError
+from functrans.record import Record, as_dict
 from functrans.tree import TreeDef
 
 __all__ = ["Description", "Leaf", "Step", "leaves_of", "tree_from_json", "tree_to_json"]
@@ -29,8 +29,7 @@ Json: TypeAlias = Any
 """What `json` reads and writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Record):
     """An argument or a result: the user's name for it, and its type."""
 
     name: str
@@ -51,16 +50,14 @@ class Leaf:
         return self.aval.size * self.aval.dtype.itemsize
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """What may refuse its operands: the primitive, and the user's line."""
 
     primitive: str
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Record):
     """All that is known of a program without running it."""
 
     name: str
@@ -79,7 +76,7 @@ class Description:
     steps: tuple[Step, ...]
 
     def to_bytes(self) -> bytes:
-        return _MARK + json.dumps(asdict(self), ensure_ascii=True).encode("ascii") + _END
+        return _MARK + json.dumps(self, default=as_dict, ensure_ascii=True).encode("ascii") + _END
 
     @staticmethod
     def find(data: bytes, source: str) -> Description:

@@ -6,7 +6,6 @@ Imports core and static arguments; start reading at `given_up`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.lib.array_utils import byte_bounds
 
 from functrans.core.recycled import is_recycled
 from functrans.errors import StaticArgumentError
+from functrans.record import Record
 from functrans.static import Nums, StaticArguments, positions
 from functrans.tree import TreeDef
 from functrans.typing import Array
@@ -22,8 +22,7 @@ from functrans.typing import Array
 __all__ = ["DonatedArguments", "given_up"]
 
 
-@dataclass(frozen=True)
-class DonatedArguments:
+class DonatedArguments(Record):
     """Which positions, and their names: a position that has a name is donated either way it is passed."""
 
     nums: frozenset[int]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functrans.jit import Jitted, jit
 from functrans.lowered import Lowered
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from functrans.standalone import Exported
 
 __all__ = ["ExportedFiles", "deserialize", "export", "load_exported"]
@@ -45,6 +46,7 @@ def export(
     >>> import numpy as np
     >>> import functrans as ft
     >>> import tempfile
+    >>> from pathlib import Path
     >>> where = Path(tempfile.mkdtemp()) / "norm"
     >>> files = ft.export(lambda x: np.sqrt(np.sum(x * x)), ft.ShapeDtypeStruct(3, "float64"), path=where)
     >>> files.object.name, files.header.name
@@ -52,6 +54,8 @@ def export(
     >>> float(ft.load_exported(files.object)(np.array([1.0, 2.0, 2.0])))
     3.0
     """
+    from pathlib import Path  # here and not above: it takes a tenth of `import functrans`
+
     from functrans.c_interface import header, linked
     from functrans.description import Description
     from functrans.standalone import c_name
@@ -76,7 +80,8 @@ def load_exported(path: str | os.PathLike[str]) -> Exported:
     """
     from functrans.standalone import Exported
 
-    return Exported(Path(path).read_bytes(), str(path))
+    with open(path, "rb") as file:
+        return Exported(file.read(), os.fspath(path))
 
 
 def deserialize(data: bytes) -> Exported:

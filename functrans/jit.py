@@ -7,8 +7,7 @@ outside its arguments in `guards.py`, what it is inside other transforms in `jit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial, update_wrapper
 from threading import Lock
 from types import MethodType
@@ -33,6 +32,7 @@ from functrans.jit_primitive import jit_p, run_jaxpr
 from functrans.lowered import Lowered, Signature, Text
 from functrans.methods import BoundMethod, Methods
 from functrans.parallel import check_threads
+from functrans.record import Record
 from functrans.settings import Settings
 from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
@@ -54,8 +54,7 @@ _MOST_ENTRIES = 512
 _MOST_RECIPES = 8
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Record, eq=False):
     """What one tracing gave."""
 
     jaxpr: Jaxpr
@@ -66,8 +65,8 @@ class _Entry:
     miss: Miss
     """The call that was traced."""
     options: Options
-    recipes: int = 0
-    """How often machine code was told to serve such calls: again where the order of keywords, say, is another."""
+    turns: Iterator[int]
+    """Machine code is told to serve such calls so often: again where the order of keywords, say, is another."""
 
 
 _lock = fork_safe(Lock())
@@ -113,7 +112,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
             is_known = True
             self._log.hits += 1
         outs = self._run(entry, leaves)
-        if is_known and trace is EVAL and entry.recipes < _MOST_RECIPES:
+        if is_known and trace is EVAL and next(entry.turns, None) is not None:
             self._serve(entry, (args, kwargs), (flat, in_tree))
         return cast(R, tree.unflatten(entry.out_tree, outs))
 
@@ -148,7 +147,6 @@ class Jitted(Vectorcallable, Generic[P, R]):
         # Here and not above: it loads the way into machine code, which is of use when a function is called again.
         from functrans.dispatch import serve_calls
 
-        entry.recipes += 1
         executable = compile_jaxpr(entry.jaxpr, entry.options)
         serve_calls(self, call, traced, self._static, executable, entry.guards, entry.out_tree)
 
@@ -169,8 +167,9 @@ class Jitted(Vectorcallable, Generic[P, R]):
         guards.settle()
         kept = not outer and guards.lasting  # tracers of outer transforms are others at the next call
         static = {self._static.name(where): value for where, _, value in key.fixed}
+        miss = Miss(key, tuple(names), static, replaced, kept)
         options = self._settings.options(key.in_tree)
-        return _Entry(jaxpr, out_tree, guards, outer, Miss(key, tuple(names), static, replaced, kept), options)
+        return _Entry(jaxpr, out_tree, guards, outer, miss, options, iter(range(_MOST_RECIPES)))
 
     def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
         """The user's name for every traced leaf."""

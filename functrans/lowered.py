@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from functrans import tree
 from functrans.backends.executable import Executable, compile_jaxpr
@@ -18,6 +18,7 @@ from functrans.core.ir import Jaxpr
 from functrans.core.primitive import EVAL, aval_of, current_trace
 from functrans.errors import CompiledArgumentsError
 from functrans.guards import Guards
+from functrans.record import Record
 from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import check_leaves
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct
@@ -47,7 +48,7 @@ class Text(str):
         return str(self)
 
 
-class Signature(NamedTuple, Generic[R]):
+class Signature(Record, Generic[R]):
     """What a function was traced for, and what it gives."""
 
     label: str

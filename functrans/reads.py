@@ -19,6 +19,7 @@ from weakref import ref
 import numpy as np
 
 from functrans.core.primitive import Tracer
+from functrans.record import Record
 
 __all__ = ["MISSING", "PLAIN", "Reads", "Slot", "cell_of", "dict_of", "owner_of"]
 
@@ -44,7 +45,7 @@ class Slot(NamedTuple):
     value: Any
 
 
-class _Names(NamedTuple):
+class _Names(Record):
     globals: frozenset[str]
     attributes: frozenset[str]
 

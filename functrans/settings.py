@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from functrans.compiler.options import Options
 from functrans.donated import DonatedArguments
+from functrans.record import Record, replace
 from functrans.static import StaticArguments
 from functrans.tree import TreeDef
 
 __all__ = ["Settings"]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """The options of a jitted function."""
 
     static: StaticArguments

@@ -9,12 +9,13 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from functrans import tree
 from functrans.core.primitive import Tracer
 from functrans.errors import StaticArgumentError
+from functrans.record import Record, as_dict
 from functrans.transforms.arguments import function_name
 
 __all__ = ["Call", "Nums", "StaticArguments", "positions"]
@@ -27,8 +28,7 @@ Nums = int | Sequence[int]
 _PLAIN = (str, int, bool, type(None))
 
 
-@dataclass(frozen=True)
-class StaticArguments:
+class StaticArguments(Record):
     """Which positions and names are static. A position that has a name is static either way it is passed."""
 
     function: str
@@ -119,6 +119,8 @@ def _kind(value: Any) -> object:
         return kind, frozenset((_kind(item), item) for item in value)
     if is_dataclass(value) and not isinstance(value, type):
         return kind, *(_kind(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Record):
+        return kind, *map(_kind, as_dict(value).values())
     return kind
 
 

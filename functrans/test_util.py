@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from functrans import tree
 from functrans.core.aval import FLOAT0, is_inexact
 from functrans.core.primitive import aval_of
 from functrans.errors import GradientMismatchError, ParameterError
+from functrans.record import Record
 from functrans.transforms.arguments import argument_paths, check_leaves, function_name
 from functrans.transforms.jvp import jvp
 from functrans.transforms.vjp import vjp
@@ -29,7 +30,7 @@ _TOLERANCE = {"e": 1e-1, "f": 3e-2, "F": 3e-2, "d": 1e-5, "D": 1e-5}
 _SEED = 1234
 
 
-class _Tolerance(NamedTuple):
+class _Tolerance(Record):
     """`|analytic - numeric| <= atol + rtol |numeric|`, with differences over 2 eps."""
 
     atol: float
@@ -106,7 +107,7 @@ def _agree(analytic: Leaves, numeric: Leaves, tolerance: _Tolerance) -> bool:
     )
 
 
-class _Subject(NamedTuple):
+class _Subject(Record):
     """A function of trees, as a function of leaves, and a point."""
 
     name: str

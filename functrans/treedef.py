@@ -6,7 +6,6 @@ The lower half of `tree`, which has the functions for users; transforms use `pat
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -23,6 +22,7 @@ from optree import (
 )
 
 from functrans.errors import Difference, TreeMismatchError
+from functrans.record import Record
 
 NAMESPACE = "functrans"
 
@@ -69,8 +69,7 @@ c_flatten = cast("Callable[[object, IsLeaf | None, bool, str], tuple[list[Any], 
 meta_field_names: dict[type, tuple[str, ...]] = {}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SequenceKey:
+class SequenceKey(Record):
     """The index of a child of a list, tuple or deque."""
 
     idx: int
@@ -79,8 +78,7 @@ class SequenceKey:
         return f"[{self.idx!r}]"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DictKey:
+class DictKey(Record):
     """The key of a child of a mapping."""
 
     key: Hashable
@@ -89,8 +87,7 @@ class DictKey:
         return f"[{self.key!r}]"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class GetAttrKey:
+class GetAttrKey(Record):
     """The attribute that holds a child of a dataclass, a namedtuple or a class registered with keys."""
 
     name: str
@@ -99,8 +96,7 @@ class GetAttrKey:
         return f".{self.name}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FlattenedIndexKey:
+class FlattenedIndexKey(Record):
     """The position of a child of a class that was registered without keys."""
 
     key: int

@@ -15,7 +15,7 @@ import pytest
 # layer: (its modules, the layers directly under it). A module brings along everything under it, unless it ends in
 # "!": then it is that module alone. Where several fit, the longest wins.
 LAYERS: dict[str, tuple[str, str]] = {
-    "typing": ("functrans.typing", ""),
+    "typing": ("functrans.typing functrans.record", ""),
     "errors": ("functrans.errors", "typing"),
     "tree": ("functrans.tree functrans.treedef functrans.tree_registry", "errors"),
     "core": ("functrans.core", "tree"),

@@ -2,7 +2,6 @@
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from functrans.backends.llvm.target import Target, caches_of_linux, host
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering import Contract
 from functrans.ops.linear_algebra import dot_general_p
+from functrans.record import Record, replace
 
 Array = np.ndarray[Any, Any]
 Dims = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
@@ -42,8 +42,7 @@ class Case(NamedTuple):
 # ---- running a kernel ----
 
 
-@dataclass
-class Kernel:
+class Kernel(Record):
     """One function of a module: what it is made of, and where its code lies."""
 
     spec: Contract

@@ -5,7 +5,7 @@ Arrays lie against pages that cannot be touched, at their start and at their end
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
@@ -42,6 +42,7 @@ from functrans.ops.indexing import index, index_update
 from functrans.ops.joining import concatenate_p
 from functrans.ops.shape import pad_p
 from functrans.ops.sort import put_along_p, take_along_p
+from functrans.record import replace
 from functrans.transforms.stage import stage
 from tests.cases import CASES
 from tests.cases.case import Case

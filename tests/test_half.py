@@ -1,7 +1,6 @@
 """float16 where the machine has no instruction for it: every half, and floats around every half."""
 
 from ctypes import CFUNCTYPE, c_int64, c_void_p
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module
 from functrans.backends.llvm.scalars import Scalars
 from functrans.backends.llvm.target import Target, host
+from functrans.record import replace
 from functrans.typing import Array
 
 HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16)

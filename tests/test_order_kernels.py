@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from functrans.core.primitive import Primitive
 from functrans.ops.cumulative import cumlogsumexp_p, cummax_p, cummin_p, cumprod_p, cumsum_p, linear_recurrence_p
 from functrans.ops.reduce import argmax_p, argmin_p
 from functrans.ops.sort import argsort_p, sort_p, top_k_p
+from functrans.record import replace
 from functrans.typing import DType, Shape
 
 DTYPES = [np.dtype(code) for code in "?bhilBHILefdFD"]

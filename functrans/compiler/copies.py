@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from functrans.compiler.fusion import Unit
 from functrans.compiler.groups import Group
@@ -15,6 +14,7 @@ from functrans.compiler.nodes import Copy, Node
 from functrans.core.aval import shaped
 from functrans.core.ir import Var
 from functrans.core.lowering import Remap
+from functrans.record import replace
 
 __all__ = ["with_copies"]
 

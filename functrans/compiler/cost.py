@@ -6,7 +6,6 @@ Imports the compiler's data; start reading at `Cost`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
 
 from functrans.compiler.nest import Access, Finished, Nest, Op
@@ -16,12 +15,12 @@ from functrans.core.ir import Var
 from functrans.core.lowering import Contract, Pointwise, Reduce
 from functrans.core.lowering_data import DynamicSlice, Gather, Scatter
 from functrans.core.lowering_order import Cumulative, LinearRecurrence
+from functrans.record import Record
 
 __all__ = ["Cost", "StepCost", "cost_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class StepCost:
+class StepCost(Record):
     """What one step of a program costs: a loop nest, a kernel, or a callback to NumPy."""
 
     kind: str
@@ -34,8 +33,7 @@ class StepCost:
     """Each result once. What stays inside a step is neither read nor written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Record):
     """What a program costs, step by step; the sums are `flops`, `bytes_read` and `bytes_written`."""
 
     steps: tuple[StepCost, ...]

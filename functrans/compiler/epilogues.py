@@ -8,7 +8,7 @@ stored or read that was not before. Imports `groups`, `nodes` and `nest`; start 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from functrans.compiler.groups import Coords, Group, is_nest, ties
 from functrans.compiler.layout import Ref
@@ -16,6 +16,7 @@ from functrans.compiler.nest import make_nest
 from functrans.compiler.nodes import Copy, Node
 from functrans.core.ir import Var
 from functrans.core.lowering import Contract, Reduce
+from functrans.record import Record, replace
 
 __all__ = ["Product", "Split", "with_epilogue"]
 
@@ -47,8 +48,7 @@ class Product:
         return Product(replace(self.node, outs=(sums,)), epilogue, self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Record):
     """A product with a part of a group as its epilogue, and what is left of the group: numbers, which are computed before
     the product, and the rest, which comes after it."""
 

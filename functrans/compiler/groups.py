@@ -17,6 +17,7 @@ from functrans.compiler.layout import Ref
 from functrans.compiler.nodes import Node
 from functrans.core.ir import Var
 from functrans.core.lowering import Reduce
+from functrans.record import Record
 
 __all__ = ["Alignment", "Coords", "Group", "aligned", "is_nest", "merged", "shared_ties", "ties"]
 
@@ -174,8 +175,7 @@ def shared_ties(first: Group, second: Group) -> Ties | None:
     return _bijection(pairs) if pairs else None
 
 
-@dataclass(frozen=True, slots=True)
-class Alignment:
+class Alignment(Record):
     """How two groups are one: the first's dimensions as the second's (names of its own get a new one), and the outer."""
 
     ties: Ties

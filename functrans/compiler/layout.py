@@ -5,11 +5,11 @@ Imports core; start reading at `Ref`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from functrans.core.ir import Literal, Var
 from functrans.core.lowering import Remap, Reshape, Strided
+from functrans.record import Record
 from functrans.typing import Shape
 
 __all__ = ["Elements", "Layout", "Ref", "contiguous_strides", "unit_remap"]
@@ -24,8 +24,7 @@ def contiguous_strides(shape: Shape) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Record):
     """Element (i, j, …) lies at `offset + i * strides[0] + j * strides[1] + …`, counted in elements."""
 
     shape: Shape
@@ -90,8 +89,7 @@ Elements: TypeAlias = tuple[Var | Literal, Layout, frozenset[Var]]
 """A base, where the elements lie in it, and what is to be computed before they are read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Record):
     """A value as views of a base: a variable that is stored in C order, or a literal, which repeats."""
 
     base: Var | Literal

@@ -8,7 +8,6 @@ combines) rows over `last` along `inner`. Imports `groups`; start reading at `Ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal as OneOf
 from typing import TypeAlias
 
@@ -17,6 +16,7 @@ from functrans.compiler.layout import Ref, contiguous_strides
 from functrans.compiler.nodes import Node
 from functrans.core.ir import Literal, Var
 from functrans.core.lowering import Pointwise, Reduce
+from functrans.record import Record, replace
 from functrans.typing import Shape
 
 __all__ = ["Access", "Finished", "Level", "Nest", "Op", "Operand", "Pass", "Store", "Work", "make_nest"]
@@ -29,8 +29,7 @@ Level: TypeAlias = OneOf["once", "outer", "full", "columns", "end"]
 the inner ones (`columns`) or as a number (`end`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Record):
     """Elements of a stored value: where the one of each loop index lies, counted in elements."""
 
     base: Var
@@ -39,8 +38,7 @@ class Access:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Record):
     """What another operation of the nest computes."""
 
     op: int
@@ -49,8 +47,7 @@ class Result:
 Operand: TypeAlias = Access | Result | Literal
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(Record):
     """One operation on elements, or a reduction of what it is given."""
 
     node: Node
@@ -66,16 +63,14 @@ class Op:
         return self.node.lowering if isinstance(self.node.lowering, Reduce) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Record):
     """Where the result of an operation goes."""
 
     op: int
     access: Access
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(Record):
     """One traversal of the inner loops."""
 
     reloads: tuple[int, ...]
@@ -84,8 +79,7 @@ class Pass:
     """What is computed, some of it once more, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nest:
+class Nest(Record):
     """A loop nest."""
 
     lead: Shape
@@ -112,8 +106,7 @@ class Nest:
         return tuple(store.access.base for store in self.stores if store.access.base not in self.scratch)
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Record):
     """A matrix product, and the nest that makes of the elements of its result what is stored: an epilogue.
 
     The nest has at most one loop of `lead`, over the rows of the result, and one of `inner`, over its columns.

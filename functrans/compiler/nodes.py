@@ -6,7 +6,6 @@ Imports core and `layout`; start reading at `build`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
@@ -14,25 +13,23 @@ from functrans.compiler.layout import Elements, Ref
 from functrans.core.aval import ShapedArray, shaped, short_dtype
 from functrans.core.ir import Atom, Eqn, Jaxpr, Literal, Var
 from functrans.core.lowering import Barrier, Contract, Lowering, Pointwise, Reduce, Remap, Reshape, View, pointwise
+from functrans.record import Record, replace
 from functrans.typing import Shape
 
 __all__ = ["Copy", "Host", "Node", "Nodes", "Supports", "build"]
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Record):
     """The operand's elements, stored in C order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Record):
     """No native code: the primitive's NumPy implementation is called."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(Record, eq=False):
     """What one equation computes, or a part of it."""
 
     lowering: Lowering | Copy | Host
@@ -69,8 +66,7 @@ Supports: TypeAlias = Callable[[Lowering, Sequence[ShapedArray], Sequence[Shaped
 """`(lowering, operands' avals, results' avals) -> whether the backend has code for it`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nodes:
+class Nodes(Record):
     """A program: nodes in an order in which each finds its operands computed, and the results, stored each by itself."""
 
     nodes: tuple[Node, ...]

@@ -8,7 +8,6 @@ other compiler modules; start reading at `make_plan`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from functrans.compiler.arena import Block, arrange
@@ -23,6 +22,7 @@ from functrans.compiler.options import Options
 from functrans.compiler.schedule import schedule, stored
 from functrans.compiler.steps import Argument, Output, Place, Plan, Step, Temporary, row_bytes
 from functrans.core.ir import Atom, Jaxpr, Var
+from functrans.record import replace
 
 __all__ = ["make_plan"]
 

@@ -5,7 +5,6 @@ Imports the compiler's data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
@@ -13,27 +12,25 @@ from functrans.compiler.arena import LINE
 from functrans.compiler.nest import Finished, Nest, Work
 from functrans.compiler.options import Options
 from functrans.core.ir import Atom, Var
+from functrans.record import Record
 from functrans.typing import Shape
 
 __all__ = ["Argument", "Output", "Place", "Plan", "Step", "Temporary", "row_bytes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Record):
     """The memory of an argument of the program: the argument, or the result that takes it over."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Record):
     """The memory of a result of the program."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Temporary:
+class Temporary(Record):
     """Bytes of the arena."""
 
     offset: int
@@ -42,8 +39,7 @@ class Temporary:
 Place: TypeAlias = Argument | Output | Temporary
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """One thing that is done: where, and in how many parts."""
 
     work: Work
@@ -66,8 +62,7 @@ class Step:
         return self.work.nest.outs if isinstance(self.work, Finished) else self.work.outs
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record):
     """Steps, places, and the size of the arena."""
 
     arguments: tuple[Var, ...]

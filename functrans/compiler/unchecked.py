@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 
 from functrans.core.aval import ShapedArray
@@ -12,6 +11,7 @@ from functrans.core.lowering import Lowering
 from functrans.core.lowering_data import Gather, Scatter
 from functrans.core.nested import map_jaxprs
 from functrans.core.primitive import Params, Primitive
+from functrans.record import replace
 
 __all__ = ["trust_indices", "trusting"]
 

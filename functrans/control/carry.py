@@ -7,13 +7,13 @@ reading there. Imports `tracing`, errors, tree.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from functrans import tree
 from functrans.control.tracing import Traced, as_type, join, trace, with_results
 from functrans.core.aval import ShapedArray
 from functrans.errors import CarryTypeError
+from functrans.record import Record
 from functrans.transforms.arguments import argument_paths, function_name
 from functrans.tree import TreeDef
 from functrans.typing import Array
@@ -21,8 +21,7 @@ from functrans.typing import Array
 __all__ = ["Step", "settle"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """A step of a loop, as the user wrote it: a function whose first arguments are the carry."""
 
     loop: str

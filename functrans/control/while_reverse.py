@@ -9,7 +9,6 @@ more. As the loop is made of primitives, it is differentiated, batched and compi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -29,6 +28,7 @@ from functrans.ops.dynamic_slice import dynamic_index_in_dim, dynamic_update_ind
 from functrans.ops.extrema import min as minimum
 from functrans.ops.families import add_any
 from functrans.ops.select import select
+from functrans.record import Record
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate, zeros
 from functrans.typing import Array
@@ -43,8 +43,7 @@ _FEWEST, _MOST = 16, 1024
 """Without a number from the user, so many states are kept as these bytes hold, within these bounds."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reverse:
+class Reverse(Record, eq=False):
     """One step back."""
 
     body: Jaxpr

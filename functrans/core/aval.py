@@ -6,7 +6,6 @@ NumPy's NEP 50 (a float32 array times a traced Python `2.0` stays float32). Impo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from threading import RLock
@@ -15,6 +14,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from functrans.core.locks import fork_safe
+from functrans.record import Record
 from functrans.typing import DType, Shape
 
 __all__ = [
@@ -39,8 +39,7 @@ FLOAT0 = np.dtype([("float0", np.void, 0)])
 _SHORT = {"b": "bool", "i": "i", "u": "u", "f": "f", "c": "c"}
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class ShapedArray:
+class ShapedArray(Record, eq=False, also=("__weakref__",)):
     """Shape, dtype and weakness of a value. Only `shaped` makes them: those with equal parts are one and the same object."""
 
     shape: Shape

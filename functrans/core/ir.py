@@ -7,7 +7,6 @@ at `Jaxpr`. Imports `aval`, `primitive`, `source`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
@@ -16,6 +15,7 @@ import numpy as np
 from functrans.core.aval import ShapedArray, concrete_aval
 from functrans.core.primitive import Params, Primitive, Values
 from functrans.core.source import Source, use_source
+from functrans.record import Record
 from functrans.typing import Array
 
 __all__ = ["Atom", "Eqn", "Jaxpr", "Literal", "Var", "eval_jaxpr", "literal", "memoized"]
@@ -37,8 +37,7 @@ class Var:
         return f"Var({self.aval})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Literal:
+class Literal(Record, eq=False):
     """A rank-0 constant, written into the equation that uses it."""
 
     value: Array
@@ -57,8 +56,7 @@ def literal(value: Array) -> Literal:
     return Literal(value[()] if type(value) is np.ndarray else value, concrete_aval(value))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Eqn:
+class Eqn(Record, eq=False):
     """`outvars = prim[params] invars`, and where in the user's code it comes from."""
 
     prim: Primitive
@@ -82,8 +80,7 @@ class Eqn:
         return self.prim.effect or any(jaxpr.has_effects for jaxpr in self.jaxprs)
 
 
-@dataclass(frozen=True, eq=False)
-class Jaxpr:
+class Jaxpr(Record, eq=False, also=("__dict__", "__weakref__")):
     """`{ lambda consts ; invars. let eqns in outvars }`."""
 
     invars: tuple[Var, ...]

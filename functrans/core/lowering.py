@@ -9,13 +9,13 @@ implementation is called. Imports `aval` and typing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_order import Order
+from functrans.record import Record
 from functrans.typing import DType
 
 __all__ = [
@@ -46,8 +46,7 @@ Emit: TypeAlias = Callable[..., Any]
 """`(builder, *operands, **params) -> result`. Any: the backend's own type of elements."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pointwise:
+class Pointwise(Record):
     """Each element of the result from the elements of the operands at the same index."""
 
     emit: Emit
@@ -61,8 +60,7 @@ class Pointwise:
 Combine: TypeAlias = Literal["add", "mul", "max", "min", "and", "or", "xor"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reduce:
+class Reduce(Record):
     """The elements over `axes` combined; the result keeps the other axes."""
 
     combine: Combine
@@ -72,15 +70,13 @@ class Reduce:
 # ---- views: no computing, other indices ----
 
 
-@dataclass(frozen=True, slots=True)
-class Remap:
+class Remap(Record):
     """Axis i of the result runs along axis `axes[i]` of the operand; None: it repeats. Axes left out have length 1."""
 
     axes: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Strided:
+class Strided(Record):
     """Index i along an axis of the result is index `start + step * i` of the operand; `step` may be negative."""
 
     start: tuple[int, ...]
@@ -93,20 +89,17 @@ class Strided:
         return Strided(tuple(start for start, _ in pairs), tuple(step for _, step in pairs))
 
 
-@dataclass(frozen=True, slots=True)
-class Reshape:
+class Reshape(Record):
     """The same elements in C order, in another shape."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Record):
     """Each result is the operand seen through other indices; one entry per result."""
 
     results: tuple[Remap | Strided | Reshape, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Barrier:
+class Barrier(Record):
     """Each result is the operand of its number, to be read only when all of the operands are there."""
 
 
@@ -115,8 +108,7 @@ class Barrier:
 # A family's data says all that its kernel needs besides the types of operands and results.
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(Record):
     """Products of the two operands summed over axes; a pair of tuples says which axes of the left and of the right.
 
     The result has the batch axes, the free axes of the left, those of the right; all lie in memory in C order.

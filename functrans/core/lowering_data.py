@@ -6,9 +6,9 @@ here. Imports typing only; start reading at `Windows`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from functrans.record import Record
 from functrans.typing import Shape
 
 __all__ = [
@@ -25,8 +25,7 @@ overwritten inside the array); negative starts count from the end, others raise 
 ScatterCombine: TypeAlias = Literal["add", "mul", "min", "max"]
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(Record):
     """Windows of an array, one per index vector. The other array (a gather's result, a scatter's updates) holds them all.
 
     Its axes are those of `batch`, in order, and those of the windows that `axes` names, in any mixture.
@@ -47,8 +46,7 @@ class Windows:
     """`raise` may take it for granted that no start is out of bounds, as `trust` does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gather:
+class Gather(Record):
     """`(array, indices) -> windows`."""
 
     windows: Windows
@@ -56,8 +54,7 @@ class Gather:
     """The element that fills the windows which `drop` does not read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scatter:
+class Scatter(Record):
     """`(array, indices, updates) -> array`: the windows replaced by updates, or combined with them, in order."""
 
     windows: Windows
@@ -66,32 +63,27 @@ class Scatter:
     """`(updates, indices) -> array`: as if the array were zeros."""
 
 
-@dataclass(frozen=True, slots=True)
-class DynamicSlice:
+class DynamicSlice(Record):
     """`(array, *starts) -> block`: of the result's shape, from a scalar start per axis, moved to where the block fits."""
 
 
-@dataclass(frozen=True, slots=True)
-class DynamicUpdateSlice:
+class DynamicUpdateSlice(Record):
     """`(array, block, *starts) -> array`: the reverse of DynamicSlice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Concatenate:
+class Concatenate(Record):
     """`(*arrays) -> array`: joined along an axis."""
 
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pad:
+class Pad(Record):
     """`(array, scalar) -> array`: `(before, after, between)` scalars along each axis; negative ones remove elements."""
 
     widths: tuple[tuple[int, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Iota:
+class Iota(Record):
     """`() -> array`: 0, 1, 2 … in the result's dtype."""
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -22,6 +21,7 @@ from functrans.core.aval import PYTHON_SCALARS, SCALAR_AVALS, ShapedArray, concr
 from functrans.core.lowering import Lower
 from functrans.core.source import function_name, function_place
 from functrans.errors import FunctransError, IntegerRangeError, LeakedTracerError
+from functrans.record import Record
 from functrans.typing import Array
 
 __all__ = [
@@ -70,22 +70,19 @@ NamedBatchRule: TypeAlias = Callable[[NamedAxis, Values, tuple[bool, ...], Param
 """As a BatchRule, for an axis with a name; also called where no operand is batched."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotDifferentiable:
+class NotDifferentiable(Record):
     """In place of a rule: differentiating raises an error that gives the reason."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class LocallyConstant:
+class LocallyConstant(Record):
     """In place of a rule: the derivative is zero almost everywhere, or the results are not real numbers; and why."""
 
     why: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Primitive:
+class Primitive(Record, eq=False):
     """One operation that the transforms know. Family constructors (`functrans.ops.families`) derive most of the fields.
 
     `vjp` and `jvp` are rules or the reason why there are none; every other field is required.

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 
 from functrans.errors import FunctransError
 from functrans.errors.base import LOCATE
+from functrans.record import Record
 
 __all__ = [
     "Source", "bare_name", "current_source", "function_name", "function_place", "last_name", "trimmed", "use_source",
@@ -32,8 +32,7 @@ _HIDDEN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__fi
 _hidden: dict[str, bool] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Record):
     """A place in the user's code: `str(source)` is `file.py:12 (function)`."""
 
     code: CodeType

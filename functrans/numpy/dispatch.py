@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
@@ -19,6 +18,7 @@ from functrans.core.primitive import Tracer
 from functrans.core.source import user_source
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
 from functrans.numpy.rewrite import replacing
+from functrans.record import Record
 
 __all__ = ["TRACED", "NumpyFunction", "has_tracer", "implements", "name_of", "traced", "where"]
 
@@ -30,8 +30,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 _NESTED = (list, tuple)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Record):
     """A traced implementation, and which of the arguments that NumPy's function takes it takes too.
 
     positional: how many leading positional arguments mean the same to both.

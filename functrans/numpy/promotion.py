@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from functrans.numpy.dispatch import has_tracer, where
 from functrans.numpy.rewrite import described, replacing
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.cast import convert_element_type
+from functrans.record import Record
 from functrans.typing import Array, DType, DTypeLike, Shape
 
 __all__ = [
@@ -163,7 +164,7 @@ def broadcast_to_shape(x: Operand, shape: Shape) -> Array:
 # ---- both ----
 
 
-class _Plan(NamedTuple):
+class _Plan(Record):
     """What promotion does to operands of these types. The avals are kept alive because their ids are the plan's key."""
 
     avals: list[ShapedArray]

@@ -7,7 +7,6 @@ from a transpose per operand. Start reading at `elementwise`. Imports core, `rul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -76,11 +75,10 @@ def _jvp_by_argument(prim: Callable[[], Primitive], *rules: LocalRule | None) ->
 # ---- elementwise primitives ----
 
 
-@dataclass(frozen=True, eq=False, repr=False, slots=True)
-class Elementwise(Primitive):
+class Elementwise(Primitive, eq=False, kw_only=True):
     """A primitive whose `impl` is a NumPy ufunc, or a function like one; eager code calls that itself."""
 
-    ufunc: Callable[..., Any] = field(kw_only=True)  # Any: as for `elementwise`
+    ufunc: Callable[..., Any]  # Any: as for `elementwise`
 
 
 def elementwise(

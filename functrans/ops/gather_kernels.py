@@ -17,6 +17,7 @@ import numpy as np
 
 from functrans.core.lowering_data import Bounds, Windows
 from functrans.errors import IndexOutOfBoundsError, ParameterError
+from functrans.record import Record
 from functrans.typing import Array, DType, Shape
 
 __all__ = [
@@ -115,7 +116,7 @@ def window_sizes(ndim: int, updates: Shape, dims: ScatterDimensionNumbers) -> Sh
 # ---- the plan ----
 
 
-class Plan(NamedTuple):
+class Plan(Record):
     """How NumPy does a gather of one type: `operand.transpose(order)[crop][index arrays].transpose(to_result)`."""
 
     shape: Shape

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from functrans.ops.broadcast import shift_axes
 from functrans.ops.cast import convert_element_type
 from functrans.ops.families import ANY, multilinear, same_dtype
 from functrans.ops.shape import transpose
+from functrans.record import Record
 from functrans.typing import Array, DTypeLike, Shape
 
 __all__ = ["DotDimensionNumbers", "batch_matmul", "dot", "dot_general", "dot_general_p"]
@@ -46,7 +47,7 @@ def _moved(order: Axes) -> Axes | None:
 # ---- value and shape ----
 
 
-class _Plan(NamedTuple):
+class _Plan(Record):
     """What to do with the operands before `matmul` and with its result; None stands for nothing.
 
     Without contraction the two shapes broadcast against each other, and `multiply` takes the place of `matmul`.

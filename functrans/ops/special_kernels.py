@@ -11,14 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # half a millisecond of an import
 
 __all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "logistic", "polygamma"]
 
-F64: TypeAlias = NDArray[np.float64]
+F64: TypeAlias = "NDArray[np.float64]"
 FloatT = TypeVar("FloatT", bound="np.floating")
 InexactT = TypeVar("InexactT", bound="np.inexact")
 WorkT = TypeVar("WorkT", bound="np.inexact")

@@ -16,6 +16,7 @@ import numpy as np
 
 from functrans.core.primitive import Tracer, as_array, aval_of, is_concrete
 from functrans.errors import IndexExpressionError, IndexOutOfBoundsError, TracedMaskError
+from functrans.record import Record
 from functrans.typing import Array, Shape
 
 __all__ = ["BLOCK", "Block", "Span", "Subscript", "parse"]
@@ -37,7 +38,7 @@ class Span(NamedTuple):
     backwards: bool
 
 
-class Subscript(NamedTuple):
+class Subscript(Record):
     """A subscript, read. The result has an axis per element of `layout`, and the axes of the block at `position`."""
 
     shape: Shape
@@ -67,7 +68,7 @@ class Subscript(NamedTuple):
 # ---- the elements of a subscript ----
 
 
-class _Mask(NamedTuple):
+class _Mask(Record):
     """A concrete boolean array, which indexes as many axes as it has."""
 
     value: Array

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from itertools import accumulate
-from typing import Any, NamedTuple, cast, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.generate import eye
 from functrans.ops.joining import concatenate
 from functrans.ops.shape import reshape, slice_in_dim
+from functrans.record import Record
 from functrans.transforms.arguments import (
     argument_paths,
     check_leaves,
@@ -48,7 +49,7 @@ from functrans.typing import Array, ArrayLike, Shape
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
 
-class _Call(NamedTuple):
+class _Call(Record):
     """A call of the user's function as a function of the leaves to differentiate by."""
 
     flat: Callable[..., Any]
@@ -57,7 +58,7 @@ class _Call(NamedTuple):
     in_tree: TreeDef[Any]
 
 
-class _Rules(NamedTuple):
+class _Rules(Record):
     """What is differentiated how, for the checks and their messages."""
 
     transform: str

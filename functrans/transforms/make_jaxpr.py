@@ -7,7 +7,6 @@ errors, tree, `arguments`, `stage` and, for named axes, `vmap`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NamedTuple, cast, overload
 
@@ -18,6 +17,7 @@ from functrans.core.aval import FLOAT0, ShapedArray, shaped
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Trace, aval_of, current_trace
 from functrans.errors import ArgnumsError, ArrayTypeError
+from functrans.record import Record
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
 from functrans.transforms.signatures import No, Yes
 from functrans.transforms.stage import open_stage
@@ -30,8 +30,7 @@ __all__ = ["ShapeDtypeStruct", "Traced", "abstract_leaves", "eval_shape", "make_
 _SUPPORTED = frozenset(np.typecodes["All"]) & frozenset("?bhilqpBHILQPefdFD")
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class ShapeDtypeStruct:
+class ShapeDtypeStruct(Record):
     """Stands for an array: its shape and dtype, no values. A leaf of trees, and hashable.
 
     weak_type: it stands for a Python number. Raises ArrayTypeError for a dtype that is not of numbers.
@@ -49,9 +48,7 @@ class ShapeDtypeStruct:
         kind = np.dtype(dtype)
         if kind.char not in _SUPPORTED and kind != FLOAT0:
             raise ArrayTypeError("ShapeDtypeStruct", f"the dtype {kind}")
-        object.__setattr__(self, "shape", tuple(map(int, sizes)))
-        object.__setattr__(self, "dtype", kind.newbyteorder("="))
-        object.__setattr__(self, "weak_type", weak_type)
+        super().__init__(tuple(map(int, sizes)), kind.newbyteorder("="), weak_type)
 
     @property
     def ndim(self) -> int:

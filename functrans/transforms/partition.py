@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple, TypeAlias
@@ -18,20 +17,19 @@ from typing import NamedTuple, TypeAlias
 from functrans.core.ir import Eqn, Var
 from functrans.core.work import bytes_of, is_fusible, is_light, is_view, work
 from functrans.ops.barrier import name_p
+from functrans.record import Record
 from functrans.transforms.min_cut import min_vertex_cut
 
 __all__ = ["AllBut", "Cut", "Forward", "MemoryBudget", "Policy", "in_time", "partition", "read_whole"]
 
 
-@dataclass(frozen=True)
-class MemoryBudget:
+class MemoryBudget(Record):
     """At most so many bytes are saved, besides the arguments; what it takes most work to compute for its size goes first."""
 
     bytes: int
 
 
-@dataclass(frozen=True)
-class AllBut:
+class AllBut(Record):
     """Everything may be saved but what has one of these names."""
 
     names: tuple[str, ...]
@@ -41,8 +39,7 @@ Policy: TypeAlias = Callable[..., bool] | AllBut | MemoryBudget
 """`(primitive, *types of the operands, **params) -> whether the results may be saved`, or what cannot be said so."""
 
 
-@dataclass(frozen=True, eq=False)
-class Forward:
+class Forward(Record, eq=False):
     """The forward pass, and what the backward pass needs of it."""
 
     eqns: tuple[Eqn, ...]

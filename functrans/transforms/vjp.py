@@ -8,7 +8,6 @@ then `backward`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, cast, overload
 
@@ -38,6 +37,7 @@ from functrans.errors import AuxError, CotangentError, FunctransError, NotDiffer
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
+from functrans.record import Record
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned, private
 from functrans.transforms.constants import Constants
 from functrans.transforms.signatures import No, R, Ts, X, Yes
@@ -199,8 +199,7 @@ def instantiate(ct: Array | None, aval: ShapedArray) -> Array:
 # ---- running a function under the trace ----
 
 
-@dataclass(slots=True)
-class Recorded:
+class Recorded(Record, eq=False):
     """What `record` leaves: the value of the function, flat, and how to go back."""
 
     values: list[Array]

@@ -26,8 +26,9 @@ def import_seconds(modules: Sequence[str], turns: int) -> dict[str, list[float]]
 
 def _import_seconds(module: str, environment: Mapping[str, str]) -> float:
     lines = [
-        "from time import process_time",
-        "" if module == "numpy" else "import numpy",
+        "from time import process_time, sleep",
+        # the threads that it starts for OpenBLAS spin for a while after
+        "" if module == "numpy" else "import numpy; sleep(0.3)",
         "start = process_time()",
         f"import {module}",
         "print(process_time() - start)",

@@ -7,7 +7,6 @@ They lie in scratch memory, which stays in the cache. Sums of floats are added u
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import prod
 
@@ -17,6 +16,7 @@ from functrans.backends.llvm.nests import NestEmitter
 from functrans.backends.llvm.reductions import Reduction
 from functrans.backends.llvm.scalars import Scalars
 from functrans.compiler.nest import Nest
+from functrans.record import Record
 
 __all__ = ["Across", "across_bytes"]
 
@@ -52,8 +52,7 @@ def across_bytes(nest: Nest) -> int:
     return sum(_rows(reduction) * _row_bytes(nest, reduction) for reduction in _reductions(nest).values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Record):
     """A reduction with its memory."""
 
     reduction: Reduction

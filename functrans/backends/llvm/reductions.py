@@ -8,7 +8,6 @@ end: no longer chain of roundings than in NumPy's pairwise sum. float16 is summe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,13 +15,13 @@ from functrans.backends.llvm.elements import Element, is_half
 from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.scalars import Scalars
 from functrans.core.lowering import Combine
+from functrans.record import Record
 from functrans.typing import DType
 
 __all__ = ["Reduction", "flat", "tree", "unflat"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reduction:
+class Reduction(Record):
     """One reduction of a pass."""
 
     op: int

@@ -9,7 +9,6 @@ TOMS 23 (1997). What cancels there is written so that it does not, for every ope
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from functrans.backends.llvm.elements import Lanes
 from functrans.backends.llvm.ir import Value
@@ -17,6 +16,7 @@ from functrans.backends.llvm.math import FUNCTIONS
 from functrans.backends.llvm.math.polynomial import multiply_add
 from functrans.backends.llvm.scalar_complex import ComplexOperation, Pair
 from functrans.backends.llvm.scalar_float import fabs
+from functrans.record import Record
 from functrans.typing import DType
 
 __all__ = ["COMPLEX_INVERSES"]
@@ -43,8 +43,7 @@ def _beyond(b: Lanes, x: Value, y: Value, of_float: float, of_double: float) -> 
 # ---- by the distances from -1 and 1 ----
 
 
-@dataclass(frozen=True, slots=True)
-class _Foci:
+class _Foci(Record):
     """Of a + ih, a and h at least 0: arcsin(a + ih) = atan2(a, across) + i height, arccos: atan2(across, a) - i height."""
 
     across: Value

@@ -6,7 +6,6 @@ Start reading at `SPECIAL`. Imports `elements` and the operations' tables that i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from functrans.backends.llvm.elements import BOOL, Element, Lanes, complex_dtype, is_half
@@ -15,6 +14,7 @@ from functrans.backends.llvm.scalar_cast import bitcast, cast
 from functrans.backends.llvm.scalar_float_bits import ldexp
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.core.lowering import ScalarBuilder
+from functrans.record import Record
 from functrans.typing import DType
 
 __all__ = ["SPECIAL", "Special"]
@@ -22,8 +22,7 @@ __all__ = ["SPECIAL", "Special"]
 Builder: TypeAlias = ScalarBuilder[Element]
 
 
-@dataclass(frozen=True, slots=True)
-class Special:
+class Special(Record):
     """`build(b, *elements, **params)`, for dtypes that it takes, where the operations of `needs` are to be had."""
 
     build: Callable[..., Element]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from functrans.record import Record
 
 __all__ = ["Target", "cache_bytes", "caches_of_linux", "host"]
 
@@ -19,8 +20,7 @@ def _wanted(features: str) -> tuple[str, ...]:
     return tuple(name[1:] for name in features.split(",") if name.startswith("+"))
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record):
     """A machine that code is compiled for; everything that depends on the machine follows from this."""
 
     triple: str

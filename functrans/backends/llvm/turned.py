@@ -7,11 +7,11 @@ blocks, and each line of memory is read once. Imports the compiler's data and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Type, Value
 from functrans.compiler.nest import Access, Nest
+from functrans.record import Record
 
 __all__ = ["COLUMNS", "Crossing", "crossing", "rows", "turn", "turned_buffer"]
 
@@ -24,8 +24,7 @@ _SHORTEST = 8
 _MOST_LANES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(Record):
     """Accesses that walk one by one along the inner loop number `depth`, and not along the innermost."""
 
     depth: int

@@ -11,7 +11,6 @@ import linecache
 import sys
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from dis import opname
 from functools import lru_cache, partial
 from itertools import islice
@@ -20,6 +19,7 @@ from types import FrameType
 
 from functrans.core.primitive import Tracer, aval_of
 from functrans.core.source import Source, last_name, user_source
+from functrans.record import Record
 
 __all__ = ["Running", "Site", "described", "parsed", "running", "site"]
 
@@ -28,8 +28,7 @@ _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 _JOINING = {"concatenate", "concat", "stack", "vstack", "hstack", "dstack", "column_stack"}
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(Record):
     """The expression (or the target of an assignment) that is running, the statement it is in, and their text."""
 
     source: Source
@@ -116,8 +115,7 @@ def _with_statements(node: ast.AST, statement: ast.stmt | None) -> Iterator[tupl
         yield from _with_statements(child, inner)
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(Record):
     """What of the user's code is running: its text, the positions in it, and the values of names."""
 
     source: Source

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from math import prod
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Type, Value
 from functrans.core.aval import ShapedArray
+from functrans.record import Record
 from functrans.typing import Shape
 
 __all__ = ["Axis", "byte_strides", "collapse", "copy_block", "fill_block", "kernel", "nest", "pattern", "pattern_at"]
@@ -30,8 +30,7 @@ def kernel(module: Module, name: str, ins: Sequence[ShapedArray], outs: Sequence
 # ---- axes ----
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(Record):
     """How many steps there are along it, and how far each goes in each of several arrays."""
 
     size: int

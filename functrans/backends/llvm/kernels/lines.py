@@ -6,12 +6,12 @@ Start reading at `Lines.each`. Imports `function`, `sort_keys`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, Value
 from functrans.backends.llvm.kernels.ordering import aligned
 from functrans.backends.llvm.kernels.sort_keys import raw_type
+from functrans.record import Record
 from functrans.typing import DType, Shape
 
 __all__ = ["Lines"]
@@ -22,8 +22,7 @@ _NEAR = 1 << 11
 """Elements of them that stay in the nearest cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Record):
     """The lines along one axis: `outer` times `inner` of a length."""
 
     outer: int

@@ -6,11 +6,10 @@ Runs of a few registers are sorted, then neighbouring runs of equal length are m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import PTR, Module, Type, Value
 from functrans.backends.llvm.kernels.merging import merge_runs, sort_block
+from functrans.record import Record
 
 __all__ = ["MergeSort", "buffer_bytes", "emit_merge_sort"]
 
@@ -22,8 +21,7 @@ _ALONE = 8
 """In a line that needs no merge: as long to compile, twice as fast as two runs and their merge."""
 
 
-@dataclass(frozen=True, slots=True)
-class MergeSort:
+class MergeSort(Record):
     """How many numbers are sorted, and how they lie in two buffers of `capacity` numbers each."""
 
     kind: Type

@@ -7,13 +7,13 @@ start reading at `Starts.locate`. `loops` says in which order a gather and a sca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, Type, Value
 from functrans.backends.llvm.kernels.blocks import Axis, byte_strides, collapse
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_data import Bounds, Windows
+from functrans.record import Record
 from functrans.typing import DType, Shape
 
 __all__ = ["Loops", "Starts", "clamped", "integer_at", "loops"]
@@ -40,8 +40,7 @@ def clamped(f: Function, x: Value, last: int, dtype: DType) -> Value:
 # ---- starts ----
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
+class _Term(Record):
     """An element of an index vector: it may be 0 … last after negative ones got `size` added."""
 
     size: int
@@ -49,8 +48,7 @@ class _Term:
     stride: int
 
 
-@dataclass(frozen=True, slots=True)
-class Starts:
+class Starts(Record):
     """How index vectors of a dtype address an array."""
 
     terms: tuple[_Term, ...]
@@ -152,8 +150,7 @@ def _is_wrong(f: Function, sign: Value) -> Value:
 # ---- the order of the loops ----
 
 
-@dataclass(frozen=True, slots=True)
-class Loops:
+class Loops(Record):
     """Loops over index vectors, and inside them over the elements of a window."""
 
     outer: list[Axis]

@@ -6,11 +6,10 @@ has for it. Imports `ir`, `function` and `avx512`; start reading at `Format`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Value
 from functrans.backends.llvm.math import avx512
+from functrans.record import Record
 
 __all__ = [
     "Format", "Rounded", "absolute", "at_least", "at_most", "divided_by_power", "format_of", "power_of_two",
@@ -18,8 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Record):
     """Of a type of floats: how many bits hold the fraction, and what is added to an exponent."""
 
     fraction: int
@@ -48,8 +46,7 @@ def format_of(x: Value) -> Format:
     return Format(23, 127) if x.type.bits == 32 else Format(52, 1023)
 
 
-@dataclass(frozen=True, slots=True)
-class Rounded:
+class Rounded(Record):
     """A whole number as a float, and as an integer in the low bits (the high ones are those of the shifter)."""
 
     value: Value

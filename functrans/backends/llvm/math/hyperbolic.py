@@ -6,7 +6,6 @@ it is summed with what the additions lose, and quotients are corrected by their 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 
 from functrans.backends.llvm.function import Function
@@ -29,6 +28,7 @@ from functrans.backends.llvm.math.polynomial import (
     remainder,
     two_sum,
 )
+from functrans.record import Record
 
 __all__ = ["cosh", "logaddexp", "logaddexp2", "logistic", "logistic_difference", "quotient", "sinh", "tanh"]
 
@@ -82,8 +82,7 @@ def tanh(f: Function, x: Value) -> Value:
 # ---- sinh and cosh ----
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(Record):
     """Of x = n ln 2 + r: r, sinh(r) - r and cosh(r) - 1, and the halves of cosh(n ln 2) and sinh(n ln 2)."""
 
     r: Pair
@@ -143,8 +142,7 @@ def logistic(f: Function, x: Value) -> Value:
     return _share(f, exp_of_limited(f, -absolute(f, x)), f.fcmp("olt", x, 0.0))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ordered:
+class _Ordered(Record):
     """The larger of two numbers, and by how much it is larger, with what rounding that lost where it matters."""
 
     larger: Value

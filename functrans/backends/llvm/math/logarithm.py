@@ -7,7 +7,6 @@ minimax (Remez), fitted for this. Start reading at `log`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import inf, nan
 
@@ -29,6 +28,7 @@ from functrans.backends.llvm.math.polynomial import (
     two_product,
     two_sum,
 )
+from functrans.record import Record
 
 __all__ = [
     "LN10",
@@ -80,8 +80,7 @@ def tail_of_atanh(f: Function, s: Value, square: Value, *, far: bool = False) ->
 # ---- the parts of a logarithm ----
 
 
-@dataclass(frozen=True, slots=True)
-class Scaled:
+class Scaled(Record):
     """The number 2**k (1 + f), f from -1/4 to below 1/2."""
 
     k: Value

@@ -11,7 +11,6 @@ floating-point technique for extending the available precision" (1971).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.instructions import Number
 from functrans.backends.llvm.ir import Type, Value
+from functrans.record import Record
 
 __all__ = [
     "Pair", "constant", "horner", "horner_by_pairs", "multiply_add", "pair_product",
@@ -52,8 +52,7 @@ def horner_by_pairs(f: Function, x: Value, coefficients: Sequence[float], square
 # ---- pairs ----
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Record):
     """The number high + low."""
 
     high: Value

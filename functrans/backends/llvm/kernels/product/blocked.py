@@ -6,14 +6,13 @@ Imports the micro-kernel, `finish` and `packing`; start reading at `_Product.run
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.finish import ADD, PADDED, State
 from functrans.backends.llvm.kernels.product.microkernel import LINE, best_tile, microkernel
 from functrans.backends.llvm.kernels.product.packing import TOGETHER, copier, transposer
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.record import Record
 
 __all__ = ["ARGUMENTS", "POINTERS", "blocked"]
 
@@ -35,8 +34,7 @@ def blocked(module: Module, ring: Ring, name: str) -> Function:
     return f
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Record):
     """Rows of the left operand: where they begin, how many, how deep; what to do with the tiles."""
 
     left: Value

@@ -6,13 +6,13 @@ vectors alone: results do not depend on the number of threads. Imports `layout`,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
 from functrans.backends.llvm.ir import Module
 from functrans.backends.llvm.kernels.product.layout import Layout
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.record import Record, replace
 
 __all__ = ["WHOLE", "Cut", "Least", "cut_of"]
 
@@ -24,8 +24,7 @@ _ENOUGH = 8
 """Parts with which some threads are about equally busy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Least:
+class Least(Record):
     """Rows and columns that a part has at least, and of which it has a multiple."""
 
     rows: int
@@ -36,8 +35,7 @@ class Least:
     """Whether rows are the better way, if either is enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Record):
     """Parts of `each` turns of an axis; the last one has what is left."""
 
     count: int

@@ -7,19 +7,18 @@ known. Imports the micro-kernel and `packing`; start reading at `direct`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Module, Value
 from functrans.backends.llvm.kernels.product.microkernel import best_tile, exact_pieces, exact_tile
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.record import Record
 
 __all__ = ["Compute", "Matrices", "Store", "at_edges", "direct", "even"]
 
 
-@dataclass(frozen=True, slots=True)
-class Matrices:
+class Matrices(Record):
     """One product of matrices: sizes, and strides in elements."""
 
     m: int

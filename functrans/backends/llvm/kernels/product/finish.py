@@ -7,11 +7,11 @@ so one serves all epilogues. Imports `ring` and the builder; start reading at `S
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.record import Record
 
 __all__ = ["ADD", "PADDED", "State", "Vector", "each_vector", "edges", "has_masks"]
 
@@ -25,8 +25,7 @@ PADDED = 2
 """`c` has room for whole tiles at the edges, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Record):
     """What is to be known of an epilogue, in memory: words of 8 bytes.
 
     The epilogue's function, the table of pointers that it reads, and the streams: memory that it will go through row by row,

@@ -8,10 +8,10 @@ Only integers: imports `lowering`. Start reading at `layout_of`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 
 from functrans.core.lowering import Contract
+from functrans.record import Record
 from functrans.typing import Shape
 
 __all__ = ["Copy", "Layout", "Loop", "Operand", "layout_of"]
@@ -20,24 +20,21 @@ ENOUGH_ROWS = 16
 """Fewer than these inside a loop over more rows waste most of a tile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Record):
     """An axis that is looped over, with its stride in elements in the left, the right and the result."""
 
     size: int
     strides: tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Record):
     """An operand's axes in the order in which a copy has them: size and stride of each, in elements."""
 
     sizes: tuple[int, ...]
     strides: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(Record):
     """Strides in elements of an operand, or of its copy: along its free axis and along the contracted one."""
 
     size: int
@@ -47,8 +44,7 @@ class Operand:
     copy: Copy | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Record):
     """Products of matrices (m, k) × (k, n), one for each index of the loops, into rows of the result `c` apart.
 
     If `swapped`, left and right have changed places: the result was one column and is seen as one row.

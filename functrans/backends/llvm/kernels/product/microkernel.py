@@ -7,7 +7,6 @@ Imports `ring`, `finish` and the builder; start reading at `accumulate`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from functrans.backends.llvm.function import Function
@@ -15,12 +14,12 @@ from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.finish import ADD, PADDED, edges, has_masks
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.backends.llvm.once import compiled_once
+from functrans.record import Record
 
 __all__ = ["LINE", "Tile", "best_tile", "exact_pieces", "exact_tile", "microkernel"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(Record):
     """How much of the result a micro-kernel makes."""
 
     rows: int
@@ -59,16 +58,14 @@ the products of a training step's last layer took 0.6 of the time, ten rows time
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Record):
     """The first element of each row, and the distance of the next one along the contracted axis, in elements."""
 
     rows: Sequence[Value]
     step: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Record):
     """Parts of a row of the right operand and of the result that one register holds: the first `count` of its lanes."""
 
     start: int
@@ -76,8 +73,7 @@ class Piece:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Right:
+class Right(Record):
     """The first row of the right operand, the distance to the next in elements, and the pieces of each."""
 
     pointer: Value
@@ -85,8 +81,7 @@ class Right:
     pieces: Sequence[Piece]
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Record):
     """Memory that will be read later: where a line of it lies for each k, so many bytes apart."""
 
     pointer: Value

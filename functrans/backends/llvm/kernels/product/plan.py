@@ -5,7 +5,6 @@ Imports `layout`, `ring`, `target`; start reading at `plan_of`. The bounds were 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
@@ -16,6 +15,7 @@ from functrans.backends.llvm.kernels.product.microkernel import Tile, best_tile
 from functrans.backends.llvm.kernels.product.openblas import has_openblas
 from functrans.backends.llvm.kernels.product.packing import TOGETHER, room
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.record import Record, replace
 
 __all__ = ["Blocks", "Path", "Plan", "Regions", "plan_of"]
 
@@ -42,8 +42,7 @@ ALIGNMENT = 4096
 """Of each part of the scratch memory: panels begin on a page, whatever lies before them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(Record):
     """How much of each axis is done at once, and whether the left operand is copied to panels."""
 
     rows: int
@@ -52,8 +51,7 @@ class Blocks:
     pack_left: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Regions:
+class Regions(Record):
     """Where what lies in the scratch memory begins, in bytes; where nothing lies, the end of what lies before."""
 
     left: int
@@ -68,8 +66,7 @@ class Regions:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record):
     layout: Layout
     ring: Ring
     path: Path

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Value
@@ -20,12 +19,12 @@ from functrans.backends.llvm.kernels.product.openblas import by_openblas
 from functrans.backends.llvm.kernels.product.plan import Plan
 from functrans.backends.llvm.kernels.product.vector import outer, streamed
 from functrans.backends.llvm.once import compiled_once
+from functrans.record import Record
 
 __all__ = ["Place", "Products", "part_function"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Record):
     """One product of matrices: its operands, its result, and where in the frame that begins."""
 
     left: Value
@@ -35,8 +34,7 @@ class Place:
     column: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Products:
+class Products(Record):
     """What the code is written into, and the epilogue, if there is one: its function, and the state (`finish`), or null."""
 
     f: Function

@@ -8,17 +8,16 @@ Imports `ir`, `instructions`; start reading at `Ring`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from functrans.backends.llvm.instructions import Instructions
 from functrans.backends.llvm.ir import F16, F32, F64, Module, Type, Value
+from functrans.record import Record
 from functrans.typing import DType
 
 __all__ = ["Ring", "ring_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ring:
+class Ring(Record):
     """What is computed with (`part`), how many parts an element has, and what lies in memory (`stored`)."""
 
     name: str
