@@ -39,7 +39,7 @@ Policy: TypeAlias = Callable[..., bool] | AllBut | MemoryBudget
 """`(primitive, *types of the operands, **params) -> whether the results may be saved`, or what cannot be said so."""
 
 
-class Forward(Record, eq=False):
+class Forward(Record, eq=False, also=("__dict__",)):
     """The forward pass, and what the backward pass needs of it."""
 
     eqns: tuple[Eqn, ...]
