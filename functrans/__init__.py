@@ -13,11 +13,25 @@
 Start reading at `functrans.transforms.vjp` for how a gradient is computed.
 """
 
-from functrans import ad_checkpoint, errors, flatten_util, lax, numpy, test_util, tree, tree_util, typing
+from functrans import (
+    ad_checkpoint,
+    debug,
+    errors,
+    experimental,
+    flatten_util,
+    lax,
+    numpy,
+    test_util,
+    tree,
+    tree_util,
+    typing,
+)
+from functrans.callback import pure_callback
 from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
 from functrans.exported import ExportedFiles, deserialize, export, load_exported
+from functrans.external import External, external
 from functrans.jit import Jitted, clear_caches, disable_jit, jit
 from functrans.lowered import Compiled, Lowered
 from functrans.parallel import threads
@@ -42,6 +56,7 @@ __all__ = [
     "Compiled",
     "DTypeLike",
     "ExportedFiles",
+    "External",
     "Jaxpr",
     "Jitted",
     "Lowered",
@@ -54,11 +69,14 @@ __all__ = [
     "clear_caches",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "deserialize",
     "disable_jit",
     "errors",
     "eval_shape",
+    "experimental",
     "export",
+    "external",
     "flatten_util",
     "float0",
     "grad",
@@ -75,6 +93,7 @@ __all__ = [
     "load_exported",
     "make_jaxpr",
     "numpy",
+    "pure_callback",
     "remat",
     "test_util",
     "threads",

@@ -252,6 +252,59 @@ COMPILING = {
                                 "ft.jit(f, static_argnames='mode').lower(x, 'fast')"),
 }  # fmt: skip
 
+_ONE = "ft.ShapeDtypeStruct((), float)"
+_SINE = f"def f(t):\n    return ft.pure_callback(math.sin, {_ONE}, t)\n"
+
+OUTSIDE = {
+    "result of another type": Mistake(
+        "def f(t):\n    return ft.pure_callback(np.sin, ft.ShapeDtypeStruct((2,), np.float32), t)\nft.jit(f)(x)",
+        "return ft.pure_callback(np.sin, ft.ShapeDtypeStruct((3,), np.float64), t)",
+    ),
+    "results in a tree": Mistake(
+        f"both = {{'low': {_ONE}, 'high': {_ONE}}}\ndef f(t):\n"
+        "    return ft.pure_callback(lambda v: {'low': v[:1], 'high': 'v'}, both, t)\nft.jit(f)(x)",
+        "return ft.pure_callback(lambda v: {'low': v[0], 'high': v[2]}, both, t)",
+    ),
+    "result of another structure": Mistake(
+        f"def f(t):\n    return ft.pure_callback(divmod, {_ONE}, t, 2.0)\nft.jit(f)(3.0)",
+        f"return ft.pure_callback(divmod, ({_ONE}, {_ONE}), t, 2.0)",
+    ),
+    "traced result": Mistake(
+        f"def f(t):\n    return ft.pure_callback(lambda: t, {_ONE})\nft.jit(f)(2.0)",
+        f"return ft.pure_callback(lambda v: v, {_ONE}, t)",
+    ),
+    "text for a callback": Mistake(
+        f"ft.pure_callback(lambda a, b: a, {_ONE}, 1.0, 'text')", f"ft.pure_callback(lambda a: a, {_ONE}, 1.0)"
+    ),
+    "vmap of a callback": Mistake(
+        f"{_SINE}ft.vmap(f)(x)", f"return ft.pure_callback(math.sin, {_ONE}, t, vmap_method='sequential')"
+    ),
+    "derivative of a callback": Mistake(
+        f"{_SINE}ft.grad(f)(1.0)", f"return ft.external(math.sin, {_ONE}, finite_differences=True)(t)"
+    ),
+    "rule beside finite differences": Mistake(
+        f"ft.external(math.sin, {_ONE}, vjp=lambda ct, out, t: (ct * np.cos(t),), finite_differences=True)",
+        f"ft.external(math.sin, {_ONE}, vjp=lambda ct, out, t: (ct * np.cos(t),))",
+    ),
+    "unknown way to take a batch": Mistake(
+        f"ft.external(np.sin, {_ONE}, vmap='parallel')", f"ft.external(np.sin, {_ONE}, vmap='vectorized')"
+    ),
+    "complex finite differences": Mistake(
+        f"f = ft.external(abs, {_ONE}, finite_differences=True)\nft.grad(lambda t: f(t * 1j))(1.0)",
+        "ft.grad(lambda t: f(t))(1.0)",
+    ),
+    "argument by name only": Mistake(
+        f"def power(t, *, n):\n    return t**n\nf = ft.external(power, {_ONE}, finite_differences=True)\nft.jit(f)(2.0, n=3.0)",
+        f"ft.external(lambda t: power(t, n=3.0), {_ONE}, finite_differences=True)(2.0)",
+    ),
+    "cotangent of an external function": Mistake(
+        f"f = ft.external(math.sin, {_ONE}, vjp=lambda ct, out, t: ct * np.cos(t))\nft.grad(f)(1.0)",
+        f"f = ft.external(math.sin, {_ONE}, vjp=lambda ct, out, t: (ct * np.cos(t),))",
+        f"f = ft.external(math.sin, {_ONE}, vjp=lambda ct, out, t: ct * np.cos(t))",
+    ),
+    "format without a value": Mistake("ft.debug.print('x = {x}', y=x)", "ft.debug.print('x = {x}', x=x)"),
+}
+
 ERRORS = {
     "derivatives": DERIVATIVES,
     "inputs": INPUTS,
@@ -260,4 +313,5 @@ ERRORS = {
     "numpy": NUMPY,
     "custom": CUSTOM,
     "compiling": COMPILING,
+    "outside": OUTSIDE,
 }

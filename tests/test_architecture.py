@@ -46,7 +46,8 @@ LAYERS: dict[str, tuple[str, str]] = {
     "public": (
         "functrans.lax functrans.ad_checkpoint functrans.flatten_util functrans.test_util functrans.tree_util"
         " functrans.nn functrans.random"
-        " functrans.scipy functrans.optim functrans.debug",
+        " functrans.scipy functrans.optim functrans.debug functrans.callback functrans.called_back"
+        " functrans.experimental functrans.external functrans.finite_differences",
         "jit",
     ),
     "functrans": ("functrans! functrans.ops.__main__", "public"),

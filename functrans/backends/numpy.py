@@ -12,7 +12,7 @@ from typing import Any
 
 from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
-from functrans.core.source import trimmed
+from functrans.core.source import say_where, trimmed
 from functrans.errors import FunctransError
 from functrans.typing import Array
 
@@ -69,7 +69,7 @@ class Program:
                 slots[outputs] = run(*map(slots.__getitem__, operands))
                 for i in dying:
                     slots[i] = None
-        except Exception as error:
+        except BaseException as error:  # a key pressed in a callback, too
             self._say_where(error, number)
             if isinstance(error, FunctransError):
                 raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
@@ -84,12 +84,9 @@ class Program:
         other._original = original
         return other
 
-    def _say_where(self, error: Exception, number: int) -> None:
+    def _say_where(self, error: BaseException, number: int) -> None:
         eqn = self._original().eqns[number]
-        if isinstance(error, FunctransError) and eqn.source is not None:
-            error.where = eqn.source.place
-        else:
-            error.add_note(f"in `{eqn.prim}`, called at {eqn.source}")
+        say_where(error, eqn.prim.name, eqn.source)
 
 
 def _strong_results(run: Callable[..., Values]) -> Callable[..., Values]:

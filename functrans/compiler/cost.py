@@ -128,7 +128,7 @@ def _reads(node: Node) -> int:
 
 
 def _flops(node: Node) -> int:
-    lowering, size = node.lowering, node.outs[0].aval.size
+    lowering, size = node.lowering, sum(var.aval.size for var in node.outs[:1])
     shapes = [ref.layout.shape for ref in node.operands]
     if isinstance(lowering, Contract):
         return 2 * size * prod(shapes[0][axis] for axis in lowering.contracted[0])

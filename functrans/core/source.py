@@ -24,8 +24,8 @@ from functrans.errors.base import LOCATE
 from functrans.record import Record
 
 __all__ = [
-    "Source", "bare_name", "current_source", "function_name", "function_place", "last_name", "trimmed", "use_source",
-    "user_source", "user_stacklevel",
+    "Source", "bare_name", "current_source", "function_name", "function_place", "last_name", "say_where", "trimmed",
+    "use_source", "user_source", "user_stacklevel",
 ]  # fmt: skip
 
 _HIDDEN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))
@@ -78,7 +78,8 @@ def _unwrapped(fun: Callable[..., Any]) -> Any:  # Any: a function, or whatever 
 def bare_name(fun: Callable[..., Any]) -> str:
     """The name of a function, whatever kind of callable it is."""
     inner = _unwrapped(fun)
-    return last_name(str(getattr(inner, "__qualname__", type(inner).__qualname__)))
+    named = getattr(inner, "__qualname__", None) or getattr(inner, "__name__", None)  # a ufunc has the second only
+    return last_name(str(named or type(inner).__qualname__))
 
 
 def function_name(fun: Callable[..., Any]) -> str:
@@ -138,6 +139,14 @@ def _place() -> str:
 
 
 LOCATE.append(_place)
+
+
+def say_where(error: BaseException, primitive: str, source: Source | None) -> None:
+    """Let an error that a compiled program raised name the line of the equation that it comes from."""
+    if isinstance(error, FunctransError) and not error.is_placed:
+        error.where = error.where if source is None else source.place
+    else:
+        error.add_note(f"in `{primitive}`, called at {source}")
 
 
 def trimmed(error: FunctransError) -> FunctransError:

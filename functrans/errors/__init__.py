@@ -67,6 +67,13 @@ from functrans.errors.numpy import (
     UnsupportedArgumentError,
     UnsupportedFunctionError,
 )
+from functrans.errors.outside import (
+    CallbackBatchError,
+    CallbackResultError,
+    ExternalFunctionError,
+    FormatArgumentsError,
+    MissingPackageError,
+)
 from functrans.errors.primitives import (
     CaseNumberError,
     EmptyReductionError,
@@ -97,6 +104,8 @@ __all__ = [
     "AuxError",
     "BranchTypeError",
     "BroadcastError",
+    "CallbackBatchError",
+    "CallbackResultError",
     "CarryTypeError",
     "CaseNumberError",
     "ChangedConstantError",
@@ -111,8 +120,10 @@ __all__ = [
     "Difference",
     "EinsumError",
     "EmptyReductionError",
+    "ExternalFunctionError",
     "FlatVectorError",
     "ForeignProgramError",
+    "FormatArgumentsError",
     "FunctransError",
     "GradientMismatchError",
     "HolomorphicError",
@@ -125,6 +136,7 @@ __all__ = [
     "ItemAssignmentError",
     "JaxprError",
     "LeakedTracerError",
+    "MissingPackageError",
     "MissingRuleError",
     "NoMachineCodeError",
     "NonArrayInputError",

@@ -20,6 +20,9 @@ class FunctransError(Exception):
     Where an error does not say where, it is the line of the user that is running when the error is made.
     """
 
+    is_placed = False
+    """Whether `where` is right as it is: the error came from a function that the program called back."""
+
     def __init__(self, what: str, where: str = "", fix: str = "") -> None:
         super().__init__(what)
         self.what, self.where, self.fix = what, where or "".join(locate() for locate in LOCATE), fix

@@ -123,11 +123,12 @@ class CotangentError(FunctransError, TypeError):
 class NotDifferentiableError(FunctransError, TypeError):
     """A derivative was asked of a primitive that has none."""
 
-    def __init__(self, primitive: str, why: str, where: str = "") -> None:
+    def __init__(self, primitive: str, why: str, where: str = "", fix: str = "") -> None:
         super().__init__(
             f"`{primitive}` cannot be differentiated: {why}.",
             where,
-            "Keep the value out of the derivative with functrans.lax.stop_gradient, or give the function a rule of your own "
+            fix
+            or "Keep the value out of the derivative with functrans.lax.stop_gradient, or give the function a rule of your own "
             "with functrans.custom_vjp.",
         )
 

@@ -21,13 +21,13 @@ from functrans.core.primitive import Maybes, Values, aval_of
 from functrans.errors import CustomClosureError, CustomRuleError, LeakedTracerError, MissingRuleError
 from functrans.errors.base import kind_of
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
-from functrans.transforms.custom_primitives import custom_jvp_p, custom_vjp_p
+from functrans.transforms.custom_primitives import JvpFunction, custom_jvp_p, custom_vjp_p
 from functrans.transforms.vjp import cotangent
 from functrans.tree import TreeDef
 from functrans.treedef import flatten_prefix, is_none
 from functrans.typing import Array
 
-__all__ = ["custom_jvp", "custom_vjp"]
+__all__ = ["VjpCall", "custom_jvp", "custom_vjp"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -179,12 +179,17 @@ class custom_vjp(_Custom[P, R]):  # JAX's name; used as a decorator
         positional = self._positional(args, kwargs)
         fixed, diff = self._split(positional)
         leaves, in_tree = self._flatten(positional, diff)
-        call = _VjpCall(self, *self._rules, fixed, in_tree, [aval_of(leaf) for leaf in leaves])
-        outs = custom_vjp_p.bind(*leaves, fun=call.fun, fwd=call.fwd, bwd=call.bwd, outer=0)
+        call = VjpCall(self, *self._rules, fixed, in_tree, [aval_of(leaf) for leaf in leaves])
+        rule = self._forward_rule(call)
+        outs = custom_vjp_p.bind(*leaves, fun=call.fun, fwd=call.fwd, bwd=call.bwd, rule=rule, outer=0)
         return cast(R, tree.unflatten(call.out_tree, outs))
 
+    def _forward_rule(self, _call: VjpCall) -> JvpFunction | None:
+        """A rule for forward mode, which also sets the call's out_tree; None: it is made of that for reverse mode."""
+        return None
 
-class _VjpCall:
+
+class VjpCall:
     """One call of a `custom_vjp` function: its rules on flat values. The trees are known once fun or fwd has run."""
 
     out_tree: TreeDef[Any]
@@ -203,18 +208,18 @@ class _VjpCall:
         in_avals: list[ShapedArray],
     ) -> None:
         self._custom, self._user_fwd, self._user_bwd = custom, fwd, bwd
-        self._fixed, self._in_tree, self._in_avals = fixed, in_tree, in_avals
+        self._fixed, self.in_tree, self._in_avals = fixed, in_tree, in_avals
 
     def fun(self, *flat: Array) -> list[Array]:
         custom = self._custom
-        out = custom._run(custom._fun, *custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
+        out = custom._run(custom._fun, *custom._join(self._fixed, tree.unflatten(self.in_tree, flat)))
         outs, self.out_tree = custom._flatten_result(out)
         self._known = _result(outs, self.out_tree)
         return outs
 
     def fwd(self, *flat: Array) -> tuple[Values, Values]:
         custom = self._custom
-        pair = custom._run(self._user_fwd, *custom._join(self._fixed, tree.unflatten(self._in_tree, flat)))
+        pair = custom._run(self._user_fwd, *custom._join(self._fixed, tree.unflatten(self.in_tree, flat)))
         if not isinstance(pair, tuple) or len(pair) != 2:
             problem = f"the forward rule `{function_name(self._user_fwd)}` returned {kind_of(pair)}"
             raise CustomRuleError(custom._name, problem, "a pair (out, residuals)")
@@ -233,7 +238,7 @@ class _VjpCall:
 
     def _flat_cotangents(self, grads: Any) -> Maybes:
         """The leaves of what the backward rule returned, None where it says zero; raises CustomRuleError."""
-        name, arguments = self._custom._name, self._in_tree.children()
+        name, arguments = self._custom._name, self.in_tree.children()
         if not isinstance(grads, tuple | list) or len(grads) != len(arguments):
             shown = f"{len(grads)} of them" if isinstance(grads, tuple | list) else kind_of(grads)
             problem = f"the backward rule `{function_name(self._user_bwd)}` returned {shown}"

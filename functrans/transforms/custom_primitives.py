@@ -20,7 +20,7 @@ from functrans.transforms.vjp import cotangent, instantiate, pull_back, record
 from functrans.transforms.vmap import run_batched
 from functrans.typing import Array
 
-__all__ = ["custom_jvp_p", "custom_vjp_p"]
+__all__ = ["JvpFunction", "custom_jvp_p", "custom_vjp_p"]
 
 Flat = Callable[..., Sequence[Array]]
 """A function from flat values to flat values."""
@@ -51,7 +51,8 @@ def _batched(axis: NamedAxis, batched: Sequence[bool], fun: Flat | Jaxpr) -> Fla
 # ---- custom_vjp: the primitive ----
 #
 # fun: the function, flat. fwd: flat primals -> (flat outs, flat residuals). bwd: (flat residuals, cotangents of the outs)
-# -> cotangents of the primals. The first `outer` operands are tracers that fun closes over: they have no cotangent.
+# -> cotangents of the primals. rule: as of custom_jvp, for forward mode; None: it is made of the others. The first `outer`
+# operands are tracers that fun closes over: they have no cotangent.
 
 Fwd = Callable[..., tuple[Values, Values]]
 Bwd = Callable[[Values, Maybes], Maybes]
@@ -70,6 +71,8 @@ def _vjp_rule(primals: Values, wanted: tuple[bool, ...], params: Params) -> tupl
 
 def _vjp_as_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
     outer, bwd = params["outer"], params["bwd"]
+    if params["rule"] is not None:
+        return _jvp_rule(primals, tangents, params)
     _refuse_closed_over("custom_vjp", outer, [t is not None for t in tangents], primals)
     outs, residuals = params["fwd"](*primals[outer:])
     avals = [aval_of(out) for out in outs]
@@ -94,7 +97,7 @@ def _vjp_as_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Valu
 def _vjp_batch(
     axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params
 ) -> tuple[Values, tuple[bool, ...]]:
-    outer, fwd, bwd = params["outer"], params["fwd"], params["bwd"]
+    outer, fwd, bwd, rule = params["outer"], params["fwd"], params["bwd"], params["rule"]
     counts: list[int] = []
 
     def both(*primals: Array) -> list[Array]:
@@ -125,14 +128,15 @@ def _vjp_batch(
         )
 
     whole = _batched(axis, batched, params["fun"])
-    outs = custom_vjp_p.bind(*args, fun=whole, fwd=whole_fwd, bwd=whole_bwd, outer=outer)
+    whole_rule = None if rule is None else _batched_rule(axis, batched[outer:], rule)
+    outs = custom_vjp_p.bind(*args, fun=whole, fwd=whole_fwd, bwd=whole_bwd, rule=whole_rule, outer=outer)
     return outs, (True,) * len(outs)
 
 
 custom_vjp_p = Primitive(
     "custom_vjp",
-    lambda *args, fun, fwd, bwd, outer: _run(fun, args),
-    lambda *_avals, fun, fwd, bwd, outer: fun.out_avals,
+    lambda *args, fun, fwd, bwd, rule, outer: _run(fun, args),
+    lambda *_avals, fun, fwd, bwd, rule, outer: fun.out_avals,
     _vjp_rule,
     _vjp_as_jvp,
     lambda size, args, batched, params: _vjp_batch(NamedAxis(None, size), args, batched, params),
@@ -183,10 +187,8 @@ def _jvp_as_vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tu
     return kept[0], pullback
 
 
-def _jvp_batch(
-    axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params
-) -> tuple[Values, tuple[bool, ...]]:
-    outer, rule = params["outer"], params["rule"]
+def _batched_rule(axis: NamedAxis, batched: Sequence[bool], rule: JvpFunction) -> JvpFunction:
+    """A rule over whole batches of primals, where these are batched, and of tangents."""
 
     def both(*values: Array) -> list[Array]:
         half = len(values) // 2
@@ -194,13 +196,21 @@ def _jvp_batch(
         return [*outs, *map(_tangent, out_tangents, outs)]
 
     def whole_rule(primals: Values, tangents: Values) -> tuple[Values, Maybes]:
-        filled = [t if has else broadcast_batch(axis.size, t) for t, has in zip(tangents, batched[outer:], strict=True)]
-        every = (*batched[outer:], *(True for _ in filled))
+        filled = [t if has else broadcast_batch(axis.size, t) for t, has in zip(tangents, batched, strict=True)]
+        every = (*batched, *(True for _ in filled))
         results = _batched(axis, every, both)(*primals, *filled)
         half = len(results) // 2
         return tuple(results[:half]), tuple(results[half:])
 
-    outs = custom_jvp_p.bind(*args, fun=_batched(axis, batched, params["fun"]), rule=whole_rule, outer=outer)
+    return whole_rule
+
+
+def _jvp_batch(
+    axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params
+) -> tuple[Values, tuple[bool, ...]]:
+    outer, whole = params["outer"], _batched(axis, batched, params["fun"])
+    whole_rule = _batched_rule(axis, batched[outer:], params["rule"])
+    outs = custom_jvp_p.bind(*args, fun=whole, rule=whole_rule, outer=outer)
     return outs, (True,) * len(outs)
 
 

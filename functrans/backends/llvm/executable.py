@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from threading import get_ident
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,21 +16,22 @@ import numpy as np
 from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.host_calls import HostCalls
 from functrans.backends.llvm.program import ENTRY, emit_program, finishes, parts, refuses, scratch_bytes, supports
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import pool
 from functrans.backends.numpy import Program
 from functrans.backends.vectorcall import Vectorcallable, twin
-from functrans.compiler.nodes import Node
+from functrans.compiler.nodes import Host, Node
 from functrans.compiler.options import Options
 from functrans.compiler.plan import make_plan
 from functrans.compiler.steps import Argument, Output, Plan
-from functrans.core.aval import ShapedArray, shaped
+from functrans.core.effects import Journal
 from functrans.core.ir import Jaxpr, Literal, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
 from functrans.core.recycled import empty
-from functrans.core.source import trimmed
+from functrans.core.source import say_where, trimmed
 from functrans.errors import FunctransError
 from functrans.typing import Array
 
@@ -39,7 +40,6 @@ __all__ = ["NativeProgram"]
 _LINE = 64
 _MOST_RECIPES = 8
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
-_HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))
 
 
 class NativeProgram(Vectorcallable):
@@ -59,11 +59,13 @@ class NativeProgram(Vectorcallable):
             for i, (atom, aval) in enumerate(zip(self.plan.results, jaxpr.out_avals, strict=True))
         ]
         self._avals = jaxpr.out_avals
-        self._calls, self._most_calls = 0, 0 if self.overwritten else 2 + _MOST_RECIPES
+        self._keeps_journal = jaxpr.has_effects and any(refuses(step.work) for step in self.plan.steps)
+        self._calls, self._most_calls = 0, 0 if self.overwritten or self._keeps_journal else 2 + _MOST_RECIPES
         self._arenas: list[Array] = []
         self._shared: tuple[Array, Array] | None = None
         """The arena of calls from machine code, and the word that they find it by."""
-        self._failures: dict[int, Exception] = {}
+        steps = {i: step.work for i, step in enumerate(self.plan.steps)}
+        self._host = HostCalls({i: work for i, work in steps.items() if isinstance(work, Node) and _is_host(work)})
         self._serve()
 
     @staticmethod
@@ -73,8 +75,10 @@ class NativeProgram(Vectorcallable):
         return all(is_known(aval.dtype) for aval in (*jaxpr.in_avals, *jaxpr.out_avals, *made))
 
     @property
-    def callee(self) -> Callee:
-        """The program as machine code calls it."""
+    def callee(self) -> Callee | None:
+        """The program as machine code calls it. None: it does not."""
+        if self._keeps_journal:
+            return None
         if self._shared is None:
             arena = self._arena()
             self._shared = arena, np.array([_address(arena)], np.int64)
@@ -85,9 +89,7 @@ class NativeProgram(Vectorcallable):
 
     def _serve(self) -> None:
         """What machine code calls: see `program`."""
-        self._host = _HOST(self._called_back)
-        host = ctypes.cast(self._host, ctypes.c_void_p)
-        self._services = (ctypes.c_void_p * 2)(host, ctypes.addressof(pool.CELL))
+        self._services = (ctypes.c_void_p * 2)(self._host.address, ctypes.addressof(pool.CELL))
         if any(step.chunks > 1 for step in self.plan.steps):
             pool.start()
 
@@ -100,18 +102,20 @@ class NativeProgram(Vectorcallable):
         outs = [None if type_ is None else empty(*type_) for type_ in self._outputs]
         arena = self._arena()
         flags = ctypes.c_int64(0)
+        journal = Journal() if self._keeps_journal else None
         token = set_trace(EVAL)  # for what is called back
         try:
             pointers, results = _pointers(arrays), _pointers(outs)
-            status = self._entry(pointers, results, _address(arena), ctypes.addressof(flags), self._services)
+            with nullcontext() if journal is None else journal.writing():
+                status = self._entry(pointers, results, _address(arena), ctypes.addressof(flags), self._services)
             if status:
-                self._fail(status - 1, args)
+                self._fail(status - 1, args, journal)
         finally:
             reset_trace(token)
             if self._shared is None:
                 self._arenas.append(arena)
         if flags.value & FAILED:
-            self._refuse(args)
+            self._refuse(args, journal)
         if flags.value:
             say_again(flags.value)
         self._calls += 1
@@ -119,7 +123,9 @@ class NativeProgram(Vectorcallable):
             # Here and not above: it loads the way into machine code, which many programs do not need.
             from functrans.backends.llvm.call.flat import serve_program
 
-            serve_program(self, self.callee, args)
+            callee = self.callee
+            assert callee is not None
+            serve_program(self, callee, args)
         return tuple(self._result(i, arrays, outs) for i in range(len(outs)))
 
     def _arena(self) -> Array:
@@ -133,7 +139,7 @@ class NativeProgram(Vectorcallable):
         """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""
         other = twin(self)
         other._original = original
-        other._failures = {}
+        other._host = self._host.twin()
         other._serve()
         return other
 
@@ -152,38 +158,17 @@ class NativeProgram(Vectorcallable):
             out = out.reshape(self._avals[number].shape)
         return out if out.ndim else out[()]
 
-    # ---- callbacks and errors ----
+    # ---- errors ----
 
-    def _called_back(self, number: int, pointers: Any) -> int:  # Any: a ctypes array of addresses
-        """Run a step by its primitive's NumPy implementation; 1 if it raised."""
-        node = self.plan.steps[number].work
-        assert isinstance(node, Node)
-        try:
-            operands = [_view(pointers[i], aval) for i, aval in enumerate(_operand_avals(node))]
-            for i, out in enumerate(self._evaluated(node, operands)):
-                _view(pointers[len(operands) + i], node.outs[i].aval)[...] = out
-        except Exception as error:
-            self._failures[get_ident()] = error
-            return 1
-        return 0
-
-    def _evaluated(self, node: Node, operands: Sequence[Array]) -> Values:
-        assert node.eqn is not None
-        token = set_trace(EVAL)
-        try:
-            return node.eqn.prim.impl(*(x if x.ndim else x[()] for x in operands), **node.eqn.params)
-        finally:
-            reset_trace(token)
-
-    def _fail(self, number: int, args: Sequence[Array]) -> None:
+    def _fail(self, number: int, args: Sequence[Array], journal: Journal | None) -> None:
         """Raise what the callback of a step raised; where a kernel refused its operands, what NumPy says of them."""
-        error = self._failures.pop(get_ident(), None)
+        error = self._host.error()
         if error is None:
-            self._refuse(args)
+            self._refuse(args, journal)
             return
         self._raise(error, number)
 
-    def _raise(self, error: Exception, number: int) -> NoReturn:
+    def _raise(self, error: BaseException, number: int) -> NoReturn:
         """Raise what the callback of a step raised, with its place."""
         node = self.plan.steps[number].work
         assert isinstance(node, Node)
@@ -192,7 +177,7 @@ class NativeProgram(Vectorcallable):
 
     def _afterwards(self, status: int, noted: int) -> bool:
         """Raise what a callback raised, warn; whether NumPy is to run the program, which will raise."""
-        error = self._failures.pop(get_ident(), None)
+        error = self._host.error()
         if error is not None:
             self._raise(error, status - 1)
         if status or noted & FAILED:
@@ -200,17 +185,15 @@ class NativeProgram(Vectorcallable):
         say_again(noted)
         return False
 
-    def _refuse(self, args: Sequence[Array]) -> None:
+    def _refuse(self, args: Sequence[Array], journal: Journal | None) -> NoReturn:
         """Run the program on NumPy, which raises the error and says where."""
-        Program(self._original())(*args)
+        with nullcontext() if journal is None else journal.reading():
+            Program(self._original())(*args)
         raise AssertionError("machine code refused what NumPy takes")
 
-    def _say_where(self, error: Exception, node: Node) -> None:
+    def _say_where(self, error: BaseException, node: Node) -> None:
         eqn = self._original().eqns[self._numbers[id(node.eqn)]]
-        if isinstance(error, FunctransError) and eqn.source is not None:
-            error.where = eqn.source.place
-        else:
-            error.add_note(f"in `{eqn.prim}`, called at {eqn.source}")
+        say_where(error, eqn.prim.name, eqn.source)
 
 
 def _compiled(plan: Plan) -> Library:
@@ -220,8 +203,8 @@ def _compiled(plan: Plan) -> Library:
     return load(module.text(), target, (ENTRY,), symbols)
 
 
-def _operand_avals(node: Node) -> list[ShapedArray]:
-    return [shaped(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
+def _is_host(node: Node) -> bool:
+    return isinstance(node.lowering, Host)
 
 
 # ---- memory ----
@@ -247,13 +230,3 @@ def _address(array: Array) -> int:
 def _pointers(arrays: Sequence[Array | None]) -> Any:  # Any: a ctypes array
     addresses = [0 if array is None else _address(array) for array in arrays]
     return (ctypes.c_void_p * max(len(addresses), 1))(*addresses)
-
-
-def _view(address: int | None, aval: ShapedArray) -> Array:
-    """Memory as an array."""
-    size = aval.size * aval.dtype.itemsize
-    if not size:
-        return np.empty(aval.shape, aval.dtype)
-    memory: Any = (ctypes.c_char * size).from_address(address or 0)  # Any: NumPy's types do not know ctypes' arrays
-    array: Array = np.frombuffer(memory, aval.dtype).reshape(aval.shape)
-    return array

@@ -1,0 +1,99 @@
+"""What machine code asks Python to run: the steps that have no native code, and callbacks of the user.
+
+Machine code calls one C function with the number of a step and the addresses of its operands and results. Start reading at
+`HostCalls`. Imports the compiler's nodes and core.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from functools import partial
+from threading import get_ident
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from functrans.compiler.nodes import Node
+from functrans.core.aval import ShapedArray, shaped
+from functrans.typing import Array
+
+__all__ = ["HostCalls"]
+
+_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))
+_Pointers: TypeAlias = Any  # Any: a pointer of ctypes to addresses
+
+
+class HostCalls:
+    """The steps of one program that Python runs, by number, as a C function: it gives 0, or 1 where Python raised."""
+
+    def __init__(self, nodes: Mapping[int, Node]) -> None:
+        self._steps = {number: _Step(node) for number, node in nodes.items()}
+        self._raised: dict[int, BaseException] = {}
+        """By thread."""
+        self._function = _FUNCTION(self._run)
+
+    @property
+    def address(self) -> int:
+        return ctypes.cast(self._function, ctypes.c_void_p).value or 0
+
+    def twin(self) -> HostCalls:
+        """The same steps, for another program: what they raise is kept apart."""
+        other = object.__new__(HostCalls)
+        other._steps, other._raised = self._steps, {}
+        other._function = _FUNCTION(other._run)
+        return other
+
+    def error(self) -> BaseException | None:
+        """What Python raised in this thread, if machine code ended for that; once."""
+        return self._raised.pop(get_ident(), None)
+
+    def _run(self, number: int, pointers: _Pointers) -> int:
+        """No trace is current: a program runs only then."""
+        try:
+            self._steps[number](pointers)
+        except BaseException as error:  # a key pressed meanwhile, too: ctypes would only print it
+            self._raised[get_ident()] = error
+            return 1
+        return 0
+
+
+_MOST_VIEWS = 8
+
+
+class _Step:
+    """One node, run by its primitive's NumPy implementation."""
+
+    def __init__(self, node: Node) -> None:
+        assert node.eqn is not None
+        prim, params = node.eqn.prim, node.eqn.params
+        self._implementation = partial(prim.impl, **params) if params else prim.impl
+        ins = [shaped(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
+        self._avals = [*ins, *(var.aval for var in node.outs)]
+        self._inputs, self._count = len(ins), len(self._avals)
+        self._views: dict[tuple[int | None, ...], tuple[list[Array], list[Array]]] = {}
+        """Memory as arrays, by addresses: a loop calls with the same ones again."""
+
+    def __call__(self, pointers: _Pointers) -> None:
+        addresses = tuple(pointers[: self._count])
+        operands, results = self._views.get(addresses) or self._view_all(addresses)
+        outs = self._implementation(*[x if x.ndim else x[()] for x in operands])
+        for result, out in zip(results, outs, strict=True):
+            result[...] = out
+
+    def _view_all(self, addresses: tuple[int | None, ...]) -> tuple[list[Array], list[Array]]:
+        if len(self._views) >= _MOST_VIEWS:
+            self._views.clear()
+        arrays = [_view(address, aval) for address, aval in zip(addresses, self._avals, strict=True)]
+        views = self._views[addresses] = arrays[: self._inputs], arrays[self._inputs :]
+        return views
+
+
+def _view(address: int | None, aval: ShapedArray) -> Array:
+    """Memory as an array."""
+    size = aval.size * aval.dtype.itemsize
+    if not size:
+        return np.empty(aval.shape, aval.dtype)
+    memory: Any = (ctypes.c_char * size).from_address(address or 0)  # Any: NumPy's types do not know ctypes' arrays
+    array: Array = np.frombuffer(memory, aval.dtype).reshape(aval.shape)
+    return array
