@@ -7,7 +7,6 @@ It gets copies of its own of the values, no trace is current while it runs, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -16,6 +15,7 @@ from functrans import tree
 from functrans.core.aval import PYTHON_SCALARS, SCALAR_AVALS, ShapedArray, changes_meaning, concrete_aval, shaped
 from functrans.core.primitive import EVAL, Tracer, Values, current_trace, reset_trace, set_trace, strong
 from functrans.errors import CallbackResultError, FunctransError
+from functrans.record import Record
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
@@ -142,8 +142,7 @@ def _kind(leaf: object) -> str:
     return str(concrete_aval(leaf if type(leaf) in SCALAR_AVALS else value)) if is_array else type(leaf).__name__
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class PerElement:
+class PerElement(Record, eq=False):
     """A call for each element of a batch, in order."""
 
     each: Call

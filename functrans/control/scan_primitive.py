@@ -174,16 +174,16 @@ def _plan(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...], xs: t
         else:
             sources.append(len(per_step) + _place(stacked, atom))
     saving = Jaxpr(forward.invars, (*forward.outvars[:outs], *stacked), forward.eqns, forward.constvars, forward.consts)
-    eqns = tuple(eqn for eqn in forward.eqns if eqn.outvars[0] in steady)
+    eqns = tuple(eqn for eqn in forward.eqns if not steady.isdisjoint(eqn.outvars))
     invariant = dce(Jaxpr(forward.invars[:first], tuple(once), eqns, forward.constvars, forward.consts))
     return _Plan(split, carry, saving, invariant, tuple(fixed), tuple(sources))
 
 
 def _invariant(jaxpr: Jaxpr, consts: int) -> set[Var]:
-    """The variables that depend on consts alone."""
+    """The variables that depend on consts alone, whatever step computes them."""
     found = {*jaxpr.constvars, *jaxpr.invars[:consts]}
     for eqn in jaxpr.eqns:
-        if all(atom in found for atom in eqn.invars if isinstance(atom, Var)):
+        if not eqn.has_effect and all(atom in found for atom in eqn.invars if isinstance(atom, Var)):
             found.update(eqn.outvars)
     return found
 
