@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 import functrans
-from functrans import disable_jit, grad, jit, jvp, lax, make_jaxpr, tree, vmap
+from functrans import disable_jit, grad, jit, jvp, lax, linear_transpose, make_jaxpr, tree, vjp, vmap
 from functrans.core.check import check_jaxpr
+from functrans.core.dce import dce
+from functrans.core.ir import eval_jaxpr
 from functrans.errors import (
     BranchTypeError,
     CarryTypeError,
+    NotLinearError,
+    ParameterError,
     PredicateError,
     ScanLengthError,
     ScanResultError,
@@ -146,6 +150,178 @@ def test_forward_derivative_of_a_while_loop() -> None:
         assert wrap(lambda x: jvp(power, (x,), (1.0,)))(2.0) == (32.0, 80.0)
 
 
+# ---- batches ----
+
+
+def root_or_square(x: Any) -> Any:
+    return lax.cond(x > 0, lambda x: np.sqrt(x), lambda x: x * x, x)
+
+
+def sine_or_square(x: Any) -> Any:
+    return lax.cond(x > 0, lambda x: np.sin(x) * x, lambda x: x * x, x)
+
+
+def primitives_of(fun: Fun, *args: Any) -> set[str]:
+    return {eqn.prim.name for eqn in make_jaxpr(fun)(*args).eqns}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("fun", [root_or_square, sine_or_square])
+def test_elements_take_nothing_from_branches_that_are_not_theirs(fun: Fun) -> None:
+    xs = np.array([-1.0, 0.0, 4.0])
+    derivatives: list[Callable[[Fun], Fun]] = [lambda f: f, grad, lambda f: grad(grad(f))]
+    for derive in derivatives:
+        expected = [derive(fun)(x) for x in xs]
+        np.testing.assert_allclose(vmap(derive(fun))(xs), expected, rtol=1e-12)
+        np.testing.assert_allclose(jit(vmap(derive(fun)))(xs), expected, rtol=1e-12)
+    np.testing.assert_allclose(grad(lambda xs: np.sum(vmap(fun)(xs)))(xs), [grad(fun)(x) for x in xs], rtol=1e-12)
+    tangents = jvp(vmap(fun), (xs,), (np.ones(3),))[1]
+    np.testing.assert_allclose(tangents, [grad(fun)(x) for x in xs], rtol=1e-12)
+
+
+def test_light_branches_are_computed_for_all_elements_and_others_are_real() -> None:
+    xs = np.array([-1.0, 0.0, 4.0])
+    assert "select_n" in primitives_of(vmap(sine_or_square), xs)
+    assert primitives_of(vmap(root_or_square), xs) == {"gt", "convert_element_type", "scan"}
+    shared = vmap(lambda p, x: lax.cond(p, np.sin, np.cos, x), (None, 0))
+    assert "cond" in primitives_of(lambda p: shared(p, xs), True)
+
+
+def test_shared_operands_of_branches_have_a_derivative_from_their_elements_alone() -> None:
+    xs = np.array([-1.0, 0.0, 4.0])
+    for fun in (
+        lambda w, x: lax.cond(x > 0, lambda: np.log(w * x), lambda: w * x),
+        lambda w, x: lax.cond(x > 0, lambda: np.sin(w * x), lambda: w * x),
+    ):
+        total = grad(lambda w, fun=fun: np.sum(vmap(fun, (None, 0))(w, xs)))(2.0)
+        np.testing.assert_allclose(total, sum(grad(fun)(2.0, x) for x in xs), rtol=1e-12)
+
+
+def test_collectives_in_branches_and_loops_see_all_elements() -> None:
+    def loop(x: Any) -> Any:
+        return lax.while_loop(lambda c: c[0] < x, lambda c: (c[0] + 1, lax.psum(c[1], "i") * 0.1 + c[1]), (0.0, x))[1]
+
+    def branch(x: Any) -> Any:
+        return lax.cond(x > 2, lambda: x - lax.psum(x, "i"), lambda: x)
+
+    xs = np.array([1.5, 2.5])
+    first = xs + 0.1 * np.sum(xs)
+    second = first + 0.1 * np.sum(first)
+    third = second[1] + 0.1 * np.sum(second)
+    for wrap in (lambda f: f, jit):
+        np.testing.assert_allclose(wrap(vmap(loop, axis_name="i"))(xs), [second[0], third], rtol=1e-12)
+        np.testing.assert_allclose(wrap(vmap(branch, axis_name="i"))(xs), [1.5, -1.5], rtol=1e-12)
+        gradient = wrap(grad(lambda xs: np.sum(vmap(loop, axis_name="i")(xs))))(xs)
+        steps = 1e-6 * np.eye(2)
+        slopes = [np.sum(vmap(loop, axis_name="i")(xs + d) - vmap(loop, axis_name="i")(xs - d)) / 2e-6 for d in steps]
+        np.testing.assert_allclose(gradient, slopes, rtol=1e-6)
+
+
+# ---- derivatives ----
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 40])
+@pytest.mark.parametrize("checkpoint", [None, 1, 2, 3, 5])
+def test_the_gradient_of_a_loop_is_the_same_with_few_checkpoints(count: int, checkpoint: int | None) -> None:
+    def loss(x: Any, n: Any) -> Any:
+        return np.sum(lax.fori_loop(0, n, lambda i, c: np.sin(c) * x + 0.1 * i, x, checkpoint=checkpoint))
+
+    x = np.array([0.5, 1.5])
+    with disable_jit():
+        expected = grad(loss)(x, count)
+    np.testing.assert_allclose(jit(grad(loss))(x, count), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("how", [{"checkpoint": True}, {"checkpoint": 3}, {"checkpoint": "sqrt"}, {"unroll": 2}])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("length", [0, 1, 7])
+def test_the_gradient_of_a_scan_is_the_same_in_blocks(how: dict[str, Any], reverse: bool, length: int) -> None:
+    def loss(w: Any, xs: Any, **how: Any) -> Any:
+        carry, ys = lax.scan(lambda c, x: (np.tanh(w @ c + x), np.sum(c * x)), w[0], xs, reverse=reverse, **how)
+        return np.sum(carry) + np.sum(np.sin(ys))
+
+    rng = np.random.default_rng(length)
+    w, xs = rng.normal(size=(3, 3)), rng.normal(size=(length, 3))
+    np.testing.assert_allclose(loss(w, xs, **how), loss(w, xs), rtol=1e-12)
+    for got, expected in zip(
+        jit(grad(lambda w, xs: loss(w, xs, **how), (0, 1)))(w, xs), grad(loss, (0, 1))(w, xs), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-9)
+
+
+def test_what_all_steps_share_is_kept_once_and_elements_are_not_copied() -> None:
+    def loss(w: Any, xs: Any) -> Any:
+        return np.sum(lax.scan(lambda c, x: (c * np.exp(w) * x, None), w, xs)[0])
+
+    jaxpr = make_jaxpr(grad(loss, (0, 1)))(np.ones(3), np.ones((5, 3)))
+    forward, _ = (eqn for eqn in jaxpr.eqns if eqn.prim.name == "scan")
+    stacked = [var for var in forward.outvars if var.aval.shape == (5, 3)]
+    assert len(stacked) <= 2, str(jaxpr)  # the carry, and c * exp(w)
+
+
+def test_loops_without_what_nobody_uses() -> None:
+    def unused(x: Any) -> Any:
+        return lax.fori_loop(0, 9, lambda i, c: (c[0] * x, c[1] + c[0], c[2] * i), (x, x, 1))[0]
+
+    def asked(x: Any) -> Any:
+        return lax.while_loop(lambda c: c[0] < x, lambda c: (c[0] + 1, c[1] * c[0], c[2] + 1), (0.0, x, x))[1]
+
+    def chosen(x: Any) -> Any:
+        return lax.cond(x > 1, lambda: (np.sin(x), np.cos(x)), lambda: (x, 1.0))[0]
+
+    for fun, left in ((unused, 1), (asked, 2), (chosen, 1)):
+        jaxpr = dce(make_jaxpr(fun)(2.5))
+        check_jaxpr(jaxpr)
+        assert len(jaxpr.eqns[-1].outvars) == left
+        np.testing.assert_array_equal(eval_jaxpr(jaxpr, np.array(2.5))[0], fun(2.5))
+
+
+def test_linear_loops_have_a_transpose() -> None:
+    a = np.array([[0.5, 1.0], [-1.0, 0.2]])
+    fun: Fun = lambda xs: lax.scan(lambda c, x: (a @ c + 2 * x, np.sum(c)), np.zeros(2), xs)
+    ct: Any
+    xs, ct = np.ones((4, 2)), (np.array([1.0, 2.0]), np.arange(4.0))
+    np.testing.assert_allclose(linear_transpose(fun, xs)(ct)[0], vjp(fun, xs)[1](ct)[0])
+    with pytest.raises(NotLinearError):
+        linear_transpose(lambda xs: lax.scan(lambda c, x: (c * x, None), 1.0, xs)[0], xs[0])
+
+
+# ---- maps and reductions ----
+
+
+def test_map_in_batches_is_map() -> None:
+    xs = np.arange(22.0).reshape(11, 2)
+    for size in (1, 4, 11, 20):
+        got = lax.map(lambda x: {"a": np.sum(x), "b": x * 2}, xs, batch_size=size)
+        assert_same(got, lax.map(lambda x: {"a": np.sum(x), "b": x * 2}, xs))
+
+
+def test_associative_scan_is_jaxs() -> None:
+    jax = pytest.importorskip("jax")
+    xs = np.arange(1.0, 13.0).reshape(3, 4)
+    for reverse in (False, True):
+        for axis in (0, -1):
+            got = lax.associative_scan(lambda a, b: a * b, xs, reverse=reverse, axis=axis)
+            with jax.enable_x64(True):
+                expected = jax.lax.associative_scan(lambda a, b: a * b, xs, reverse=reverse, axis=axis % 2)
+            np.testing.assert_allclose(got, expected)
+    pairs = lax.associative_scan(lambda a, b: (a[0] * b[0], a[1] * b[0] + b[1]), (xs[0], xs[1]))
+    np.testing.assert_allclose(pairs[1][-1], ((5 * 2 + 6) * 3 + 7) * 4 + 8)
+
+
+def test_reduce_takes_any_function() -> None:
+    xs: Any = np.arange(1.0, 13.0).reshape(3, 4)
+    np.testing.assert_allclose(lax.reduce(xs, 0.0, lambda a, b: a + b, (1,)), xs.sum(1))
+    np.testing.assert_allclose(lax.reduce(xs, np.float64(-np.inf), lambda a, b: np.maximum(a, b), (0, 1)), 12.0)
+    total, product = lax.reduce((xs, xs), (0.0, 1.0), lambda a, b: (a[0] + b[0], a[1] * b[1]), (0,))
+    np.testing.assert_allclose(total, xs.sum(0))
+    np.testing.assert_allclose(product, xs.prod(0))
+    np.testing.assert_allclose(lax.reduce(xs[:0], 7.0, lambda a, b: a + b, (0,)), np.full(4, 7.0))
+
+
+# ---- mistakes ----
+
+
 def test_functions_that_do_not_fit_are_refused() -> None:
     lax: Any = functrans.lax  # a type checker refuses most of these too
     x: Any = np.ones(3, np.float32)
@@ -177,3 +353,9 @@ def test_functions_that_do_not_fit_are_refused() -> None:
         lax.scan(lambda c, x: c, x[0], x)
     with pytest.raises(ValueError, match="at least one branch"):
         lax.switch(0, [])
+    with pytest.raises(ParameterError, match="checkpoint=0"):
+        lax.while_loop(lambda val: False, lambda val: val, x, checkpoint=0)
+    with pytest.raises(ParameterError, match="checkpoint=-1"):
+        lax.scan(lambda c, x: (c, None), 0.0, x, checkpoint=-1)
+    with pytest.raises(ParameterError, match="batch_size=0"):
+        lax.map(lambda x: x, x, batch_size=0)

@@ -60,7 +60,7 @@ def associative_scan(fn: Callable[[T, T], T], elems: T, reverse: bool = False, a
     return tree.unflatten(elems_tree, [move_axis(x, 0, at) for x, at in zip(whole, axes, strict=True)])
 
 
-def reduce(operands: T, init_values: T, computation: Callable[[T, T], T], dimensions: Sequence[int]) -> T:
+def reduce(operands: T, init_values: Any, computation: Callable[[Any, Any], Any], dimensions: Sequence[int]) -> T:
     """All elements along some axes, combined by a function of two scalars, one after the other from `init_values` on.
 
     operands: a tree of arrays of one shape. init_values: scalars of the same dtypes, in the same tree. computation: of a tree

@@ -1,22 +1,25 @@
 """`cond_p`: one of several jaxprs, chosen by an index, applied to the operands.
 
 Operands: `(index, *operands)`, index an int32 scalar within range. Parameter: `branches`, a tuple of jaxprs of the operands,
-with results of equal types. Start reading at `_vjp`. Imports the transforms of jaxprs and `lanes`.
+with results of equal types. Start reading at `_vjp`. Imports the transforms of jaxprs, `lanes` and `masked`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
 from typing import NamedTuple, cast
 
 import numpy as np
 
 from functrans.control.derived import batched_as, merged, pushed, tangent_avals
 from functrans.control.lanes import over_lanes
+from functrans.control.masked import choose_elements, is_light, names_axis
 from functrans.control.tracing import bind, check_operands, program
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.dce import needed_inputs, restricted
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr
-from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of
 from functrans.transforms.jaxprs import SplitVjp, batch_jaxpr, jvp_jaxpr, vjp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import zeros
@@ -49,6 +52,14 @@ def _captures(params: Params) -> tuple[Params, tuple[tuple[int, Values], ...]]:
         closed.append(Jaxpr((*leading, *branch.invars), branch.outvars, branch.eqns))
     values = tuple(value for branch in branches for value in branch.consts)
     return {**params, "branches": tuple(closed)}, ((1, values),)
+
+
+def _prune(params: Params, used: tuple[bool, ...]) -> Pruned:
+    branches: tuple[Jaxpr, ...] = params["branches"]
+    operands = _any([needed_inputs(branch, used) for branch in branches])
+    left = tuple(restricted(branch, operands, used) for branch in branches)
+    same = all(map(is_, left, branches))
+    return Pruned(params if same else {**params, "branches": left}, (True, *operands), used)
 
 
 def _any(flags: Sequence[Sequence[bool]]) -> tuple[bool, ...]:
@@ -159,9 +170,12 @@ def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Val
 
 
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
-    if batched[0]:
-        return over_lanes(cond_p, axis.size, args, batched, params)
     branches: tuple[Jaxpr, ...] = params["branches"]
+    if batched[0]:
+        if is_light(branches) or any(names_axis(branch, axis.name) for branch in branches):
+            outs = choose_elements(axis, args[0], args[1:], batched[1:], branches)
+            return outs, (True,) * len(outs)
+        return over_lanes(cond_p, axis.size, args, batched, params)
     outs_batched = _any([batch_jaxpr(branch, axis, batched[1:]).batched for branch in branches])
     whole = tuple(batched_as(branch, axis, batched[1:], outs_batched) for branch in branches)
     return bind(cond_p, args, {"branches": whole}), outs_batched
@@ -176,4 +190,5 @@ cond_p = Primitive(
     lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
     _batch,
     captures=_captures,
+    prune=_prune,
 )

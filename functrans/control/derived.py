@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.dce import dce
+from functrans.core.dce import dce, without_effects
 from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
 from functrans.core.primitive import Maybes, NamedAxis, Values
 from functrans.ops.broadcast import broadcast_batch
@@ -86,10 +86,10 @@ class Recomputing:
     def backward(self, live: tuple[bool, ...]) -> Backward:
         """The backward jaxpr for cotangents of these results."""
         split, known = self._split, len(self.residuals)
-        found = split.backward(live)
+        found, forward = split.backward(live), without_effects(split.forward)
 
         def back(*args: Array) -> Values:
-            available = (*args[:known], *eval_jaxpr(split.forward, *args[:known]))
+            available = (*args[:known], *eval_jaxpr(forward, *args[:known]))
             return eval_jaxpr(found.jaxpr, *(available[i] for i in split.residuals), *args[known:])
 
         cts = tangent_avals(self.forward.out_avals, live)

@@ -16,9 +16,9 @@ import numpy as np
 from functrans.control.derived import Recomputing, batched_as, merged, pushed, recomputing, strong_aval, tangent_avals
 from functrans.control.tracing import bind, check_operands, program
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.dce import dce
+from functrans.core.dce import dce, needed_inputs, restricted
 from functrans.core.ir import Atom, Jaxpr, Var, eval_jaxpr, memoized
-from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of, strong
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, strong
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.families import add_any
 from functrans.transforms.jaxprs import SplitVjp, batch_jaxpr, jvp_jaxpr, vjp_jaxpr
@@ -66,6 +66,23 @@ def _captures(params: Params) -> tuple[Params, tuple[tuple[int, Values], ...]]:
     jaxpr: Jaxpr = params["jaxpr"]
     consts = params["consts"] + len(jaxpr.consts)
     return {**params, "jaxpr": jaxpr.with_consts_as_inputs(), "consts": consts}, ((0, jaxpr.consts),)
+
+
+def _prune(params: Params, used: tuple[bool, ...]) -> Pruned:
+    """What is carried stays where a result that is used needs it, after any number of steps."""
+    jaxpr: Jaxpr = params["jaxpr"]
+    live, ys = used[: params["carry"]], used[params["carry"] :]
+    while True:
+        consts, read, xs = split_operands(needed_inputs(jaxpr, (*live, *ys)), params)
+        grown = tuple(map(max, live, read))
+        if grown == live:
+            break
+        live = grown
+    operands, results = (*consts, *live, *xs), (*live, *ys)
+    left = restricted(jaxpr, operands, results)
+    if left is jaxpr:
+        return Pruned(params, operands, results)
+    return Pruned({**params, "jaxpr": left, "consts": sum(consts), "carry": sum(live)}, operands, results)
 
 
 # ---- forward mode ----
@@ -326,4 +343,5 @@ scan_p = Primitive(
     lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
     _batch,
     captures=_captures,
+    prune=_prune,
 )

@@ -3,7 +3,7 @@
 Operands: `(*cond_consts, *body_consts, *carry)`. Results: the carry. Parameters: `cond_jaxpr`, from `(*cond_consts, *carry)` to
 one bool scalar; `body_jaxpr`, from `(*body_consts, *carry)` to the carry; the numbers `cond_consts` and `body_consts`; and
 `checkpoint`, where the user says how many states the loop that goes back may keep. Start reading at `_jvp`. Imports the
-transforms of jaxprs, `lanes` and `while_reverse`.
+transforms of jaxprs, `lanes`, `masked` and `while_reverse`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import numpy as np
 
 from functrans.control.derived import batched_as, merged, pushed, strong_aval, tangent_avals
 from functrans.control.lanes import over_lanes
+from functrans.control.masked import in_step, names_axis
 from functrans.control.tracing import bind, check_operands, program
 from functrans.control.while_reverse import COUNT, counting, go_back, one_more, reverse_of
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.dce import needed_inputs, restricted
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr, memoized
-from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of, strong
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, strong
 from functrans.ops.broadcast import broadcast_batch
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
 from functrans.transforms.stage import stage
@@ -68,6 +70,32 @@ def _captures(params: Params) -> tuple[Params, tuple[tuple[int, Values], ...]]:
         "body_consts": params["body_consts"] + len(body.consts),
     }
     return {**params, **closed}, ((0, cond.consts), (params["cond_consts"], body.consts))
+
+
+def _prune(params: Params, used: tuple[bool, ...]) -> Pruned:
+    """What is carried stays where the condition or a result that is used needs it, after any number of steps."""
+    cond, body = params["cond_jaxpr"], params["body_jaxpr"]
+    asked, fixed = params["cond_consts"], params["body_consts"]
+    conditions = needed_inputs(cond, (True,))
+    live = tuple(map(max, used, conditions[asked:]))
+    while True:
+        read = needed_inputs(body, live)
+        grown = tuple(map(max, live, read[fixed:]))
+        if grown == live:
+            break
+        live = grown
+    operands = (*conditions[:asked], *read[:fixed], *live)
+    new_cond = restricted(cond, (*conditions[:asked], *live), (True,))
+    new_body = restricted(body, (*read[:fixed], *live), live)
+    if new_cond is cond and new_body is body:
+        return Pruned(params, operands, live)
+    left = {
+        "cond_jaxpr": new_cond,
+        "body_jaxpr": new_body,
+        "cond_consts": sum(conditions[:asked]),
+        "body_consts": sum(read[:fixed]),
+    }
+    return Pruned({**params, **left}, operands, live)
 
 
 def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
@@ -144,25 +172,33 @@ def _uncounted(jaxpr: Jaxpr, consts: int) -> Jaxpr:
 
 
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
-    asked, fixed, flags = (tuple(group) for group in split_operands(batched, params))
+    asked, fixed, given = (tuple(group) for group in split_operands(batched, params))
+    flags = given
     while True:
         found = batch_jaxpr(params["body_jaxpr"], axis, (*fixed, *flags)).batched
         grown = tuple(map(max, flags, found))
         if grown == flags:
             break
         flags = grown
-    if batch_jaxpr(params["cond_jaxpr"], axis, (*asked, *flags)).batched[0]:
+    cond, body = params["cond_jaxpr"], params["body_jaxpr"]
+    differs = batch_jaxpr(cond, axis, (*asked, *flags)).batched[0]
+    together = names_axis(cond, axis.name) or names_axis(body, axis.name)
+    if differs and not together:
         return over_lanes(while_p, axis.size, args, batched, params)
     cond_values, fixed_values, carry = split_operands(args, params)
-    whole = {
-        **params,
-        "cond_jaxpr": batch_jaxpr(params["cond_jaxpr"], axis, (*asked, *flags)).jaxpr,
-        "body_jaxpr": batched_as(params["body_jaxpr"], axis, (*fixed, *flags), flags),
-    }
-    had = split_operands(batched, params)[2]
+    if differs:
+        flags = (True,) * len(flags)
+        whole = in_step(axis, params, asked, fixed)
+        fixed_values = (*cond_values, *fixed_values)
+    else:
+        whole = {
+            **params,
+            "cond_jaxpr": batch_jaxpr(cond, axis, (*asked, *flags)).jaxpr,
+            "body_jaxpr": batched_as(body, axis, (*fixed, *flags), flags),
+        }
     spread = [
         broadcast_batch(axis.size, x) if has and not before else x
-        for x, has, before in zip(carry, flags, had, strict=True)
+        for x, has, before in zip(carry, flags, given, strict=True)
     ]
     return bind(while_p, [*cond_values, *fixed_values, *spread], whole), flags
 
@@ -176,4 +212,5 @@ while_p = Primitive(
     lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
     _batch,
     captures=_captures,
+    prune=_prune,
 )

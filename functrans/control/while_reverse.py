@@ -17,6 +17,7 @@ from functrans.control.cond_primitive import cond_p
 from functrans.control.derived import merged, recomputing, strong_aval, tangent_avals
 from functrans.control.tracing import bind
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.dce import without_effects
 from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
 from functrans.core.primitive import Maybes, Primitive, Values, aval_of
 from functrans.ops.arithmetic import add, floor_divide, mul, sub
@@ -47,6 +48,7 @@ class Reverse(Record, eq=False):
     """One step back."""
 
     body: Jaxpr
+    """The step forward; what has effects does not run again."""
     step: Jaxpr
     """`(*consts, *carry, *cts of carry) -> (*cts of consts, *cts of carry)`, of those that have one."""
     consts: tuple[bool, ...]
@@ -78,7 +80,7 @@ def reverse_of(body: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...]) -
         return [*(ct for ct in found[:first] if ct is not None), *map(instantiate, new, carry_avals)]
 
     step = stage(back, [*map(strong_aval, body.in_avals), *carry_avals])
-    return Reverse(body, step, const_cts, carry)
+    return Reverse(without_effects(body), step, const_cts, carry)
 
 
 # ---- counting the steps ----

@@ -25,9 +25,9 @@ from functrans.record import Record
 from functrans.typing import Array
 
 __all__ = [
-    "EVAL", "TRACE", "AbstractEval", "BatchRule", "Captures", "Impl", "JvpRule", "LocallyConstant", "NamedAxis", "NamedBatchRule",
-    "NotDifferentiable", "Params", "Primitive", "Pullback", "Trace", "Tracer", "VjpRule", "aval_of", "current_trace",
-    "reveal", "use_trace",
+    "EVAL", "TRACE", "AbstractEval", "BatchRule", "Captures", "Impl", "JvpRule", "LocallyConstant", "NamedAxis",
+    "NamedBatchRule", "NotDifferentiable", "Params", "Primitive", "Prune", "Pruned", "Pullback", "Trace", "Tracer",
+    "VjpRule", "aval_of", "current_trace", "reveal", "use_trace",
 ]  # fmt: skip
 
 Params: TypeAlias = Mapping[str, Any]  # Any: each primitive has parameters of its own types
@@ -38,6 +38,20 @@ Maybes: TypeAlias = tuple[Array | None, ...]
 Captures: TypeAlias = Callable[[Params], tuple[Params, tuple[tuple[int, Values], ...]]]
 """Of a primitive with jaxprs among its parameters: the parameters where those capture nothing, and the captured values, each
 group with the number of the operand that it is to stand before, in order."""
+
+
+class Pruned(NamedTuple):
+    """What is left of an equation of which only some results are used."""
+
+    params: Params
+    operands: tuple[bool, ...]
+    """Which it keeps."""
+    results: tuple[bool, ...]
+    """Which it keeps: those that are used, and those that a loop needs for them."""
+
+
+Prune: TypeAlias = Callable[[Params, tuple[bool, ...]], Pruned]
+"""`(params, which results are used) -> what is left`."""
 
 Impl: TypeAlias = Callable[..., Values]
 """`(*arrays, **params) -> outs`: the primitive on concrete values, by NumPy."""
@@ -103,6 +117,8 @@ class Primitive(Record, eq=False):
     the function only closes over, or is always bound with a jaxpr."""
     captures: Captures | None = None
     """How to make operands of what the jaxprs among its parameters capture; None where it has no such parameters."""
+    prune: Prune | None = None
+    """How to leave out results that nobody uses, and what they are computed from; None: it gives all or none."""
     cheap: bool = False
     """Whether its result is better computed again than kept for the backward pass: views, and arrays made from nothing."""
     is_call: bool = False

@@ -104,6 +104,9 @@ def _reads(eqn: Eqn, used: set[Var]) -> list[Var]:
     """The operands that the used results of an equation depend on: looking inside, where it carries a jaxpr of them all."""
     inner = eqn.params.get(eqn.prim.carries) if eqn.prim.carries else None
     operands: Iterable[Atom] = eqn.invars
+    if eqn.prim.prune is not None:
+        kept = eqn.prim.prune(eqn.params, tuple(var in used for var in eqn.outvars)).operands
+        operands = [atom for atom, keeps in zip(eqn.invars, kept, strict=True) if keeps]
     if isinstance(inner, Jaxpr) and len(inner.invars) == len(eqn.invars) and len(inner.outvars) == len(eqn.outvars):
         needed = _needed(inner, [atom for atom, var in zip(inner.outvars, eqn.outvars, strict=True) if var in used])
         operands = [atom for atom, var in zip(eqn.invars, inner.invars, strict=True) if var in needed]
