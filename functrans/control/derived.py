@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.dce import dce, without_effects
 from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
 from functrans.core.primitive import Maybes, NamedAxis, Values
 from functrans.ops.broadcast import broadcast_batch
-from functrans.transforms.jaxprs import Backward, batch_jaxpr, jvp_jaxpr, vjp_jaxpr
+from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import zeros
 from functrans.typing import Array
 
-__all__ = ["Recomputing", "batched_as", "merged", "pushed", "recomputing", "strong_aval", "tangent_avals"]
+__all__ = ["batched_as", "merged", "pushed", "strong_aval", "tangent_avals"]
 
 
 def strong_aval(aval: ShapedArray) -> ShapedArray:
@@ -69,34 +68,3 @@ def batched_as(jaxpr: Jaxpr, axis: NamedAxis, batched: tuple[bool, ...], outs_ba
         ]
 
     return stage(filled, whole.jaxpr.in_avals)
-
-
-class Recomputing:
-    """As `SplitVjp`, but what the backward pass starts from are the primals alone: it computes the rest again."""
-
-    def __init__(self, jaxpr: Jaxpr, wanted: tuple[bool, ...]) -> None:
-        self._split = vjp_jaxpr(jaxpr, wanted)
-        self.forward = jaxpr
-        self.residuals = tuple(range(len(jaxpr.invars)))
-
-    def is_tracked(self, live: Sequence[bool]) -> tuple[bool, ...]:
-        """The results of those that depend on a wanted input."""
-        return self._split.is_tracked(live)
-
-    def backward(self, live: tuple[bool, ...]) -> Backward:
-        """The backward jaxpr for cotangents of these results."""
-        split, known = self._split, len(self.residuals)
-        found, forward = split.backward(live), without_effects(split.forward)
-
-        def back(*args: Array) -> Values:
-            available = (*args[:known], *eval_jaxpr(forward, *args[:known]))
-            return eval_jaxpr(found.jaxpr, *(available[i] for i in split.residuals), *args[known:])
-
-        cts = tangent_avals(self.forward.out_avals, live)
-        return Backward(dce(stage(back, [*map(strong_aval, self.forward.in_avals), *cts])), found.nonzero)
-
-
-@memoized
-def recomputing(jaxpr: Jaxpr, wanted: tuple[bool, ...]) -> Recomputing:
-    """Reverse mode of a jaxpr that keeps nothing but its arguments."""
-    return Recomputing(jaxpr, wanted)

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from functrans.control.derived import Recomputing, batched_as, merged, pushed, recomputing, strong_aval, tangent_avals
+from functrans.control.derived import batched_as, merged, pushed, strong_aval, tangent_avals
 from functrans.control.tracing import bind, check_operands, program
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import dce, needed_inputs, restricted
@@ -21,6 +21,7 @@ from functrans.core.ir import Atom, Jaxpr, Var, eval_jaxpr, memoized
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, strong
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.families import add_any
+from functrans.transforms.checkpoint_policies import nothing_saveable
 from functrans.transforms.jaxprs import SplitVjp, batch_jaxpr, jvp_jaxpr, vjp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate, zeros
@@ -149,7 +150,7 @@ def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, May
 class _Plan(NamedTuple):
     """How the loop that goes back finds what one step's backward pass needs."""
 
-    split: SplitVjp | Recomputing
+    split: SplitVjp
     carry: tuple[bool, ...]
     """Which of the carry have cotangents."""
     forward: Jaxpr
@@ -168,7 +169,7 @@ def _plan(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...], xs: t
     first, count, outs = len(consts), len(carry), len(jaxpr.outvars)
     while True:
         wanted = (*consts, *carry, *xs)
-        split = recomputing(jaxpr, wanted) if again else vjp_jaxpr(jaxpr, wanted)
+        split = vjp_jaxpr(jaxpr, wanted, nothing_saveable if again else None)
         grown = tuple(map(max, carry, split.is_tracked([True] * outs)[:count]))
         if grown == carry:
             break

@@ -14,10 +14,10 @@ from typing import cast
 import numpy as np
 
 from functrans.control.cond_primitive import cond_p
-from functrans.control.derived import merged, recomputing, strong_aval, tangent_avals
+from functrans.control.derived import merged, strong_aval, tangent_avals
 from functrans.control.tracing import bind
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.dce import without_effects
+from functrans.core.dce import dce, without_effects
 from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
 from functrans.core.primitive import Maybes, Primitive, Values, aval_of
 from functrans.ops.arithmetic import add, floor_divide, mul, sub
@@ -30,6 +30,7 @@ from functrans.ops.extrema import min as minimum
 from functrans.ops.families import add_any
 from functrans.ops.select import select
 from functrans.record import Record
+from functrans.transforms.jaxprs import vjp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate, zeros
 from functrans.typing import Array
@@ -62,24 +63,26 @@ def reverse_of(body: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...]) -
     """How to go a step back, for consts and a carry of which some have derivatives."""
     first = len(consts)
     while True:
-        split = recomputing(body, (*consts, *carry))
+        split = vjp_jaxpr(body, (*consts, *carry))
         tracked = split.is_tracked([True] * len(carry))
         grown = tuple(map(max, carry, tracked))
         if grown == carry:
             break
         carry = grown
-    backward = split.backward(tracked)
+    forward, backward = without_effects(split.forward), split.backward(tracked)
     const_cts, carry_cts = backward.nonzero[:first], backward.nonzero[first:]
     carry_avals = tangent_avals(body.in_avals[first:], carry)
 
     def back(*args: Array) -> list[Array]:
         primals, cts = args[: len(body.invars)], merged(args[len(body.invars) :], carry)
         given = [ct for ct, is_live in zip(cts, tracked, strict=True) if is_live and ct is not None]
-        found = merged(eval_jaxpr(backward.jaxpr, *primals, *given), (*const_cts, *carry_cts))
+        available = (*primals, *eval_jaxpr(forward, *primals))
+        residuals = [available[i] for i in split.residuals]
+        found = merged(eval_jaxpr(backward.jaxpr, *residuals, *given), (*const_cts, *carry_cts))
         new = [ct for ct, has in zip(found[first:], carry, strict=True) if has]
         return [*(ct for ct in found[:first] if ct is not None), *map(instantiate, new, carry_avals)]
 
-    step = stage(back, [*map(strong_aval, body.in_avals), *carry_avals])
+    step = dce(stage(back, [*map(strong_aval, body.in_avals), *carry_avals]))
     return Reverse(without_effects(body), step, const_cts, carry)
 
 
