@@ -1,12 +1,14 @@
 """The example programs, run as their readers would run them, the slow one also in a reduced size."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from examples import circuit, digits_mlp
+import functrans as ft
+from examples import circuit, digits_mlp, hmc, lstm_text, ode
 
 PNG = b"\x89PNG"
 
@@ -82,3 +84,88 @@ def test_what_arrives_from_several_readers_adds_up() -> None:
 def test_a_circuit_has_an_operation() -> None:
     with pytest.raises(ValueError, match="gives its result"):
         circuit.circuit(lambda x: x, [1.0])
+
+
+def test_lynxes_and_hares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "ode.png"
+    result = ode.main(["--steps", "60", "--substeps", "1", "--out", str(picture)])
+    assert result.losses[-1] < 0.06 < 1.5 < result.losses[0]
+    np.testing.assert_allclose(result.values[:4], [0.54, 0.027, 0.8, 0.024], rtol=0.2)
+    assert "in 60 steps" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_the_solver_is_of_fourth_order() -> None:
+    params = np.log(ode.GUESS)
+    coarse, fine, finest = (np.asarray(ode.solve(substeps, params))[::substeps] for substeps in (4, 8, 64))
+    assert 10 < np.max(np.abs(coarse - finest)) / np.max(np.abs(fine - finest)) < 22
+
+
+def test_a_network_learns_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "text.png"
+    options = ["--steps", "30", "--hidden", "24", "--length", "16", "--characters", "40", "--out", str(picture)]
+    result = lstm_text.main(["--text", "lambda", "--learning-rate", "0.03", *options])
+    assert np.mean(result.losses[-5:]) < 3 < 3.5 < result.losses[0]
+    assert [len(text) for text in result.written.values()] == [41] * 4
+    assert "24 units" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_an_lstm_reads_as_its_equations_say() -> None:
+    rng = np.random.default_rng(0)
+    params = lstm_text.initial_params(3, 2, rng)
+    h = c = np.zeros(2)
+    total = 0.0
+    text = np.array([0, 2, 1, 1])
+    for character, following in pairwise(text):
+        z = params.of_character[character] + h @ params.of_output + params.bias
+        i, f, o = (1 / (1 + np.exp(-z[k : k + 2])) for k in (0, 2, 4))
+        c = f * c + i * np.tanh(z[6:])
+        h = o * np.tanh(c)
+        p = np.exp(h @ params.scores + params.frequency)
+        total -= np.log(p[following] / p.sum())
+    np.testing.assert_allclose(ft.jit(lstm_text.surprise)(params, text), total / 3)
+
+
+def test_eight_schools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "hmc.png"
+    result = hmc.main(["--draws", "300", "--warm-up", "100", "--leaps", "8", "--out", str(picture)])
+    assert result.effects.shape == (4, 300, 8)
+    means = [result.mu.mean(), result.tau.mean(), result.effects[:, :, 0].mean()]
+    np.testing.assert_allclose(means, means_by_quadrature(), atol=0.8)
+    assert hmc.r_hat(result.mu) < 1.05
+    assert 0.8 < result.accepted < 1
+    assert "school H" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(PNG)
+
+
+def means_by_quadrature() -> list[float]:
+    """The posterior means of μ, τ and the effect in school A: a sum over μ and τ, the effects integrated on paper."""
+    mu, tau = np.meshgrid(np.linspace(-25, 35, 301), np.linspace(0.005, 100, 10_000), indexing="ij")
+    logs = -((mu / 5) ** 2) / 2 - np.log1p((tau / 5) ** 2)
+    for effect, error in zip(hmc.EFFECTS, hmc.ERRORS, strict=True):
+        variance = error**2 + tau**2
+        logs += -((effect - mu) ** 2) / variance / 2 - np.log(variance) / 2
+    weights = np.exp(logs - logs.max())
+    of_a = (hmc.EFFECTS[0] * tau**2 + mu * hmc.ERRORS[0] ** 2) / (tau**2 + hmc.ERRORS[0] ** 2)
+    return [float(np.average(values, weights=weights)) for values in (mu, tau, of_a)]
+
+
+def test_leaps_can_be_walked_back() -> None:
+    rng = np.random.default_rng(1)
+    place, momentum = (hmc.Place(*map(np.asarray, (0.5, -1.0, rng.normal(size=8)))) for _ in range(2))
+    end, last = place, momentum
+    for _ in range(5):
+        end, last = hmc.leap(np.asarray(0.3), end, last)
+    assert 0.001 < abs(hmc.energy(end, last) - hmc.energy(place, momentum)) < 0.3
+    back = ft.tree.map(np.negative, last)
+    for _ in range(5):
+        end, back = hmc.leap(np.asarray(0.3), end, back)
+    for now, before in zip(end, place, strict=True):
+        np.testing.assert_allclose(now, before, atol=1e-12)
+
+
+def test_chains_that_differ_are_noticed() -> None:
+    draws = np.random.default_rng(2).normal(size=(4, 500))
+    assert hmc.r_hat(draws) < 1.02
+    assert hmc.r_hat(draws + np.arange(4)[:, None]) > 1.3
