@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import functrans as ft
-from examples import circuit, digits_mlp, hmc, lstm_text, ode
+from examples import circuit, digits_mlp, hmc, lstm_text, ode, optimal_control
 
 PNG = b"\x89PNG"
 
@@ -169,3 +169,34 @@ def test_chains_that_differ_are_noticed() -> None:
     draws = np.random.default_rng(2).normal(size=(4, 500))
     assert hmc.r_hat(draws) < 1.02
     assert hmc.r_hat(draws + np.arange(4)[:, None]) > 1.3
+
+
+def test_a_pole_is_swung_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "swing.png"
+    result = optimal_control.main(["--seconds", "1", "--rounds", "12", "--out", str(picture)])
+    assert np.all(np.diff(result.costs) <= 0)
+    assert result.costs[-1] < 9 < 500 < result.costs[0]
+    assert optimal_control.off(result.way.end) < 0.1
+    assert (
+        np.median(optimal_control.off(result.seeing.end)) < 0.1 < 0.5 < np.median(optimal_control.off(result.blind.end))
+    )
+    assert "in 12 rounds" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_the_regulator_is_exact_where_all_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    system, push = rng.normal(size=(4, 4)) / 2, rng.normal(size=4)
+    monkeypatch.setattr(optimal_control, "move", lambda state, force: system @ state + push * force)
+    forces, states = np.zeros(6), [rng.normal(size=4)]
+    for force in forces:
+        states.append(optimal_control.move(states[-1], np.asarray(force)))
+    way = optimal_control.Way(forces, np.stack(states[:-1]), states[-1])
+    better, cost = optimal_control.improve(0.5, way)
+
+    # The forces that least squares gives: the end is linear in them.
+    effects = np.stack([np.linalg.matrix_power(system, 5 - k) @ push for k in range(6)], axis=1)
+    rows = np.vstack([np.sqrt(0.5 * optimal_control.STEP) * np.eye(6), 10 * effects])
+    target = np.concatenate([np.zeros(6), 10 * (optimal_control.UPRIGHT - way.end)])
+    np.testing.assert_allclose(better.forces, np.linalg.lstsq(rows, target)[0], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(cost, np.sum((rows @ better.forces - target) ** 2) / 2)
