@@ -30,7 +30,9 @@ from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import chunks, pool
 from functrans.backends.llvm.threads.available import available_cores
 from functrans.backends.llvm.threads.pool_code import PARALLEL
+from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Node
+from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
 from functrans.core.ir import Jaxpr
 from functrans.core.lowering import Contract
@@ -281,6 +283,45 @@ def test_chunks_of_random_programs(program: tuple[Callable[..., Any], tuple[Any,
         whole = NativeProgram(flat)(*args)
         for got, expected in zip(cut(*args), whole, strict=True):
             np.testing.assert_array_equal(got, expected)
+
+
+def _normalised(x: Array) -> Array:
+    shifted: Array = x - np.max(x, -1, keepdims=True)
+    return shifted
+
+
+SUMS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
+    "rows and columns": (lambda x: (np.sum(x, 1), np.sum(_normalised(x) * 2, 0)), (401, 70)),
+    "rows, then all rows": (lambda x: (np.sum(np.max(x, 1) + x[0, 0]) / 3, np.max(np.sum(x, 1))), (900, 9)),
+    "numbers made of sums": (lambda x: (np.sum(_normalised(x), 0) / 2, np.sum(_normalised(x)) + x[0, 0]), (256, 33)),
+    "many outer loops": (lambda x: (_normalised(x), np.max(_normalised(x), (0, 1))), (5, 150, 20)),
+    "more chunks than rows fill": (lambda x: (np.sum(x, (1, 2)), np.sum(_normalised(x), 0)), (9, 1, 5000)),
+    "products of rows and columns": (lambda x: (np.sum(np.sum(x * x[0], 1)[:, None] * x, 0),), (701, 40)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "int8"])
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_over_outer_loops_have_the_same_bits_for_any_number_of_threads(
+    name: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fun, shape = SUMS[name]
+    x = np.random.default_rng(0).integers(-3, 3, shape).astype(dtype) * np.dtype(dtype).type(0.7)
+    flat = optimize(stage(fun, [aval_of(x)]))
+    monkeypatch.setattr(chunks, "_WORTH", 1)
+    monkeypatch.setattr(chunks, "_ROWS", 2)
+    alone, cut = NativeProgram(flat, Options(threads=1)), NativeProgram(flat)
+    nests = [step.work for step in cut.plan.steps if isinstance(step.work, Nest)]
+    assert any(chunks.is_always_cut(nest) for nest in nests)
+    assert all(step.chunks == 1 for step in alone.plan.steps)
+    want = alone(x)
+    for got, exact in zip(want, fun(x), strict=True):
+        np.testing.assert_allclose(got, exact, atol=(1e-2 if dtype == "float16" else 1e-5) * np.max(np.abs(exact)))
+    for count in (1, 2, 4):
+        pool.set_threads(count)
+        for _ in range(3):
+            for got, same in zip(cut(x), want, strict=True):
+                np.testing.assert_array_equal(got, same)
 
 
 def test_warnings_in_chunks_are_not_lost() -> None:

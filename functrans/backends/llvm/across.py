@@ -1,7 +1,8 @@
 """Reductions over the outer loops of a row nest: rows of results, which each index of the outer loops adds to.
 
 They lie in scratch memory, which stays in the cache. Sums of floats are added up in blocks of rows, and the blocks as in
-`reductions.py`: more exactly than NumPy adds rows. Imports `nests` and `reductions`; start reading at `Across`.
+`reductions.py`: more exactly than NumPy adds rows. Each chunk of a nest has its own. Imports `nests` and `reductions`; start
+reading at `Across`.
 """
 
 from __future__ import annotations
@@ -60,6 +61,15 @@ class _Row(Record):
     block: Value
     totals: tuple[Value, ...]
 
+    @property
+    def whole(self) -> tuple[Value, ...]:
+        """What holds all when no row is to come."""
+        return self.totals or (self.block,)
+
+    def load(self, scalars: Scalars, column: Value) -> list[Element]:
+        """What `whole` holds from a column on."""
+        return [scalars.load(memory, self.reduction.work, column) for memory in self.whole]
+
 
 class Across:
     """All reductions of a nest over its outer loops."""
@@ -113,12 +123,20 @@ class Across:
             scalars.store(element, memory, column)
         scalars.store(row.reduction.start(scalars), row.block, column)
 
+    def join(self, other: Across) -> None:
+        """Add what another chunk has added up."""
+        for number, row in self._rows.items():
+            self._each(row, partial(self._join, other._rows[number]))
+
+    def _join(self, other: _Row, row: _Row, column: Value, scalars: Scalars) -> None:
+        joined = row.reduction.join(scalars, row.load(scalars, column), other.load(scalars, column))
+        for memory, element in zip(row.whole, joined, strict=True):
+            scalars.store(element, memory, column)
+
     def result(self, number: int, scalars: Scalars, column: Value) -> Element:
         """The results from `column` on, after all rows."""
         row = self._rows[number]
-        memories = row.totals or (row.block,)
-        totals = [scalars.load(memory, row.reduction.work, column) for memory in memories]
-        return row.reduction.result(scalars, totals)
+        return row.reduction.result(scalars, row.load(scalars, column))
 
     def _each(self, row: _Row, body: Callable[[_Row, Value, Scalars], None]) -> None:
         """Run a body for all results of a reduction."""

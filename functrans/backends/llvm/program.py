@@ -23,7 +23,7 @@ from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.backends.llvm.target import Target
-from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk
+from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk, is_always_cut
 from functrans.compiler.nest import Finished, Nest, Work
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Argument, Output, Place, Plan, Step, row_bytes
@@ -60,7 +60,7 @@ def finishes(product: Node) -> bool:
 def scratch_bytes(work: Work) -> int:
     """What a step works in."""
     if isinstance(work, Nest):
-        return across_bytes(work)
+        return across_bytes(work) * chunk_count(work)
     if isinstance(work, Finished):
         assert isinstance(work.product.lowering, Contract)
         return contract.scratch_bytes(work.product.lowering, *_avals(work.product), finished=True)
@@ -138,13 +138,19 @@ def _emit_step(module: Module, name: str, step: Step) -> Function | None:
     work = step.work
     if isinstance(work, Nest):
         emitter = ColumnEmitter if work.is_column else RowEmitter
-        return emitter(module, name, work, chunked=step.chunks > 1).emit()
+        return emitter(module, name, work, chunked=step.chunks > 1 or is_always_cut(work)).emit()
     if isinstance(work, Finished):
         assert isinstance(work.product.lowering, Contract)
         return contract.emit(module, name, work.product.lowering, *_avals(work.product), work)
     if isinstance(work.lowering, Host):
         return None
     return FAMILIES[type(work.lowering)].emit(module, name, work.lowering, *_avals(work))
+
+
+def _own_rows(step: Step, nest: Nest) -> list[int]:
+    """For each variable of a nest, the bytes that a chunk has for itself: of scratch variables, where chunks run at once."""
+    own = nest.scratch if step.chunks > 1 else ()
+    return [row_bytes(var, nest.inner) if var in own else 0 for var in nest_variables(nest)]
 
 
 class _Main:
@@ -174,13 +180,22 @@ class _Main:
     def call_nest(self, function: Function, step: Step, nest: Nest) -> None:
         variables = nest_variables(nest)
         pointers = [*map(self.pointer, variables), self.at(step.scratch), self._warnings]
+        if is_always_cut(nest):
+            self._call_sums(function, step, nest, pointers)
+            return
         if step.chunks == 1:
             self._f.call(function, *pointers)
             return
-        own = [row_bytes(var, nest.inner) if var in nest.scratch else 0 for var in variables]
-        chunk = emit_chunk(self._f.module, function, nest, step.chunks, [*own, 0, 0])
+        chunk = emit_chunk(self._f.module, function, nest, step.chunks, [*_own_rows(step, nest), 0, 0])
         at_once = partial(self._f.call, function, *pointers, 0, axis(nest)[0])
         call_chunks(self._f, chunk, pointers, step.chunks, self._parallel(), at_once)
+
+    def _call_sums(self, function: Function, step: Step, nest: Nest, pointers: Sequence[Value]) -> None:
+        """A nest whose chunks have sums of their own, which are added up in the end."""
+        module, count = self._f.module, chunk_count(nest)
+        chunk = emit_chunk(module, function, nest, count, [*_own_rows(step, nest), across_bytes(nest), 0])
+        call_chunks(self._f, chunk, pointers, count, self._parallel() if step.chunks > 1 else self._f.null())
+        self._f.call(RowEmitter(module, f"{function.name}_after", nest).emit_after(count), *pointers)
 
     def call_kernel(self, function: Function, step: Step, node: Node) -> Value:
         """What its function gives."""

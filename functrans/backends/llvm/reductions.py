@@ -58,6 +58,11 @@ class Reduction(Record):
         pairs = [_two_sum(*parts) for parts in zip(totals[0].parts, block.parts, totals[1].parts, strict=True)]
         return [Element(self.work, tuple(pair[k] for pair in pairs)) for k in (0, 1)]
 
+    def join(self, scalars: Scalars, totals: Sequence[Element], others: Sequence[Element]) -> list[Element]:
+        """The totals with those of another part."""
+        total, *errors = self.merge(scalars, totals, others[0])
+        return [total, *(scalars.combine("add", e, other) for e, other in zip(errors, others[1:], strict=True))]
+
     def finish(self, scalars: Scalars, totals: Sequence[Element]) -> Element:
         """All lanes of the totals as one element of the result's dtype."""
         one = Scalars(scalars.function, 1, warnings=scalars.warnings)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from functrans.backends.llvm.across import Across
+from functrans.backends.llvm.across import Across, across_bytes
 from functrans.backends.llvm.elements import Element
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import Value
+from functrans.backends.llvm.ir import I8, Value
 from functrans.backends.llvm.nests import Env, NestEmitter
 from functrans.backends.llvm.next_row import NextRow
 from functrans.backends.llvm.reductions import Reduction, flat, tree, unflat
@@ -61,6 +61,17 @@ class RowEmitter(NestEmitter):
             self._row(lead)
             self.across.end_row(lead)
         self.across.end_block()
+        if self.chunk is None:
+            self._after()
+        return self.finish()
+
+    def emit_after(self, chunks: int) -> Function:
+        """The function of what comes after all chunks: it adds up what they have added up, each in scratch memory of its own."""
+        self._turned = {}
+        self.emit_once()
+        self.across = Across(self, self.scratch)
+        with self.f.loop(1, chunks) as loop:
+            self.across.join(Across(self, self.f.offset(self.scratch, loop.index * across_bytes(self.nest), I8)))
         self._after()
         return self.finish()
 
