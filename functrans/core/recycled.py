@@ -1,29 +1,48 @@
 """Memory for large results, used again when the array that had it is gone: fresh pages cost as much as the work on them.
 
-Imports typing only; start reading at `empty`.
+What was not used for longest goes first where too much would be kept. Imports `locks`; start reading at `empty`.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import weakref
-from collections import defaultdict
+from collections import OrderedDict, deque
 from math import prod
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from functrans.core.locks import fork_safe
 from functrans.typing import Array, DType, Shape
 
 __all__ = ["empty", "is_large", "is_recycled"]
 
 _SMALLEST = 1 << 19
 """Bytes from which memory is kept: smaller arrays are cheap to allocate."""
-_MOST = 1 << 28
+
+
+def _most() -> int:
+    """An eighth of the machine's memory, within bounds; the lower one where the system does not say."""
+    least, greatest = 1 << 28, 1 << 30
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return least
+    return min(max(memory // 8, least), greatest)
+
+
+_MOST = _most()
 """Bytes that are kept for later arrays, in all."""
 
-_free: defaultdict[int, list[Array]] = defaultdict(list)
+_free: OrderedDict[int, list[Array]] = OrderedDict()
+"""Memory by its size, the size last that came back last."""
 _kept = 0
+_returned: deque[Array] = deque()
+"""Memory that came back and is not among the free yet: that may happen at any time, also while the lock is held."""
+_lock = fork_safe(Lock())
 _owners: dict[int, weakref.ref[Array]] = {}
 
 
@@ -54,17 +73,51 @@ def is_recycled(array: Array) -> bool:
 
 def _memory(size: int) -> Array:
     """Bytes that come back here when nothing refers to the block that is made over them."""
-    global _kept
-    free = _free[size]
-    if free:
-        _kept -= size
-        return free.pop()
-    return np.empty(size, np.uint8)
+    memory = None
+    if _lock.acquire(blocking=False):  # where another thread has it, new memory will do
+        try:
+            memory = _taken(size)
+        finally:
+            _lock.release()
+        _collect()
+    return np.empty(size, np.uint8) if memory is None else memory
 
 
 def _give_back(block: int, memory: Array) -> None:
-    global _kept
     _owners.pop(block, None)
-    if _kept + memory.nbytes <= _MOST:
-        _kept += memory.nbytes
-        _free[memory.nbytes].append(memory)
+    _returned.append(memory)
+    _collect()
+
+
+def _collect() -> None:
+    """Put what came back among the free. Whoever holds the lock does it afterwards for those who came meanwhile."""
+    while _returned and _lock.acquire(blocking=False):
+        try:
+            while _returned:
+                _keep(_returned.popleft())
+        finally:
+            _lock.release()
+
+
+def _taken(size: int) -> Array | None:
+    global _kept
+    free = _free.get(size)
+    if free is None:
+        return None
+    memory = free.pop()
+    if not free:
+        del _free[size]
+    _kept -= size
+    return memory
+
+
+def _keep(memory: Array) -> None:
+    global _kept
+    size = memory.nbytes
+    if size > _MOST:
+        return
+    _free.setdefault(size, []).append(memory)
+    _free.move_to_end(size)
+    _kept += size
+    while _kept > _MOST:
+        _taken(next(iter(_free)))
