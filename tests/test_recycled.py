@@ -45,6 +45,10 @@ def test_memory_is_used_again_when_its_array_and_all_views_are_gone() -> None:
     assert recycled.is_recycled(y)
 
 
+def test_memory_begins_on_a_cache_line() -> None:
+    assert {address(made(size)) % 4096 for size in (1, 2, 3)} == {1024}
+
+
 def test_what_came_back_last_is_kept() -> None:
     for sizes, expected in (((3, 2, 1), [3, 2, 1]), ((4,), [2, 1, 4]), ((6,), [6]), ((9,), [6]), ((1, 1), [6, 1])):
         for size in sizes:
