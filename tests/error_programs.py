@@ -6,6 +6,7 @@ A program has `np`, `math`, `ft` and `fnp`, the arrays `x` (three floats) and `y
 from __future__ import annotations
 
 from tests.control_flow_programs import CONTROL_FLOW, Mistake
+from tests.loop_programs import LOOPS
 
 __all__ = ["ERRORS", "Mistake"]
 
@@ -310,6 +311,7 @@ ERRORS = {
     "inputs": INPUTS,
     "tracing": TRACING,
     "control flow": CONTROL_FLOW,
+    "loops": LOOPS,
     "numpy": NUMPY,
     "custom": CUSTOM,
     "compiling": COMPILING,

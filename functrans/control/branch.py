@@ -90,7 +90,10 @@ def switch(index: ArrayLike, branches: Sequence[Callable[[*Ts], R]], *operands: 
     aval = aval_of(index)
     if aval.shape or aval.dtype.kind not in "iu":
         raise PredicateError(
-            "The index of switch", str(aval), "an integer scalar", "Where each element has an index, vmap the switch."
+            "The index of switch",
+            str(aval),
+            "an integer scalar",
+            "Write `.astype(int)`; where each element has an index, vmap the switch.",
         )
     if not branches:
         raise ValueError("switch needs at least one branch")
