@@ -6,14 +6,16 @@ Imported when somebody asks. Imports the log of calls, backends and the compiler
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 
 from functrans.backends.planned import plan_jaxpr
 from functrans.call_log import CallLog, Miss
 from functrans.compiler.nest import Finished, Nest, Work
 from functrans.compiler.nodes import Host, Node
-from functrans.compiler.steps import Step
+from functrans.compiler.steps import Plan, Step
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Eqn, Jaxpr
+from functrans.core.lowering_control import Branch
 from functrans.lowered import Text
 from functrans.treedef import differences
 
@@ -101,7 +103,7 @@ def _number(aval: ShapedArray) -> str:
 def _program(arguments: str, jaxpr: Jaxpr) -> Iterator[str]:
     planned = plan_jaxpr(jaxpr)
     yield f"The program for {arguments}"
-    steps = planned.plan.steps
+    steps = list(planned.plan.all_steps())
     if planned.why_numpy:
         yield f"  has {_count(len(planned.jaxpr.eqns), 'equation')}, which NumPy runs one by one: {planned.why_numpy}."
         return
@@ -111,9 +113,16 @@ def _program(arguments: str, jaxpr: Jaxpr) -> Iterator[str]:
         + ("is a callback to NumPy" if len(called) == 1 else "are callbacks to NumPy")
         + f"; its temporaries take {planned.plan.arena} bytes."
     )
-    for number, step in enumerate(steps):
-        yield f"  step {number}: {_title(step)}"
-        yield from (f"    {line}" for line in _sources(step))
+    yield from (f"  {line}" for line in _steps(planned.plan, count()))
+
+
+def _steps(plan: Plan, numbers: Iterator[int]) -> Iterator[str]:
+    """The steps, those of a loop or a branch under it."""
+    for step in plan.steps:
+        yield f"step {next(numbers)}: {_title(step)}"
+        yield from (f"  {line}" for line in _sources(step))
+        for body in step.bodies:
+            yield from (f"  {line}" for line in _steps(body, numbers))
 
 
 def _count(number: int, what: str) -> str:
@@ -129,6 +138,9 @@ def _title(step: Step) -> str:
     lowering = step.work.lowering
     if isinstance(lowering, Host):
         return f"a callback to NumPy: {lowering.why}"
+    if step.bodies:
+        inside = sum(1 for body in step.bodies for _ in body.all_steps())
+        return f"a {'branch' if isinstance(lowering, Branch) else 'loop'} with {_count(inside, 'step')} in it"
     return f"a kernel, {type(lowering).__name__}"
 
 

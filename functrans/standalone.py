@@ -67,7 +67,7 @@ def standalone(planned: Planned, jaxpr: Jaxpr, signature: Signature[Any], name: 
 
 
 def _steps(plan: Plan) -> tuple[Step, ...]:
-    eqns = [step.work.eqn if isinstance(step.work, Node) else None for step in plan.steps]
+    eqns = [step.work.eqn if isinstance(step.work, Node) else None for step in plan.all_steps()]
     places = [eqn.source.place if eqn is not None and eqn.source is not None else "" for eqn in eqns]
     return tuple(Step("" if eqn is None else eqn.prim.name, place) for eqn, place in zip(eqns, places, strict=True))
 

@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 
 from functrans.backends import numpy as reference
 from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.program import ENTRY, emit_program, finishes, scratch_bytes, supports
+from functrans.backends.llvm.program import BACKEND, ENTRY, emit_program
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Host, Node
@@ -45,7 +45,7 @@ def compiled(sample: Sample) -> tuple[Jaxpr, tuple[Any, ...]]:
 def check(sample: Sample) -> None:
     """Run a sample in guarded memory, and hold it to the NumPy backend."""
     jaxpr, args = compiled(sample)
-    plan = make_plan(jaxpr, supports, scratch_bytes, finishes=finishes)
+    plan = make_plan(jaxpr, BACKEND._replace(chunks=lambda _work: 1))
     if any(isinstance(step.work, Node) and isinstance(step.work.lowering, Host) for step in plan.steps):
         return
     module = emit_program(plan, host())

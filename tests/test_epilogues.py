@@ -20,6 +20,7 @@ from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.kernels import contract
 from functrans.backends.llvm.kernels.product import cut
 from functrans.backends.llvm.kernels.product.layout import layout_of
+from functrans.backends.llvm.program import BACKEND
 from functrans.backends.llvm.threads import pool
 from functrans.compiler.nest import Finished
 from functrans.compiler.options import Options
@@ -52,7 +53,7 @@ def kinds(fun: Callable[..., Any], *args: Any) -> list[str]:
 @contextmanager
 def apart() -> Iterator[None]:
     """Products are computed, and afterwards what is made of them."""
-    with mock.patch.object(executable, "finishes", return_value=False):
+    with mock.patch.object(executable, "BACKEND", BACKEND._replace(finishes=lambda _product: False)):
         yield
 
 

@@ -20,7 +20,7 @@ import functrans as ft
 from functrans import lax
 from functrans.compiler.inline import inline
 from functrans.compiler.pipeline import optimize
-from functrans.compiler.plan import make_plan
+from functrans.compiler.plan import Backend, make_plan
 from functrans.compiler.text import print_plan
 from functrans.core.printer import Names
 from tests.cases import CASES
@@ -136,10 +136,8 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 def text_of(fun: Callable[..., Any], args: tuple[Any, ...]) -> str:
     program = pytest.importorskip("functrans.backends.llvm.program")
     jaxpr = optimize(inline(ft.make_jaxpr(fun)(*args)).with_consts_as_inputs())
-    return (
-        print_plan(make_plan(jaxpr, program.supports, lambda _node: 0, finishes=program.finishes), Names.of(jaxpr))
-        + "\n"
-    )
+    plan = make_plan(jaxpr, Backend(program.supports, finishes=program.BACKEND.finishes))
+    return print_plan(plan, Names.of(jaxpr)) + "\n"
 
 
 def compare(path: Path, text: str, request: pytest.FixtureRequest) -> None:

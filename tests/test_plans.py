@@ -14,7 +14,7 @@ from functrans.backends.llvm.program import supports
 from functrans.compiler.arena import Block, arrange
 from functrans.compiler.nest import Nest
 from functrans.compiler.pipeline import optimize
-from functrans.compiler.plan import make_plan
+from functrans.compiler.plan import Backend, make_plan
 from functrans.compiler.steps import Plan, Temporary
 from functrans.core.ir import Var
 from tests.benchmarks import inputs, models
@@ -23,7 +23,7 @@ from tests.benchmarks import inputs, models
 def plan_of(function: Callable[..., Any], *args: Any) -> Plan:
     """The plan, without the memory that kernels work in, which depends on the machine."""
     jaxpr = ft.make_jaxpr(function)(*args)
-    return make_plan(optimize(jaxpr.with_consts_as_inputs()), supports, lambda _: 0)
+    return make_plan(optimize(jaxpr.with_consts_as_inputs()), Backend(supports))
 
 
 def most_alive(plan: Plan) -> int:

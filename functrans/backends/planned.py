@@ -16,7 +16,7 @@ from functrans.compiler.cost import Cost, cost_of
 from functrans.compiler.inline import inline
 from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
-from functrans.compiler.plan import make_plan
+from functrans.compiler.plan import Backend, make_plan
 from functrans.compiler.steps import Plan
 from functrans.compiler.text import print_plan
 from functrans.core.aval import ShapedArray
@@ -80,7 +80,7 @@ def plan_jaxpr(jaxpr: Jaxpr, options: Options = Options()) -> Planned:  # noqa: 
     if plan is not None:
         return Planned(optimized, plan, "")
     why = why or "machine code does not have the dtypes of all its values"
-    return Planned(optimized, make_plan(optimized, _nothing, lambda _work: 0), why)
+    return Planned(optimized, make_plan(optimized, Backend(_nothing)), why)
 
 
 def _nothing(_lowering: Lowering, _ins: Sequence[ShapedArray], _outs: Sequence[ShapedArray]) -> bool:

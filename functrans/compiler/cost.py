@@ -11,17 +11,18 @@ from math import prod
 from functrans.compiler.nest import Access, Finished, Nest, Op
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Output, Plan, Step
-from functrans.core.ir import Var
+from functrans.core.ir import Eqn, Var
 from functrans.core.lowering import Contract, Pointwise, Reduce
+from functrans.core.lowering_control import Branch, Control, Scan
 from functrans.core.lowering_data import DynamicSlice, Gather, Scatter
 from functrans.core.lowering_order import Cumulative, LinearRecurrence
 from functrans.record import Record
 
-__all__ = ["Cost", "StepCost", "cost_of"]
+__all__ = ["Cost", "StepCost", "cost_of", "seconds"]
 
 
 class StepCost(Record):
-    """What one step of a program costs: a loop nest, a kernel, or a callback to NumPy."""
+    """What one step of a program costs: a loop nest, a kernel, a callback to NumPy, a branch or a loop with all in it."""
 
     kind: str
     flops: int
@@ -69,12 +70,25 @@ class Cost(Record):
 
 
 def cost_of(plan: Plan) -> Cost:
-    """The cost of a plan."""
+    """The cost of a plan. Of a loop that ends by a condition it is that of one turn, of branches that of the dearest."""
     outputs = sum(_bytes(var) for var, place in plan.places.items() if isinstance(place, Output))
     return Cost(tuple(map(_step, plan.steps)), plan.arena, outputs)
 
 
+_FLOPS, _BYTES, _STEP = 4e9, 2e10, 1e-8
+"""What a core does in a second, at least: operations on elements, of which a logarithm is one, and bytes; and what it takes to
+begin a step."""
+
+
+def seconds(plan: Plan) -> float:
+    """About how long a program takes, at most; one turn of each loop that ends by a condition."""
+    cost = cost_of(plan)
+    return cost.flops / _FLOPS + (cost.bytes_read + cost.bytes_written) / _BYTES + (1 + len(plan.steps)) * _STEP
+
+
 def _step(step: Step) -> StepCost:
+    if step.bodies:
+        return _control(step)
     written = sum(map(_bytes, dict.fromkeys(step.outs)))
     if isinstance(step.work, Nest):
         return StepCost("loop nest", _nest_flops(step.work), _nest_reads(step.work, step.work.reads), written)
@@ -82,8 +96,52 @@ def _step(step: Step) -> StepCost:
         product, nest = step.work.product, step.work.nest
         read = _reads(product) + _nest_reads(nest, step.work.reads)
         return StepCost(type(product.lowering).__name__, _flops(product) + _nest_flops(nest), read, written)
+    if isinstance(step.work.lowering, Control):
+        kind, turns = _turns(step.work.lowering)
+        return StepCost(kind, turns * _flops_within(step.work.lowering), _reads(step.work), written)
     kind = "callback" if isinstance(step.work.lowering, Host) else type(step.work.lowering).__name__
     return StepCost(kind, _flops(step.work), _reads(step.work), written)
+
+
+def _control(step: Step) -> StepCost:
+    """Of a loop or a branch."""
+    assert isinstance(step.work, Node)
+    assert isinstance(step.work.lowering, Control)
+    kind, turns = _turns(step.work.lowering)
+    bodies = [cost_of(body) for body in step.bodies]
+    if isinstance(step.work.lowering, Branch):
+        bodies = [max(bodies, key=lambda cost: (cost.flops, cost.bytes_read + cost.bytes_written))]
+    return StepCost(
+        kind,
+        turns * sum(cost.flops for cost in bodies),
+        turns * sum(cost.bytes_read for cost in bodies),
+        turns * sum(cost.bytes_written for cost in bodies),
+    )
+
+
+def _turns(lowering: Control) -> tuple[str, int]:
+    """What it is, and how often the bodies run, as far as that is known."""
+    if isinstance(lowering, Scan):
+        return f"Scan, {lowering.length} turns", lowering.length
+    return ("Branch" if isinstance(lowering, Branch) else "While, each turn"), 1
+
+
+def _flops_within(lowering: Control) -> int:
+    """Of one turn of a loop that is a kernel as a whole."""
+    each = [sum(map(_eqn_flops, jaxpr.eqns)) for jaxpr in lowering.jaxprs]
+    return max(each) if isinstance(lowering, Branch) else sum(each)
+
+
+def _eqn_flops(eqn: Eqn) -> int:
+    avals = [atom.aval for atom in eqn.invars]
+    lowering = None if eqn.prim.lower is None else eqn.prim.lower(avals, eqn.params)
+    if isinstance(lowering, Control):
+        return _turns(lowering)[1] * _flops_within(lowering)
+    if isinstance(lowering, Contract):
+        return 2 * eqn.outvars[0].aval.size * prod(avals[0].shape[axis] for axis in lowering.contracted[0])
+    if isinstance(lowering, Pointwise | Reduce):
+        return max(aval.size for aval in (*avals, eqn.outvars[0].aval))
+    return 0
 
 
 def _bytes(var: Var) -> int:

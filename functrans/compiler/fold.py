@@ -66,6 +66,8 @@ def fold(eqn: Eqn, known: Known) -> Atom | Eqn | None:
     numbers = [known.number(atom) for atom in eqn.invars]
     if not any(numbers) or eqn.prim.lower is None or eqn.prim.name == "broadcast_in_dim" or eqn.has_effect:
         return None
+    if next(eqn.jaxprs, None) is not None:  # loops and branches may take for ever, or raise
+        return None
     found = [number for number in numbers if number is not None]
     if all(isinstance(atom, Literal) for atom in eqn.invars):
         return _literal(eqn, found) if not eqn.outvars[0].aval.shape else None

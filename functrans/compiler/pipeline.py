@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TypeAlias
 
 from functrans.compiler.cse import cse
 from functrans.compiler.inline import inline
 from functrans.compiler.simplify import simplify
 from functrans.core.dce import dce
-from functrans.core.ir import Jaxpr
+from functrans.core.ir import Eqn, Jaxpr
+from functrans.core.nested import map_jaxprs
 
 __all__ = ["PASSES", "Pass", "optimize"]
 
 Pass: TypeAlias = Callable[[Jaxpr], Jaxpr]
 
+
+def _within(transform: Pass) -> Pass:
+    """The pass for the jaxprs of loops and branches, then for what they are in."""
+
+    @wraps(transform)
+    def run(jaxpr: Jaxpr) -> Jaxpr:
+        if any(True for eqn in jaxpr.eqns for _ in eqn.jaxprs):
+            eqns = tuple(
+                Eqn(eqn.prim, eqn.invars, map_jaxprs(eqn.params, run), eqn.outvars, eqn.source) for eqn in jaxpr.eqns
+            )
+            jaxpr = Jaxpr(jaxpr.invars, jaxpr.outvars, eqns, jaxpr.constvars, jaxpr.consts)
+        return transform(jaxpr)
+
+    return run
+
+
 PASSES: tuple[Pass, ...] = (
     inline,  # nested jits and custom derivatives give way to what they compute
-    simplify,  # constants are computed, and what does nothing is left out
-    cse,  # what was computed before is not computed again
-    dce,  # what no result needs is not computed
+    _within(simplify),  # constants are computed, and what does nothing is left out
+    _within(cse),  # what was computed before is not computed again
+    _within(dce),  # what no result needs is not computed
 )
 
 

@@ -7,10 +7,11 @@ other compiler modules; start reading at `make_plan`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from functrans.compiler.arena import Block, arrange
+from functrans.compiler.carries import room_of
 from functrans.compiler.copies import with_copies
 from functrans.compiler.donation import Donation
 from functrans.compiler.epilogues import Product
@@ -22,42 +23,52 @@ from functrans.compiler.options import Options
 from functrans.compiler.schedule import schedule, stored
 from functrans.compiler.steps import Argument, Output, Place, Plan, Step, Temporary, row_bytes
 from functrans.core.ir import Atom, Jaxpr, Var
+from functrans.core.lowering_control import Branch, Control, Scan, While
+from functrans.core.lowering_data import DynamicUpdateSlice, Scatter
 from functrans.record import replace
 
-__all__ = ["make_plan"]
+__all__ = ["Backend", "make_plan"]
 
 
-Scratch: TypeAlias = Callable[[Work], int]
-"""The bytes that a step works in, besides its operands, results and scratch variables."""
+class Backend(NamedTuple):
+    """What a plan has to know of the backend that runs it."""
+
+    supports: Supports
+    """What it has code for."""
+    scratch: Callable[[Work], int] = lambda _work: 0
+    """The bytes that a step works in, besides its operands, results and scratch variables."""
+    chunks: Callable[[Work], int] = lambda _work: 1
+    """How many parts a step is cut into."""
+    refuses: Callable[[Work], bool] = lambda _work: True
+    """Whether NumPy may be asked to run the whole program, from its arguments, for an error that the work met."""
+    finishes: Finishes = lambda _product: False
+    """Whether it finishes the elements of a product inside it."""
+    is_kernel: Callable[[Node], bool] = lambda _work: False
+    """Whether it has code for a loop or a branch as a whole: its bodies have no plans then."""
 
 
-Chunks: TypeAlias = Callable[[Work], int]
-"""How many parts a step is cut into."""
+def make_plan(jaxpr: Jaxpr, backend: Backend, options: Options = Options()) -> Plan:  # noqa: B008  # it is immutable
+    """The plan of a jaxpr for a backend."""
 
+    def body(inner: Jaxpr, carried: Iterable[int] = ()) -> Plan:
+        """Of a jaxpr within: it may write over what a loop carries, of which NumPy is never asked."""
+        own = Options(tuple(carried), options.threads)
+        return make_plan(inner, backend._replace(refuses=lambda _work: False), own)
 
-Refuses: TypeAlias = Callable[[Work], bool]
-"""Whether NumPy may be asked to run the whole program, from its arguments, for an error that it met."""
+    def step(unit: Unit) -> Step:
+        if isinstance(unit, Node) and isinstance(unit.lowering, Control) and not backend.is_kernel(unit):
+            one = Step(unit, bodies=_bodies(unit.lowering, body))
+            return replace(one, scratch_bytes=room_of(one).size)
+        work = _work(unit, wanted)
+        return Step(work, 0, backend.scratch(work), backend.chunks(work) if options.threads != 1 else 1)
 
-
-def make_plan(
-    jaxpr: Jaxpr,
-    supports: Supports,
-    scratch: Scratch,
-    chunks: Chunks = lambda _work: 1,
-    refuses: Refuses = lambda _work: True,
-    finishes: Finishes = lambda _product: False,
-    options: Options = Options(),  # noqa: B008  # it is immutable
-) -> Plan:
-    """The plan of a jaxpr for a backend that has code for what `supports` and `finishes` say."""
-    nodes = build(jaxpr, supports)
+    nodes = build(jaxpr, backend.supports)
     donation = Donation(jaxpr, nodes.results, options.donated)
-    units = schedule(with_copies(fuse(nodes.nodes, nodes.results, finishes)), nodes.results, donation)
+    units = schedule(with_copies(fuse(nodes.nodes, nodes.results, backend.finishes)), nodes.results, donation)
     wanted = stored(units, nodes.results)
-    works = [_work(unit, wanted) for unit in units]
     memory = _Memory(jaxpr.invars, nodes.results, donation)
-    steps = memory.allot(
-        works, scratch, chunks if options.threads != 1 else lambda _work: 1, _first_safe(works, refuses)
-    )
+    planned = [step(unit) for unit in units]
+    steps = memory.allot(planned, _first_safe(planned, backend))
     return Plan(jaxpr.invars, nodes.results, steps, memory.places, memory.size, options)
 
 
@@ -67,15 +78,26 @@ def _work(unit: Unit, wanted: set[Var]) -> Work:
     return make_nest(unit, wanted) if isinstance(unit, Group) else unit
 
 
-def _first_safe(works: Sequence[Work], refuses: Refuses) -> int:
+def _bodies(lowering: Control, body: Callable[..., Plan]) -> tuple[Plan, ...]:
+    """The plans of the jaxprs of a loop or a branch."""
+    if isinstance(lowering, Branch):
+        return tuple(map(body, lowering.branches))
+    if isinstance(lowering, Scan):
+        return (body(lowering.jaxpr, range(lowering.consts, lowering.consts + lowering.carry)),)
+    carried = range(lowering.body_consts, len(lowering.body_jaxpr.invars))
+    return body(lowering.cond_jaxpr), body(lowering.body_jaxpr, carried)
+
+
+def _first_safe(steps: Sequence[Step], backend: Backend) -> int:
     """The first step that may write over arguments: NumPy is no longer asked then.
 
     What a kernel refuses ends the program at once; what a nest does is found at the end.
     """
-    wrong = [i for i, work in enumerate(works) if refuses(work)]
-    if any(not isinstance(works[i], Node) for i in wrong):
-        return len(works)
-    return max(wrong, default=-1) + 1
+    inside = [[one.work for one in (step, *(s for body in step.bodies for s in body.all_steps()))] for step in steps]
+    wrong = [(i, work) for i, works in enumerate(inside) for work in works if backend.refuses(work)]
+    if any(not isinstance(work, Node) for _, work in wrong):
+        return len(steps)
+    return max((i for i, _ in wrong), default=-1) + 1
 
 
 class _Memory:
@@ -91,8 +113,7 @@ class _Memory:
         self._blocks: dict[Var, Block] = {}
         self._scratch: list[Block] = []
 
-    def allot(self, works: Sequence[Work], scratch: Scratch, chunks: Chunks, first_safe: int) -> tuple[Step, ...]:
-        steps = [Step(work, 0, scratch(work), chunks(work)) for work in works]
+    def allot(self, steps: Sequence[Step], first_safe: int) -> tuple[Step, ...]:
         last = {var: i for i, step in enumerate(steps) for var in step.reads}
         for i, step in enumerate(steps):
             dying = [var for var in step.reads if last[var] == i and var in self._blocks]
@@ -113,14 +134,14 @@ class _Memory:
         """Put results of a step into the memory of donated arguments that no later one reads."""
         for old, var in self._donation.pairs(dead, step.outs):
             is_free = old in self._donation.arguments and isinstance(self.places[var], Output)
-            if is_free and (old not in step.reads or _writes_over(step.work, old, var)):
+            if is_free and (old not in step.reads or _writes_over(step, old, var)):
                 self.places[var] = self.places[old]
                 self._donation.arguments.remove(old)
 
     def _block(self, var: Var, step: Step, number: int, dying: list[Var]) -> Block:
         """The memory of a value that a step gives: that of one which dies in it, if it may be written over."""
         for old in dying:
-            if _writes_over(step.work, old, var):
+            if _writes_over(step, old, var):
                 dying.remove(old)
                 return self._blocks[old]
         return Block(_bytes(var), number, number)
@@ -133,15 +154,31 @@ _BEFORE: dict[Level, tuple[Level, ...]] = {
 """What is done before anything of a level is: all loops."""
 
 
-def _writes_over(work: Work, old: Var, new: Var) -> bool:
+def _writes_over(step: Step, old: Var, new: Var) -> bool:
     """Whether each element of `old` is read at the very index at which `new` is written, and never after that."""
+    work = step.work
+    if old.aval.dtype.itemsize != new.aval.dtype.itemsize or _bytes(old) != _bytes(new):
+        return False
     if isinstance(work, Finished) and old in work.operands:
         return False
     nest = work.nest if isinstance(work, Finished) else work
-    if isinstance(nest, Node) or old.aval.dtype.itemsize != new.aval.dtype.itemsize or _bytes(old) != _bytes(new):
-        return False
+    if isinstance(nest, Node):
+        bases = [ref.base for ref in nest.operands]
+        return bases.count(old) == 1 and bases.index(old) == _operand_under(nest, new)
     reading = [i for i, op in enumerate(nest.ops) if any(isinstance(x, Access) and x.base is old for x in op.operands)]
     return all(_is_last(nest, old, store, reading) for store in nest.stores if store.access.base is new)
+
+
+def _operand_under(node: Node, new: Var) -> int | None:
+    """The operand of a kernel or a loop in whose memory a result may lie."""
+    lowering = node.lowering
+    if isinstance(lowering, DynamicUpdateSlice) or (isinstance(lowering, Scatter) and not lowering.from_zeros):
+        return 0
+    if isinstance(lowering, While):
+        return lowering.consts + node.outs.index(new)
+    if isinstance(lowering, Scan) and node.outs.index(new) < lowering.carry:
+        return lowering.consts + node.outs.index(new)
+    return None
 
 
 def _is_last(nest: Nest, old: Var, store: Store, reading: Sequence[int]) -> bool:

@@ -5,6 +5,7 @@ Imports the compiler's data.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import TypeAlias
 
@@ -48,6 +49,8 @@ class Step(Record):
     scratch_bytes: int = 0
     chunks: int = 1
     """How many parts the work is cut into, which may run at the same time; each has scratch variables of its own."""
+    bodies: tuple[Plan, ...] = ()
+    """Of a loop or a branch, the plans of its jaxprs, in order."""
 
     @property
     def reads(self) -> tuple[Var, ...]:
@@ -72,6 +75,13 @@ class Plan(Record):
     places: dict[Var, Place]
     arena: int
     options: Options
+
+    def all_steps(self) -> Iterator[Step]:
+        """The steps with those inside loops and branches, each after the step that it is in."""
+        for step in self.steps:
+            yield step
+            for body in step.bodies:
+                yield from body.all_steps()
 
     @property
     def overwritten(self) -> frozenset[int]:

@@ -1,13 +1,14 @@
 """A plan as text: what is computed together, over which loops, and where each value lies.
 
 A loop nest is shown as its loops, `for i0 < 64:`, with one line per operation. Reads and stores say which element, as
-`a[100*i0 + i1]`, counted over the value's memory. Imports the compiler's data and the jaxpr's printer; start reading at
-`print_plan`.
+`a[100*i0 + i1]`, counted over the value's memory. The steps of a loop's body stand under it, numbered as all are. Imports the
+compiler's data and the jaxpr's printer; start reading at `print_plan`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from math import prod
 
 import numpy as np
@@ -18,6 +19,7 @@ from functrans.compiler.nodes import Copy, Host, Node
 from functrans.compiler.steps import Argument, Output, Plan, Step, Temporary
 from functrans.core.aval import short_dtype
 from functrans.core.ir import Atom, Literal, Var
+from functrans.core.lowering_control import Branch, Control, While
 from functrans.core.printer import Names, print_params
 
 __all__ = ["print_plan"]
@@ -34,12 +36,39 @@ def print_plan(plan: Plan, names: Names) -> str:
         f"results    {' '.join(_result(atom, names) for atom in plan.results)}".rstrip(),
         f"arena      {plan.arena} bytes",
     ]
-    texts = ["\n".join(head)]
-    for number, step in enumerate(plan.steps):
+    return "\n\n".join(["\n".join(head), *("\n".join(lines) for lines in _steps(plan, names, count()))])
+
+
+def _steps(plan: Plan, names: Names, numbers: Iterator[int]) -> Iterator[list[str]]:
+    """The lines of each step; those of a body's steps are indented."""
+    for step in plan.steps:
+        number = next(numbers)
         title, *lines = _work(step, names)
         lines = [*_memory(step, plan, names), *lines]
-        texts.append("\n".join([f"step {number}: {title}", *(_INDENT + line for line in lines)]))
-    return "\n\n".join(texts)
+        for word, body in zip(_body_words(step), step.bodies, strict=True):
+            given = names.typed(body.arguments) or "nothing"
+            results = ", ".join(_lying(atom, body, names) for atom in body.results) or "nothing"
+            lines.append(f"{word} from {given} to {results}:")
+            lines += [_INDENT + line for inner in _steps(body, names, numbers) for line in inner]
+        yield [f"step {number}: {title}", *(_INDENT + line for line in lines)]
+
+
+def _body_words(step: Step) -> Iterable[str]:
+    if not isinstance(step.work, Node) or not step.bodies:
+        return ()
+    if isinstance(step.work.lowering, While):
+        return "condition", "body"
+    if isinstance(step.work.lowering, Branch):
+        return (f"branch {i}" for i in range(len(step.bodies)))
+    return ("body",)
+
+
+def _lying(atom: Atom, body: Plan, names: Names) -> str:
+    """A result of a body; where it is a new value in the memory of an argument, with that."""
+    place = body.places[atom] if isinstance(atom, Var) else None
+    is_over = isinstance(place, Argument) and body.arguments[place.index] is not atom
+    over = f" in place of {names[body.arguments[place.index]]}" if isinstance(place, Argument) and is_over else ""
+    return _result(atom, names) + over
 
 
 def _result(atom: Atom, names: Names) -> str:
@@ -98,9 +127,22 @@ def _work(step: Step, names: Names) -> list[str]:
         title, *lines = _Nest(step.work.nest, names).lines()
         return [f"kernel {step.work.product.lowering} and {title}", _equation(step.work.product, names), *lines]
     lowering = step.work.lowering
+    if isinstance(lowering, Control):
+        where = "" if step.bodies else ", all in registers"
+        equation = _equation(step.work, names, with_params=not step.bodies)
+        return [_control(lowering) + where, *equation.split("\n")]
     if isinstance(lowering, Host):
         return [f"callback to NumPy: {lowering.why}", _equation(step.work, names, with_params=True)]
     return [f"kernel {lowering}", _equation(step.work, names)]
+
+
+def _control(lowering: Control) -> str:
+    if isinstance(lowering, While):
+        return "loop as long as a condition holds"
+    if isinstance(lowering, Branch):
+        return f"one of {len(lowering.branches)} branches"
+    turns = f"{lowering.length} turn{'s' * (lowering.length != 1)}"
+    return f"loop of {turns}{', the last row first' * lowering.reverse}"
 
 
 def _equation(node: Node, names: Names, *, with_params: bool = False) -> str:

@@ -19,6 +19,7 @@ from functrans.control.tracing import bind, check_operands, program
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import needed_inputs, restricted
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr
+from functrans.core.lowering_control import Branch, lower_to
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of
 from functrans.transforms.jaxprs import SplitVjp, batch_jaxpr, jvp_jaxpr, vjp_jaxpr
 from functrans.transforms.stage import stage
@@ -191,4 +192,5 @@ cond_p = Primitive(
     _batch,
     captures=_captures,
     prune=_prune,
+    lower=lower_to(Branch),
 )

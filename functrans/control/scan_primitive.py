@@ -18,6 +18,7 @@ from functrans.control.tracing import bind, check_operands, program
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import dce, needed_inputs, restricted
 from functrans.core.ir import Atom, Jaxpr, Var, eval_jaxpr, memoized
+from functrans.core.lowering_control import Scan, lower_to
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, strong
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.families import add_any
@@ -345,4 +346,5 @@ scan_p = Primitive(
     _batch,
     captures=_captures,
     prune=_prune,
+    lower=lower_to(Scan),
 )

@@ -21,6 +21,7 @@ from functrans.control.while_reverse import COUNT, counting, go_back, one_more, 
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import needed_inputs, restricted
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr, memoized
+from functrans.core.lowering_control import While, lower_to
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, strong
 from functrans.ops.broadcast import broadcast_batch
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
@@ -213,4 +214,5 @@ while_p = Primitive(
     _batch,
     captures=_captures,
     prune=_prune,
+    lower=lower_to(While),
 )

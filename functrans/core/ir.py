@@ -97,6 +97,13 @@ class Jaxpr(Record, eq=False, also=("__dict__", "__weakref__")):
     def out_avals(self) -> tuple[ShapedArray, ...]:
         return tuple(atom.aval for atom in self.outvars)
 
+    def all_eqns(self) -> Iterator[Eqn]:
+        """The equations with those of the jaxprs that they carry, each after the equation that it is in."""
+        for eqn in self.eqns:
+            yield eqn
+            for jaxpr in eqn.jaxprs:
+                yield from jaxpr.all_eqns()
+
     @cached_property
     def has_effects(self) -> bool:
         """Whether one of its equations has an effect."""

@@ -1,9 +1,9 @@
 """What a primitive is to a compiler: data that says how its result comes from its operands.
 
 A primitive's `lower` gives, for operands of given types, one of: `Pointwise` (an element from elements), `Reduce`, a `View`
-(no computing, other indices), a `Barrier` (an order of computing), or a kernel of a family that a backend implements
-(`Contract`, `Sort` …), which may take what surrounds it as prologue and epilogue. None: there is no native code, and NumPy's
-implementation is called. Imports `aval` and typing.
+(no computing, other indices), a `Barrier` (an order of computing), a kernel of a family that a backend implements (`Contract`,
+`Sort` …), or a loop or branch that runs other jaxprs (`Scan` …). None: there is no native code, and NumPy's implementation is
+called. Imports `aval` and typing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from functrans.core.aval import ShapedArray
+from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_order import Order
 from functrans.record import Record
@@ -119,7 +120,7 @@ class Contract(Record):
     free: tuple[tuple[int, ...], tuple[int, ...]]
 
 
-Lowering: TypeAlias = Pointwise | Reduce | View | Barrier | Contract | DataMovement | Order
+Lowering: TypeAlias = Pointwise | Reduce | View | Barrier | Contract | DataMovement | Order | Control
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,8 +18,10 @@ from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.host_calls import HostCalls
-from functrans.backends.llvm.program import ENTRY, emit_program, finishes, parts, refuses, scratch_bytes, supports
+from functrans.backends.llvm.program import BACKEND, ENTRY, emit_program
+from functrans.backends.llvm.refusal import refuses
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
+from functrans.backends.llvm.services import ERROR, HOST, INTERRUPTED, PARALLEL, SERVICES, SIGNALS
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import pool
 from functrans.backends.numpy import Program
@@ -47,8 +50,9 @@ class NativeProgram(Vectorcallable):
 
     def __init__(self, jaxpr: Jaxpr, options: Options = Options()) -> None:  # noqa: B008  # it is immutable
         self._original: Callable[[], Jaxpr] = lambda: jaxpr
-        self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.eqns)}
-        self.plan = make_plan(jaxpr, supports, scratch_bytes, parts, refuses, finishes, options)
+        self._numbers = {id(eqn): i for i, eqn in enumerate(jaxpr.all_eqns())}
+        self.plan = make_plan(jaxpr, BACKEND, options)
+        self._steps = tuple(self.plan.all_steps())
         self.overwritten = self.plan.overwritten
         self._library = _compiled(self.plan)
         self._address = self._library.address(ENTRY)
@@ -59,19 +63,19 @@ class NativeProgram(Vectorcallable):
             for i, (atom, aval) in enumerate(zip(self.plan.results, jaxpr.out_avals, strict=True))
         ]
         self._avals = jaxpr.out_avals
-        self._keeps_journal = jaxpr.has_effects and any(refuses(step.work) for step in self.plan.steps)
+        self._keeps_journal = jaxpr.has_effects and any(refuses(step.work) for step in self._steps)
         self._calls, self._most_calls = 0, 0 if self.overwritten or self._keeps_journal else 2 + _MOST_RECIPES
         self._arenas: list[Array] = []
         self._shared: tuple[Array, Array] | None = None
         """The arena of calls from machine code, and the word that they find it by."""
-        steps = {i: step.work for i, step in enumerate(self.plan.steps)}
+        steps = {i: step.work for i, step in enumerate(self._steps)}
         self._host = HostCalls({i: work for i, work in steps.items() if isinstance(work, Node) and _is_host(work)})
         self._serve()
 
     @staticmethod
     def takes(jaxpr: Jaxpr) -> bool:
         """Whether machine code has the dtypes of all values."""
-        made = (var.aval for eqn in jaxpr.eqns for var in eqn.outvars)
+        made = (var.aval for eqn in jaxpr.all_eqns() for var in eqn.outvars)
         return all(is_known(aval.dtype) for aval in (*jaxpr.in_avals, *jaxpr.out_avals, *made))
 
     @property
@@ -88,9 +92,13 @@ class NativeProgram(Vectorcallable):
         return Callee(self.plan, self._avals, self._address, services, self._afterwards, word, keep)
 
     def _serve(self) -> None:
-        """What machine code calls: see `program`."""
-        self._services = (ctypes.c_void_p * 2)(self._host.address, ctypes.addressof(pool.CELL))
-        if any(step.chunks > 1 for step in self.plan.steps):
+        """What machine code calls: see `services`."""
+        self._services = (ctypes.c_void_p * SERVICES)()
+        self._services[HOST] = self._host.address
+        self._services[PARALLEL] = ctypes.addressof(pool.CELL)
+        for i, name in enumerate(SIGNALS):
+            self._services[2 + i] = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
+        if any(step.chunks > 1 for step in self._steps):
             pool.start()
 
     def _is_output(self, number: int, atom: object) -> bool:
@@ -109,7 +117,7 @@ class NativeProgram(Vectorcallable):
             with nullcontext() if journal is None else journal.writing():
                 status = self._entry(pointers, results, _address(arena), ctypes.addressof(flags), self._services)
             if status:
-                self._fail(status - 1, args, journal)
+                self._fail(status, args, journal)
         finally:
             reset_trace(token)
             if self._shared is None:
@@ -160,26 +168,26 @@ class NativeProgram(Vectorcallable):
 
     # ---- errors ----
 
-    def _fail(self, number: int, args: Sequence[Array], journal: Journal | None) -> None:
-        """Raise what the callback of a step raised; where a kernel refused its operands, what NumPy says of them."""
-        error = self._host.error()
-        if error is None:
-            self._refuse(args, journal)
-            return
-        self._raise(error, number)
+    def _fail(self, status: int, args: Sequence[Array], journal: Journal | None) -> None:
+        """Raise what the callback of a step or a signal's handler raised; where a kernel refused, what NumPy says of it."""
+        self._raise_of(status)
+        self._refuse(args, journal)
 
-    def _raise(self, error: BaseException, number: int) -> NoReturn:
-        """Raise what the callback of a step raised, with its place."""
-        node = self.plan.steps[number].work
-        assert isinstance(node, Node)
-        self._say_where(error, node)
-        raise trimmed(error) if isinstance(error, FunctransError) else error
+    def _raise_of(self, status: int) -> None:
+        """Raise what was raised while the program ran, if anything was."""
+        error = self._host.error()
+        if status == INTERRUPTED:
+            raised = [self._services[ERROR + i] for i in range(3)]
+            ctypes.pythonapi.PyErr_Restore(*map(ctypes.c_void_p, raised))  # ctypes sees it, and raises it
+        elif error is not None:
+            node = self._steps[status - 1].work
+            assert isinstance(node, Node)
+            self._say_where(error, node)
+            raise trimmed(error) if isinstance(error, FunctransError) else error
 
     def _afterwards(self, status: int, noted: int) -> bool:
-        """Raise what a callback raised, warn; whether NumPy is to run the program, which will raise."""
-        error = self._host.error()
-        if error is not None:
-            self._raise(error, status - 1)
+        """Raise what was raised, warn; whether NumPy is to run the program, which will raise."""
+        self._raise_of(status)
         if status or noted & FAILED:
             return True
         say_again(noted)
@@ -192,7 +200,7 @@ class NativeProgram(Vectorcallable):
         raise AssertionError("machine code refused what NumPy takes")
 
     def _say_where(self, error: BaseException, node: Node) -> None:
-        eqn = self._original().eqns[self._numbers[id(node.eqn)]]
+        eqn = next(islice(self._original().all_eqns(), self._numbers[id(node.eqn)], None))
         say_where(error, eqn.prim.name, eqn.source)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from functrans.backends.llvm.ir import I64, Module, Type, Value
 from functrans.backends.llvm.memory import Memory
 
-__all__ = ["Branch", "Function", "Loop", "Repeat"]
+__all__ = ["Branch", "Function", "Loop", "Repeat", "Whilst"]
 
 
 _MANY = 48
@@ -38,6 +38,15 @@ class Repeat:
     next: Sequence[Value] = ()
     again: Value | None = None
     results: list[Value] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Whilst:
+    """What the body of `whilst` reads (`carry`), asks once (`test`), and says (`next`)."""
+
+    carry: list[Value]
+    test: Callable[[Value], None]
+    next: Sequence[Value] = ()
 
 
 @dataclass(slots=True)
@@ -174,6 +183,30 @@ class Function(Memory):
         self._join(place, carried, before, after)
         self._start(done)
         loop.results = list(loop.next)
+
+    @contextmanager
+    def whilst(self, carry: Sequence[Value]) -> Iterator[Whilst]:
+        """A loop that the body leaves where it asks `test` and the answer is no; then `carry` is what was carried."""
+        before = self._incoming(carry)
+        head, done = self._label("while"), self._label("done")
+        self._jump(head)
+        self._start(head)
+        place = len(self._lines)
+        self._count += 1
+        carried = [Value(self, x.type, f"%w{self._count}c{k}") for k, x in enumerate(carry)]
+        self._lines.extend([""] * len(carried))
+
+        def test(condition: Value) -> None:
+            body = self._label("body")
+            self.emit(f"br i1 {condition}, label %{body}, label %{done}")
+            self._start(body)
+
+        loop = Whilst(carried, test)
+        yield loop
+        after = self._incoming(loop.next)
+        self._jump(head)
+        self._join(place, carried, before, after)
+        self._start(done)
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[Branch]:

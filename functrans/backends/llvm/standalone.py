@@ -17,6 +17,7 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
 from functrans.backends.llvm.program import emit_program
 from functrans.backends.llvm.scalar_warnings import FAILED
+from functrans.backends.llvm.services import PARALLEL, SERVICES
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Argument, Output, Plan
@@ -36,7 +37,7 @@ Describe: TypeAlias = Callable[[str, tuple[str, ...], int], bytes]
 
 def standalone_object(plan: Plan, consts: Sequence[Array], name: str, describe: Describe) -> bytes:
     """The object code of a plan whose leading arguments are `consts`. Raises NotExportableError for what needs this process."""
-    lowerings = (step.work.lowering for step in plan.steps if isinstance(step.work, Node))
+    lowerings = (step.work.lowering for step in plan.all_steps() if isinstance(step.work, Node))
     if reasons := [lowering.why for lowering in lowerings if isinstance(lowering, Host)]:
         raise NotExportableError(name, reasons)
     target = host()
@@ -107,8 +108,9 @@ class _Caller:
 
 
 def _no_services(f: Function) -> Value:
-    """Neither callbacks nor threads."""
-    services, cell = f.stack(PTR, 2), f.stack(PTR, 1)
-    for value, place in ((f.null(), services), (cell, f.offset(services, 1, PTR)), (f.null(), cell)):
-        f.store(value, place, 8)
+    """Neither callbacks nor threads, and no signals."""
+    services, cell = f.stack(PTR, SERVICES), f.stack(PTR, 1)
+    f.fill(services, 0, f.index(SERVICES * PTR.bytes))
+    f.store(f.null(), cell, 8)
+    f.store(cell, f.offset(services, PARALLEL, PTR), 8)
     return services

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functrans.backends.llvm import engine
 from functrans.backends.llvm.executable import NativeProgram
-from functrans.backends.llvm.program import emit_program, finishes, parts, refuses, scratch_bytes, supports
+from functrans.backends.llvm.program import BACKEND, emit_program
 from functrans.backends.llvm.target import host
 from functrans.compiler.options import Options
 from functrans.compiler.plan import make_plan
@@ -18,7 +18,7 @@ def native_plan(jaxpr: Jaxpr, options: Options) -> Plan | None:
     """The plan of a program for this machine; None where it does not become machine code."""
     if not NativeProgram.takes(jaxpr):
         return None
-    return make_plan(jaxpr, supports, scratch_bytes, parts, refuses, finishes, options)
+    return make_plan(jaxpr, BACKEND, options)
 
 
 def llvm_ir(plan: Plan) -> str:

@@ -13,10 +13,12 @@ import numpy as np
 from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.call.recipe import Recipe
 from functrans.backends.llvm.call.result_steps import RUN_WORDS
-from functrans.compiler.cost import cost_of
+from functrans.compiler.cost import seconds
+from functrans.compiler.nodes import Node
 from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Literal
+from functrans.core.lowering_control import While
 from functrans.core.primitive import strong
 from functrans.core.recycled import empty, is_large
 from functrans.typing import Array
@@ -27,16 +29,15 @@ _NUMBERS = {np.dtype(float): "new_float", np.dtype(np.int64): "new_int", np.dtyp
 """The steps that make Python numbers."""
 
 
-_FLOPS, _BYTES = 4e9, 2e10
-"""What a core does in a second, at least: operations on elements, of which a logarithm is one, and bytes."""
 _LONG = 20e-6
 """Seconds: in less time another thread would hardly have begun."""
 
 
 def is_long(callee: Callee) -> bool:
-    """Whether other threads are to run Python meanwhile."""
-    cost = cost_of(callee.plan)
-    return cost.flops / _FLOPS + (cost.bytes_read + cost.bytes_written) / _BYTES >= _LONG
+    """Whether other threads are to run Python meanwhile: always where nobody knows how long it takes."""
+    works = (step.work for step in callee.plan.all_steps())
+    has_while = any(isinstance(work, Node) and isinstance(work.lowering, While) for work in works)
+    return has_while or seconds(callee.plan) >= _LONG
 
 
 def write_program(recipe: Recipe, callee: Callee, is_long: bool, made: Sequence[int]) -> None:

@@ -1,0 +1,349 @@
+"""Loops and branches in machine code against NumPy's backend: nested programs of any kind, and what a loop carries and how.
+
+Steps are exact (whole numbers that stay small), so that results must be equal bit for bit. Every program is run in small, where
+all of it stays in registers, and large. Start reading at `run_both`.
+"""
+
+import subprocess
+import sys
+import textwrap
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from functrans import jit, lax, make_jaxpr, tree
+from functrans.backends.executable import why_numpy
+from functrans.backends.llvm.executable import NativeProgram
+from functrans.backends.numpy import Program
+from functrans.compiler.inline import inline
+from functrans.compiler.nodes import Host, Node
+from functrans.compiler.options import Options
+from functrans.compiler.pipeline import optimize
+from functrans.core.ir import Jaxpr
+from functrans.core.lowering_control import Control
+
+pytestmark = pytest.mark.skipif(bool(why_numpy()), reason="there is no machine code")
+
+Fun = Callable[..., Any]
+DTYPES = ("bool", "int8", "uint16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128")
+LARGE = 40
+"""Elements: too many for registers."""
+
+
+def flat(fun: Fun, *args: Any) -> tuple[Jaxpr, list[Any]]:
+    """The program as a backend gets it, and its arguments."""
+    jaxpr = inline(make_jaxpr(fun)(*args))
+    return optimize(jaxpr.with_consts_as_inputs()), [*jaxpr.consts, *tree.leaves(args)]
+
+
+def run_both(fun: Fun, *args: Any) -> NativeProgram:
+    """Hold machine code against NumPy; the program."""
+    jaxpr, values = flat(fun, *args)
+    given = [np.copy(x) for x in values]
+    expected = Program(jaxpr)(*values)
+    program = NativeProgram(jaxpr)
+    for _ in range(2):
+        got = program(*values)
+        for one, other in zip(got, expected, strict=True):
+            assert np.asarray(one).dtype == np.asarray(other).dtype
+            np.testing.assert_array_equal(one, other)
+            assert not any(np.shares_memory(one, x) for x in values if np.ndim(x))
+    for before, after in zip(given, values, strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert not any(isinstance(step.work, Node) and isinstance(step.work.lowering, Host) for step in program._steps)
+    return program
+
+
+def in_registers(program: NativeProgram) -> list[bool]:
+    """For each loop and branch of a program that is in no other, whether it is a kernel as a whole."""
+    works = [(step.work, step.bodies) for step in program.plan.steps]
+    return [not bodies for work, bodies in works if isinstance(getattr(work, "lowering", None), Control)]
+
+
+def array(n: int, dtype: str, start: int = 0) -> Any:
+    return (np.arange(start, start + n) % 5).astype(dtype)
+
+
+# ---- what is carried ----
+
+CARRIES: dict[str, tuple[int, Fun]] = {
+    "in place": (1, lambda w, c, x: ((c[0] + x,), c[0] + w)),
+    "swapped": (2, lambda w, c, x: ((c[1], c[0]), x)),
+    "rotated": (3, lambda w, c, x: ((c[1], c[2], c[0] + x), c[1])),
+    "fibonacci": (2, lambda w, c, x: ((c[1], c[0] + c[1]), c[0])),
+    "one twice": (3, lambda w, c, x: ((c[0] + x,) * 3, c[2])),
+    "a constant": (2, lambda w, c, x: ((w, c[0]), c[1])),
+    "the row": (2, lambda w, c, x: ((x, c[0]), x)),
+    "what it was": (2, lambda w, c, x: ((c[0], c[1] + x), c[1])),
+    "numbers": (2, lambda w, c, x: ((np.ones_like(c[0]), c[0]), np.zeros_like(x))),
+    "nothing": (0, lambda w, c, x: ((), (x, w, x + w))),
+    "the rows only": (1, lambda w, c, x: ((c[0] + x,), ())),
+    "old and new": (1, lambda w, c, x: ((c[0] + x,), (c[0], c[0] + x, c[0] + x))),
+}
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", CARRIES)
+def test_what_a_scan_carries(name: str, length: int) -> None:
+    count, body = CARRIES[name]
+    for n, reverse in ((3, False), (LARGE, True)):
+        w, xs = array(n, "int64"), array(n * length, "int64").reshape(length, n)
+        carry = tuple(array(n, "int64", i) for i in range(count))
+
+        def run(w: Any, carry: Any, xs: Any, reverse: bool = reverse) -> Any:
+            return lax.scan(lambda c, x: body(w, c, x), carry, xs, reverse=reverse)
+
+        run_both(run, w, carry, xs)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+@pytest.mark.parametrize("name", [name for name in CARRIES if CARRIES[name][0]])
+def test_what_a_while_loop_carries(name: str, turns: int) -> None:
+    count, body = CARRIES[name]
+    for n in (3, LARGE):
+        w, carry = array(n, "float32"), tuple(array(n, "float32", i) for i in range(count))
+
+        def run(w: Any, turns: Any, carry: Any) -> Any:
+            return lax.while_loop(lambda s: s[0] < turns, lambda s: (s[0] + 1, body(w, s[1], w)[0]), (0, carry))
+
+        run_both(run, w, np.int64(turns), carry)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [0, 1, 16, LARGE])
+def test_dtypes(dtype: str, n: int) -> None:
+    xs = array(3 * n, dtype).reshape(3, n)
+    program = run_both(lambda c, xs: lax.scan(lambda c, x: (c | x if dtype == "bool" else c + x, c), c, xs), xs[0], xs)
+    assert in_registers(program) == [n <= 16]
+    run_both(lambda p, x: lax.cond(p, lambda x: (x, x), lambda x: (x[::-1], x), x), np.bool_(True), xs[1])
+    run_both(lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1][::-1]), (0, x)), xs[1])
+
+
+@pytest.mark.parametrize("n", [1, 3, LARGE])
+@pytest.mark.parametrize("index", [-1, 0, 1, 2, 7])
+def test_branches(index: int, n: int) -> None:
+    branches = [lambda x, y: (x, y, x), lambda x, y: (x + y, x + y, y), lambda x, y: (y, np.zeros_like(x), x * y)]
+    run_both(lambda i, x, y: lax.switch(i, branches, x, y), np.int64(index), array(n, "int32"), array(n, "int32", 2))
+
+
+def test_a_carry_starts_with_an_argument_twice() -> None:
+    for n in (2, LARGE):
+        run_both(lambda x: lax.fori_loop(0, 3, lambda i, c: (c[1], c[0] + c[1]), (x, x)), array(n, "int64"))
+
+
+def test_loops_without_turns_and_rows_of_no_elements() -> None:
+    run_both(lambda xs: lax.scan(lambda c, x: (c + 1, x), 0, xs), np.zeros((4, 0, 2)))
+    run_both(lambda xs: lax.scan(lambda c, x: (c + x, c), 0.0, xs), np.zeros(0))
+
+
+def test_large_updates_are_in_place() -> None:
+    """One row of a carried array is written a turn: no turn copies all of it."""
+
+    def run(table: Any, rows: Any) -> Any:
+        return lax.fori_loop(0, 5, lambda i, t: lax.dynamic_update_slice(t, rows + i, (i, 0)), table)
+
+    program = run_both(run, np.zeros((8, LARGE)), np.ones((1, LARGE)))
+    (loop,) = (step for step in program.plan.steps if step.bodies)
+    assert "in place of" in jit(run).lower(np.zeros((8, LARGE)), np.ones((1, LARGE))).kernels
+    assert sum(body.arena for body in loop.bodies) < 8 * LARGE * 8
+
+
+def test_donated_memory_is_carried() -> None:
+    def run(x: Any) -> Any:
+        return lax.fori_loop(0, 3, lambda i, c: c * 2 + i, x)
+
+    x = array(LARGE, "float64")
+    jaxpr, values = flat(run, x)
+    program = NativeProgram(jaxpr, Options(donated=(0,)))
+    (expected,) = Program(jaxpr)(*values)
+    (got,) = program(*values)
+    np.testing.assert_array_equal(got, expected)
+    assert np.shares_memory(got, x)
+    np.testing.assert_array_equal(jit(run, donate_argnums=0)(array(LARGE, "float64")), expected)
+
+
+# ---- random programs ----
+
+
+@st.composite
+def bodies(draw: st.DrawFn, depth: int) -> Fun:
+    """A function of two arrays of one shape and an array to close over, giving two arrays of that shape."""
+    kinds = ["add", "sub", "swap", "where", "rev", "sum", "keep", "max", "set"]
+    kinds += ["scan", "while", "cond", "rows"] if depth else []
+    steps = draw(st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 3)), min_size=1, max_size=3))
+    inner = [draw(bodies(depth - 1)) if kind in ("scan", "while", "cond", "rows") else None for kind, _ in steps]
+    others = [draw(bodies(depth - 1)) if kind == "cond" else None for kind, _ in steps]
+
+    def run(w: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        for (kind, k), one, other in zip(steps, inner, others, strict=True):
+            x, y = applied(kind, k, one, other, w, x, y)
+        return np.fmod(x, 7), np.fmod(y, 5)
+
+    return run
+
+
+def applied(kind: str, k: int, one: Any, other: Any, w: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """One step of a random program."""
+    match kind:
+        case "add":
+            return x + y, y + k
+        case "sub":
+            return x - w, x
+        case "swap":
+            return y, x
+        case "where":
+            return np.where(x < y, x, w), y
+        case "rev":
+            return x[::-1], y
+        case "sum":
+            return x + np.sum(y, dtype=y.dtype), y
+        case "max":
+            return np.maximum(x, y), np.minimum(x, y)
+        case "set":
+            return lax.dynamic_update_slice(x, y[:1], (np.int64(k),)), y
+        case "scan":
+            (x, y), _ = lax.scan(lambda c, _: (one(w, *c), None), (x, y), None, length=k)
+            return x, y
+        case "rows":
+            steps = np.arange(k).astype(x.dtype)
+            (x, y), rows = lax.scan(lambda c, i: (one(w, c[0] + i, c[1]), c[1]), (x, y), steps, reverse=k == 2)
+            return x + np.sum(rows, axis=0, dtype=x.dtype), y
+        case "while":
+            _, x, y = lax.while_loop(
+                lambda s: (s[0] < k) & (np.sum(s[1]) < 50), lambda s: (s[0] + 1, *one(w, *s[1:])), (0, x, y)
+            )
+            return x, y
+        case "cond":
+            x, y = lax.cond(np.sum(x) > k, lambda x, y: one(w, x, y), lambda x, y: other(y, x, w), x, y)
+            return x, y
+        case _:
+            return x, y
+
+
+@given(bodies(2), st.sampled_from([1, 2, 3, LARGE]), st.sampled_from(["int64", "float64", "int16"]))
+def test_random_programs(body: Fun, n: int, dtype: str) -> None:
+    run_both(body, array(n, dtype), array(n, dtype, 1), array(n, dtype, 2))
+
+
+# ---- errors, warnings, interrupts ----
+
+
+def test_an_index_out_of_range_in_a_loop() -> None:
+    table = np.arange(5.0)
+
+    def run(table: Any, n: Any) -> Any:
+        return lax.fori_loop(0, n, lambda i, c: c + table[i], 0.0)
+
+    assert jit(run)(table, 5) == 10.0
+    for _ in range(4):
+        with pytest.raises(IndexError, match="index 5 is out of bounds") as error:
+            jit(run)(table, 7)
+        assert __file__ in str(error.value)
+    assert jit(run)(table, 5) == 10.0
+
+
+@pytest.mark.parametrize("n", [1, LARGE])
+def test_what_numpy_refuses_ends_an_endless_loop(n: int) -> None:
+    """Machine code would go on for ever with the wrong number."""
+
+    @jit
+    def run(x: Any) -> Any:
+        return lax.while_loop(lambda c: np.any(c < 100), lambda c: 2 ** (c - 1) + c * 0, x)
+
+    with pytest.raises(ValueError, match="negative integer powers"):
+        run(np.zeros(n, np.int64))
+
+
+def test_no_branch_that_is_not_taken_refuses() -> None:
+    table = np.arange(3)
+    pick = jit(lambda p, table, i: lax.cond(p, lambda i: table[i], lambda i: i, i))
+    assert pick(False, table, 7) == 7
+    with pytest.raises(IndexError):
+        pick(True, table, 7)
+
+
+def test_warnings_of_integers_in_a_loop() -> None:
+    @jit
+    def run(x: Any) -> Any:
+        return lax.fori_loop(0, 3, lambda i, c: c // i, x)
+
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        run(np.int64(7))
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        run(np.int64(7))
+    with warnings.catch_warnings(), np.errstate(divide="ignore"):
+        warnings.simplefilter("error")
+        run(np.int64(7))
+
+
+@pytest.mark.parametrize("n", [1, LARGE])
+def test_endless_loops_are_interrupted(n: int) -> None:
+    """Also those that machine code serves, and by what another handler raises; the program runs as before then."""
+    program = f"""
+        import os, signal, threading
+        import numpy as np
+        from functrans import jit, lax
+
+        @jit
+        def run(x):
+            return lax.while_loop(lambda c: c[0] < 10, lambda c: c * 1.0, x)
+
+        def late(*_):
+            raise TimeoutError("late")
+
+        def interrupt():
+            threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+        for expected in (KeyboardInterrupt, TimeoutError):
+            for calls in (0, 12):
+                for _ in range(calls):
+                    assert run(np.full({n}, 11.0))[0] == 11
+                interrupt()
+                try:
+                    run(np.zeros({n}))
+                except expected as error:
+                    print(type(error).__name__)
+            signal.signal(signal.SIGINT, late)
+        done = []
+        signal.signal(signal.SIGINT, lambda *_: done.append(1))
+        interrupt()
+        print(jit(lambda x: lax.while_loop(lambda c: c[0] < 3e8, lambda c: c + 1.0, x))(np.zeros(1))[0], done)
+    """
+    found = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert found.stdout.split("\n")[:4] == ["KeyboardInterrupt"] * 2 + ["TimeoutError"] * 2, found.stderr
+    assert found.stdout.split("\n")[4] == "300000000.0 [1]", found.stderr
+
+
+# ---- what is told of them ----
+
+
+def test_costs_count_turns() -> None:
+    def run(x: Any) -> Any:
+        return lax.scan(lambda c, _: (c * 2 + 1, None), x, None, length=10)[0]
+
+    cost = jit(run).lower(np.zeros(LARGE)).cost()
+    assert cost.flops == 10 * 2 * LARGE
+    assert "Scan, 10 turns" in str(cost)
+    whole = jit(lambda x: lax.while_loop(lambda c: c[0] < 9, lambda c: c + 1, x)).lower(np.zeros(LARGE)).cost()
+    assert whole.flops == LARGE + 1
+    assert "While, each turn" in str(whole)
+    small = jit(run).lower(np.zeros(2)).cost()
+    assert small.flops == 10 * 2 * 2
+
+
+def test_explain_shows_what_is_in_a_loop() -> None:
+    @jit
+    def run(x: Any) -> Any:
+        return lax.fori_loop(0, 3, lambda i, c: np.sort(c)[::-1] + i, x)
+
+    run(np.zeros(LARGE))
+    text = str(run.explain())
+    assert "a loop with" in text
+    assert "a kernel, Sort" in text
