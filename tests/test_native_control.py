@@ -153,6 +153,16 @@ def test_large_updates_are_in_place() -> None:
     assert sum(body.arena for body in loop.bodies) < 8 * LARGE * 8
 
 
+def test_steps_beside_a_loop_keep_their_parameters() -> None:
+    """Those of a scatter are named tuples."""
+
+    def run(x: Any, i: Any) -> Any:
+        return lax.fori_loop(0, 2, lambda _, c: c + 1, x.at[i].add(1.0))[i]
+
+    np.testing.assert_array_equal(jit(run)(np.zeros(LARGE), np.arange(3)), np.full(3, 3.0))
+    run_both(lambda x: lax.fori_loop(0, 2, lambda _, c: c.at[np.arange(3)].add(1.0), x), np.ones(4))
+
+
 def test_donated_memory_is_carried() -> None:
     def run(x: Any) -> Any:
         return lax.fori_loop(0, 3, lambda i, c: c * 2 + i, x)

@@ -18,14 +18,21 @@ __all__ = ["PASSES", "Pass", "optimize"]
 Pass: TypeAlias = Callable[[Jaxpr], Jaxpr]
 
 
+def _carries(eqn: Eqn) -> bool:
+    return next(eqn.jaxprs, None) is not None
+
+
 def _within(transform: Pass) -> Pass:
     """The pass for the jaxprs of loops and branches, then for what they are in."""
 
     @wraps(transform)
     def run(jaxpr: Jaxpr) -> Jaxpr:
-        if any(True for eqn in jaxpr.eqns for _ in eqn.jaxprs):
+        if any(map(_carries, jaxpr.eqns)):
             eqns = tuple(
-                Eqn(eqn.prim, eqn.invars, map_jaxprs(eqn.params, run), eqn.outvars, eqn.source) for eqn in jaxpr.eqns
+                Eqn(eqn.prim, eqn.invars, map_jaxprs(eqn.params, run), eqn.outvars, eqn.source)
+                if _carries(eqn)
+                else eqn
+                for eqn in jaxpr.eqns
             )
             jaxpr = Jaxpr(jaxpr.invars, jaxpr.outvars, eqns, jaxpr.constvars, jaxpr.consts)
         return transform(jaxpr)
