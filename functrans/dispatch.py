@@ -44,15 +44,15 @@ def serve_calls(
     executable: Executable,
     guards: Guards,
     out_tree: TreeDef,
-) -> None:
-    """Let machine code serve later calls that are like this one, if it can.
+) -> bool:
+    """Let machine code serve later calls that are like this one; whether it can.
 
     `traced` is what its traced arguments were when the program was found: since then the program has run, and what it called,
     or another thread, may have changed their containers.
     """
-    callee = executable.program.callee
-    if callee is None or not layout.is_as_expected():
-        return
+    callee = executable.program.callee if layout.is_as_expected() else None
+    if callee is None:
+        return False
     args, kwargs = call
     recipe = Recipe(len(args), tuple(kwargs))
     try:
@@ -63,7 +63,8 @@ def serve_calls(
         write_captured(recipe, executable.consts)
         serve(function, call_address(), _finished(recipe, callee, out_tree))
     except InexpressibleError:
-        return
+        return False
+    return True
 
 
 def _finished(recipe: Recipe, callee: Callee, out_tree: TreeDef) -> Any:

@@ -7,7 +7,7 @@ outside its arguments in `guards.py`, what it is inside other transforms in `jit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial, update_wrapper
 from threading import Lock
 from types import MethodType
@@ -18,21 +18,20 @@ from functrans import tree
 from functrans.backends.executable import clear_programs, compile_jaxpr
 from functrans.backends.vectorcall import Vectorcallable, forget, new_calls
 from functrans.call_log import CacheInfo, CallLog, Key, Miss
-from functrans.compiler.options import Options
 from functrans.compiler.unchecked import trust_indices
-from functrans.core.ir import Jaxpr
 from functrans.core.locks import fork_safe
-from functrans.core.primitive import EVAL, Values, aval_of, current_trace
+from functrans.core.primitive import EVAL, aval_of, current_trace
 from functrans.core.source import bare_name, trimmed
+from functrans.direct import DirectCalls
 from functrans.disable import DISABLED, disable_jit
 from functrans.donated import DonatedArguments
+from functrans.entry import Entry
 from functrans.errors import FunctransError, NonArrayInputError
 from functrans.guards import Guards
 from functrans.jit_primitive import jit_p, run_jaxpr
 from functrans.lowered import Lowered, Signature, Text
 from functrans.methods import BoundMethod, Methods
 from functrans.parallel import check_threads
-from functrans.record import Record
 from functrans.settings import Settings
 from functrans.static import Call, StaticArguments
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
@@ -53,22 +52,6 @@ S = TypeVar("S")
 _MOST_ENTRIES = 512
 _MOST_RECIPES = 8
 
-
-class _Entry(Record, eq=False):
-    """What one tracing gave."""
-
-    jaxpr: Jaxpr
-    out_tree: TreeDef[Any]
-    guards: Guards
-    outer: Values
-    """Tracers of outer transforms that the function closes over: leading arguments of the jaxpr."""
-    miss: Miss
-    """The call that was traced."""
-    options: Options
-    turns: Iterator[int]
-    """Machine code is told to serve such calls so often: again where the order of keywords, say, is another."""
-
-
 _lock = fork_safe(Lock())
 _living: WeakSet[Jitted[..., Any]] = WeakSet()  # Any: of every signature
 
@@ -85,8 +68,8 @@ class Jitted(Vectorcallable, Generic[P, R]):
         self._bare_name = bare_name(fun)
         self._label = f"jit({self._name})"
         self._settings, self._static = settings, settings.static
-        self._entries: dict[Hashable, _Entry] = {}
-        self._log = CallLog()
+        self._entries: dict[Hashable, Entry] = {}
+        self._direct, self._log = DirectCalls(), CallLog()
         self._methods = Methods(fun, lambda method: Jitted(method, settings.method()))
         update_wrapper(self, fun, updated=())
         with _lock:
@@ -97,6 +80,10 @@ class Jitted(Vectorcallable, Generic[P, R]):
             return self._fun(*args, **kwargs)
         dynamic, fixed = self._static.split(args, kwargs)
         flat, in_tree = tree.flatten(dynamic)
+        direct = self._direct.find(flat, in_tree, fixed)
+        if direct is not None:
+            self._log.hits += 1
+            return cast(R, tree.unflatten(direct.out_tree, direct(flat)))
         try:
             leaves = check_leaves([*flat], self._label, lambda: self._paths(dynamic, fixed))
         except NonArrayInputError:
@@ -113,10 +100,10 @@ class Jitted(Vectorcallable, Generic[P, R]):
             self._log.hits += 1
         outs = self._run(entry, leaves)
         if is_known and trace is EVAL and next(entry.turns, None) is not None:
-            self._serve(entry, (args, kwargs), (flat, in_tree))
+            self._serve(entry, (args, kwargs), (flat, in_tree), fixed)
         return cast(R, tree.unflatten(entry.out_tree, outs))
 
-    def _run(self, entry: _Entry, leaves: Sequence[Array]) -> Sequence[Array]:
+    def _run(self, entry: Entry, leaves: Sequence[Array]) -> Sequence[Array]:
         args = (*entry.outer, *leaves)
         if current_trace() is EVAL:
             return run_jaxpr(*args, jaxpr=entry.jaxpr, options=entry.options)
@@ -124,7 +111,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
         limit = {} if threads is None else {"threads": threads}
         return jit_p.bind(*args, jaxpr=entry.jaxpr, name=self._bare_name, unchecked=unchecked, **limit)
 
-    def _traced(self, key: tuple[Any, ...], dynamic: Call) -> _Entry:
+    def _traced(self, key: tuple[Any, ...], dynamic: Call) -> Entry:
         """The entry of a new kind of arguments, or of a known one where what was read from outside is another now."""
         before = self._entries.get(key)
         replaced = () if before is None else before.guards.changed()
@@ -137,20 +124,21 @@ class Jitted(Vectorcallable, Generic[P, R]):
             self._remember(key, entry)
         return entry
 
-    def _remember(self, key: Hashable, entry: _Entry) -> None:
+    def _remember(self, key: Hashable, entry: Entry) -> None:
         if len(self._entries) >= _MOST_ENTRIES:  # a new lambda as static argument of every call, say
             self._entries.pop(next(iter(self._entries), None), None)
         self._entries[key] = entry
 
-    def _serve(self, entry: _Entry, call: Call, traced: tuple[list[Any], TreeDef[Any]]) -> None:
-        """Let machine code serve calls that are like this one."""
+    def _serve(self, entry: Entry, call: Call, traced: tuple[list[Any], TreeDef[Any]], fixed: Hashable) -> None:
+        """Let machine code serve calls that are like this one, or else the short way through Python."""
         # Here and not above: it loads the way into machine code, which is of use when a function is called again.
         from functrans.dispatch import serve_calls
 
         executable = compile_jaxpr(entry.jaxpr, entry.options)
-        serve_calls(self, call, traced, self._static, executable, entry.guards, entry.out_tree)
+        if not serve_calls(self, call, traced, self._static, executable, entry.guards, entry.out_tree):
+            self._direct.add((*traced, fixed), executable, entry)
 
-    def _trace(self, key: Key, dynamic: Call, replaced: tuple[str, ...]) -> _Entry:
+    def _trace(self, key: Key, dynamic: Call, replaced: tuple[str, ...]) -> Entry:
         guards = Guards(self._fun, *(value for _, _, value in key.fixed))
         with open_stage(function=self._fun) as trace:
             names = self._paths(dynamic, key.fixed)
@@ -169,7 +157,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
         static = {self._static.name(where): value for where, _, value in key.fixed}
         miss = Miss(key, tuple(names), static, replaced, kept)
         options = self._settings.options(key.in_tree)
-        return _Entry(jaxpr, out_tree, guards, outer, miss, options, iter(range(_MOST_RECIPES)))
+        return Entry(jaxpr, out_tree, guards, outer, miss, options, iter(range(_MOST_RECIPES)))
 
     def _paths(self, dynamic: Call, fixed: Hashable) -> list[str]:
         """The user's name for every traced leaf."""
@@ -234,6 +222,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
     def clear_cache(self) -> None:
         """Forget all programs of this function, and the counts: the next call traces anew."""
         self._entries.clear()
+        self._direct.clear()
         self._methods.clear()
         forget(self)
         self._log = CallLog()

@@ -40,7 +40,7 @@ LAYERS: dict[str, tuple[str, str]] = {
         "functrans.jit functrans.lowered functrans.explain functrans.call_log functrans.guards"
         " functrans.standalone functrans.description functrans.exported functrans.c_interface functrans.parallel"
         " functrans.dispatch functrans.methods functrans.reads"
-        " functrans.settings",
+        " functrans.settings functrans.direct functrans.entry",
         "control",
     ),
     "public": (

@@ -524,7 +524,7 @@ def test_calls_share_the_memory_of_temporaries() -> None:
     executable = compile_jaxpr(entry.jaxpr)
     program: Any = executable.program
     assert program.plan.arena >= 1 << 20
-    assert not program._arenas, "what Python's calls used went to machine code"
+    assert not program._frames, "what Python's calls used went to machine code"
     jitted(big)
     assert new_calls(jitted) == 1
 

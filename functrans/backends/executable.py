@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from threading import Lock
@@ -51,6 +51,12 @@ class Executable(NamedTuple):
 
     def __call__(self, *args: Array) -> Values:
         return self.program(*self.consts, *args)
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        """As a call, for machine code whose results are all new and which takes these arrays as they are."""
+        assert not isinstance(self.program, Program)
+        every = [*self.consts, *arrays]
+        return self.program.run(every, every)
 
     @property
     def overwritten(self) -> list[int]:

@@ -10,10 +10,11 @@ import ctypes
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import islice
-from typing import Any, NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from functrans.backends.llvm.buffers import address, aligned, contiguous, table
 from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.engine import Library, load
@@ -30,19 +31,33 @@ from functrans.compiler.nodes import Host, Node
 from functrans.compiler.options import Options
 from functrans.compiler.plan import make_plan
 from functrans.compiler.steps import Argument, Output, Plan
+from functrans.core.aval import shaped
 from functrans.core.effects import Journal
 from functrans.core.ir import Jaxpr, Literal, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
-from functrans.core.recycled import empty
+from functrans.core.recycled import empty, is_large
 from functrans.core.source import say_where, trimmed
 from functrans.errors import FunctransError
 from functrans.typing import Array
 
 __all__ = ["NativeProgram"]
 
-_LINE = 64
 _MOST_RECIPES = 8
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
+_NOTHING = shaped((0,), np.dtype(np.uint8))
+_WITHOUT = nullcontext()
+
+
+class _Frame(NamedTuple):
+    """What one call works in."""
+
+    memory: Array
+    arena: int
+    """Where the memory is: the program's temporaries."""
+    noted: ctypes.c_int64
+    """What the program notes of warnings."""
+    place: int
+    """Where that is."""
 
 
 class NativeProgram(Vectorcallable):
@@ -57,15 +72,16 @@ class NativeProgram(Vectorcallable):
         self._library = _compiled(self.plan)
         self._address = self._library.address(ENTRY)
         self._entry = _ENTRY(self._address)
-        self._arguments = [(var.aval.shape, var.aval.dtype) for var in self.plan.arguments]
-        self._outputs = [
-            (aval.shape, aval.dtype) if self._is_output(i, atom) else None
-            for i, (atom, aval) in enumerate(zip(self.plan.results, jaxpr.out_avals, strict=True))
-        ]
-        self._avals = jaxpr.out_avals
+        self.out_avals = jaxpr.out_avals
+        made = [self._is_output(i, atom) for i, atom in enumerate(self.plan.results)]
+        self.makes_results = all(made)
+        """Whether each result is a new array; others are arguments, numbers, or another result."""
+        avals = [aval if is_made else _NOTHING for is_made, aval in zip(made, jaxpr.out_avals, strict=True)]
+        self._shapes, self._dtypes = [aval.shape for aval in avals], [aval.dtype for aval in avals]
+        self._empty = empty if any(is_large(aval.shape, aval.dtype) for aval in avals) else np.empty
         self._keeps_journal = jaxpr.has_effects and any(refuses(step.work) for step in self._steps)
         self._calls, self._most_calls = 0, 0 if self.overwritten or self._keeps_journal else 2 + _MOST_RECIPES
-        self._arenas: list[Array] = []
+        self._frames: list[_Frame] = []
         self._shared: tuple[Array, Array] | None = None
         """The arena of calls from machine code, and the word that they find it by."""
         steps = {i: step.work for i, step in enumerate(self._steps)}
@@ -84,12 +100,12 @@ class NativeProgram(Vectorcallable):
         if self._keeps_journal:
             return None
         if self._shared is None:
-            arena = self._arena()
-            self._shared = arena, np.array([_address(arena)], np.int64)
+            frame = self._frame()
+            self._shared = frame.memory, np.array([frame.arena], np.int64)
         arena, word = self._shared
         services = ctypes.addressof(self._services)
         keep = (self._library, self._host, self._services, arena)
-        return Callee(self.plan, self._avals, self._address, services, self._afterwards, word, keep)
+        return Callee(self.plan, self.out_avals, self._address, services, self._afterwards, word, keep)
 
     def _serve(self) -> None:
         """What machine code calls: see `services`."""
@@ -106,42 +122,47 @@ class NativeProgram(Vectorcallable):
 
     def __call__(self, *args: Array) -> Values:
         """The results for concrete arguments."""
-        arrays = [_contiguous(arg, *type_) for arg, type_ in zip(args, self._arguments, strict=True)]
-        outs = [None if type_ is None else empty(*type_) for type_ in self._outputs]
-        arena = self._arena()
-        flags = ctypes.c_int64(0)
-        journal = Journal() if self._keeps_journal else None
+        arrays = [contiguous(arg, var.aval) for arg, var in zip(args, self.plan.arguments, strict=True)]
         token = set_trace(EVAL)  # for what is called back
         try:
-            pointers, results = _pointers(arrays), _pointers(outs)
-            with nullcontext() if journal is None else journal.writing():
-                status = self._entry(pointers, results, _address(arena), ctypes.addressof(flags), self._services)
-            if status:
-                self._fail(status, args, journal)
+            outs = self.run(arrays, args)
         finally:
             reset_trace(token)
-            if self._shared is None:
-                self._arenas.append(arena)
-        if flags.value & FAILED:
-            self._refuse(args, journal)
-        if flags.value:
-            say_again(flags.value)
         self._calls += 1
         if 2 < self._calls <= self._most_calls:  # twice, and a jitted function goes its own way into the program
             # Here and not above: it loads the way into machine code, which many programs do not need.
             from functrans.backends.llvm.call.flat import serve_program
 
-            callee = self.callee
-            assert callee is not None
-            serve_program(self, callee, args)
+            serve_program(self, args)
         return tuple(self._result(i, arrays, outs) for i in range(len(outs)))
 
-    def _arena(self) -> Array:
-        """Memory for temporaries that no other call works in."""
+    def run(self, arrays: Sequence[Array], args: Sequence[Array]) -> list[Array]:
+        """New arrays with the results, for arguments in C order; what is no new array has an empty one in its place.
+
+        No trace is current but EVAL. `args` are the arguments as the caller gave them, for errors.
+        """
+        outs: list[Array] = list(map(self._empty, self._shapes, self._dtypes))
+        journal = Journal() if self._keeps_journal else None
+        frame = self._frame()
+        frame.noted.value = 0
         try:
-            return self._arenas.pop()
+            with _WITHOUT if journal is None else journal.writing():
+                status = self._entry(table(arrays), table(outs), frame.arena, frame.place, self._services)
+            noted = frame.noted.value
+        finally:
+            if self._shared is None:
+                self._frames.append(frame)
+        if (status or noted) and self._afterwards(status, noted):
+            self._refuse(args, journal)
+        return outs
+
+    def _frame(self) -> _Frame:
+        """Memory that no other call works in."""
+        try:
+            return self._frames.pop()
         except IndexError:  # asked before, it might be gone by now: other threads call too
-            return _aligned(self.plan.arena)
+            memory, noted = aligned(self.plan.arena), ctypes.c_int64(0)
+            return _Frame(memory, address(memory), noted, ctypes.addressof(noted))
 
     def of(self, original: Callable[[], Jaxpr]) -> NativeProgram:
         """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""
@@ -151,7 +172,7 @@ class NativeProgram(Vectorcallable):
         other._serve()
         return other
 
-    def _result(self, number: int, args: Sequence[Array], outs: Sequence[Array | None]) -> Array:
+    def _result(self, number: int, args: Sequence[Array], outs: Sequence[Array]) -> Array:
         atom = self.plan.results[number]
         if isinstance(atom, Literal):
             return strong(atom.value)
@@ -161,17 +182,11 @@ class NativeProgram(Vectorcallable):
             return value if value.ndim else value[()]
         assert isinstance(place, Output)
         out = outs[place.index]
-        assert out is not None
         if place.index != number:  # one value as two results
-            out = out.reshape(self._avals[number].shape)
+            out = out.reshape(self.out_avals[number].shape)
         return out if out.ndim else out[()]
 
     # ---- errors ----
-
-    def _fail(self, status: int, args: Sequence[Array], journal: Journal | None) -> None:
-        """Raise what the callback of a step or a signal's handler raised; where a kernel refused, what NumPy says of it."""
-        self._raise_of(status)
-        self._refuse(args, journal)
 
     def _raise_of(self, status: int) -> None:
         """Raise what was raised while the program ran, if anything was."""
@@ -213,28 +228,3 @@ def _compiled(plan: Plan) -> Library:
 
 def _is_host(node: Node) -> bool:
     return isinstance(node.lowering, Host)
-
-
-# ---- memory ----
-
-
-def _contiguous(arg: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An argument as its memory is read: in C order, aligned, of the dtype."""
-    if type(arg) is np.ndarray and arg.flags.carray:
-        return arg
-    return np.require(strong(arg), dtype, ("C", "A")).reshape(shape)
-
-
-def _aligned(size: int) -> Array:
-    memory = np.empty(size + _LINE, np.uint8)
-    start = -_address(memory) % _LINE
-    return memory[start : start + size]
-
-
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-def _pointers(arrays: Sequence[Array | None]) -> Any:  # Any: a ctypes array
-    addresses = [0 if array is None else _address(array) for array in arrays]
-    return (ctypes.c_void_p * max(len(addresses), 1))(*addresses)

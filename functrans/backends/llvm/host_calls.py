@@ -12,10 +12,9 @@ from functools import partial
 from threading import get_ident
 from typing import Any, TypeAlias
 
-import numpy as np
-
+from functrans.backends.llvm.buffers import view
 from functrans.compiler.nodes import Node
-from functrans.core.aval import ShapedArray, shaped
+from functrans.core.aval import shaped
 from functrans.typing import Array
 
 __all__ = ["HostCalls"]
@@ -84,16 +83,6 @@ class _Step:
     def _view_all(self, addresses: tuple[int | None, ...]) -> tuple[list[Array], list[Array]]:
         if len(self._views) >= _MOST_VIEWS:
             self._views.clear()
-        arrays = [_view(address, aval) for address, aval in zip(addresses, self._avals, strict=True)]
+        arrays = [view(address, aval) for address, aval in zip(addresses, self._avals, strict=True)]
         views = self._views[addresses] = arrays[: self._inputs], arrays[self._inputs :]
         return views
-
-
-def _view(address: int | None, aval: ShapedArray) -> Array:
-    """Memory as an array."""
-    size = aval.size * aval.dtype.itemsize
-    if not size:
-        return np.empty(aval.shape, aval.dtype)
-    memory: Any = (ctypes.c_char * size).from_address(address or 0)  # Any: NumPy's types do not know ctypes' arrays
-    array: Array = np.frombuffer(memory, aval.dtype).reshape(aval.shape)
-    return array

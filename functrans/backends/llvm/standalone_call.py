@@ -11,16 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from functrans.backends.llvm.buffers import address, aligned, contiguous, table
 from functrans.backends.llvm.engine import load_object
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.target import host
 from functrans.core.aval import ShapedArray
-from functrans.core.primitive import strong
 from functrans.typing import Array
 
 __all__ = ["Refused", "StandaloneProgram", "missing_features"]
 
-_LINE = 64
 _RUN = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)
 
 
@@ -52,15 +51,11 @@ class StandaloneProgram:
 
     def __call__(self, args: Sequence[Array]) -> list[Array] | Refused:
         """New arrays, of the described types. Warns as NumPy does, by `np.errstate`."""
-        arrays = [
-            np.require(strong(arg), aval.dtype, ("C", "A")).reshape(aval.shape)
-            for arg, aval in zip(args, self._arguments, strict=True)
-        ]
+        arrays = [contiguous(arg, aval) for arg, aval in zip(args, self._arguments, strict=True)]
         outs = [np.empty(aval.shape, aval.dtype) for aval in self._results]
-        space = np.empty(self._workspace + _LINE, np.uint8)
-        workspace = space.ctypes.data + -space.ctypes.data % _LINE
+        workspace = aligned(self._workspace)
         warnings = ctypes.c_int64(0)
-        status = self._run(_pointers(arrays), _pointers(outs), workspace, ctypes.addressof(warnings))
+        status = self._run(table(arrays), table(outs), address(workspace), ctypes.addressof(warnings))
         if status:
             return Refused(status - 1)
         if warnings.value & FAILED:
@@ -68,7 +63,3 @@ class StandaloneProgram:
         if warnings.value:
             say_again(warnings.value)
         return outs
-
-
-def _pointers(arrays: Sequence[Array]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * max(len(arrays), 1))(*(array.ctypes.data for array in arrays))

@@ -6,22 +6,26 @@ Loaded when a program is called again for the first time. Start reading at `serv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from functrans.backends.llvm.call import layout
-from functrans.backends.llvm.call.callee import Callee
 from functrans.backends.llvm.call.leaves import check_argument
 from functrans.backends.llvm.call.program import is_long, write_program
 from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
 from functrans.backends.llvm.call.vectorcall import call_address
-from functrans.backends.vectorcall import Vectorcallable, serve
+from functrans.backends.vectorcall import serve
 from functrans.typing import Array
+
+if TYPE_CHECKING:
+    from functrans.backends.llvm.executable import NativeProgram
 
 __all__ = ["serve_program"]
 
 
-def serve_program(program: Vectorcallable, callee: Callee, args: Sequence[Array]) -> None:
+def serve_program(program: NativeProgram, args: Sequence[Array]) -> None:
     """Let machine code serve later calls of a program with arguments of these types."""
-    if not layout.is_as_expected():
+    callee = program.callee if layout.is_as_expected() else None
+    if callee is None:
         return
     recipe, count = Recipe(len(args)), len(callee.results)
     recipe.memory(len(args) + count + 1)

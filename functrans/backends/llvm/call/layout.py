@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["NUMPY_FUNCTIONS", "Layout", "array_function", "is_as_expected", "layout", "python_function"]
+__all__ = [
+    "NUMPY_FUNCTIONS",
+    "Layout",
+    "array_function",
+    "is_as_expected",
+    "is_numpy_known",
+    "layout",
+    "python_function",
+]
 
 NUMPY_FUNCTIONS = {
     "PyArray_GetNDArrayCVersion": 0,
@@ -21,6 +29,7 @@ NUMPY_FUNCTIONS = {
     "PyArray_ScalarAsCtype": 62,
     "PyArray_NewCopy": 85,
     "PyArray_NewFromDescr": 94,
+    "PyArray_GetPtr": 160,
 }
 """The functions of NumPy's C API that are called, and their numbers, which its binary interface fixes."""
 
@@ -52,9 +61,9 @@ layout = Layout()
 @cache
 def is_as_expected() -> bool:
     """Whether arrays, lists and tuples whose contents are known are read rightly by these offsets."""
-    if struct.calcsize("P") != _WORD or sysconfig.get_config_var("Py_GIL_DISABLED") or not hasattr(ctypes, "pythonapi"):
+    if struct.calcsize("P") != _WORD or sysconfig.get_config_var("Py_GIL_DISABLED") or not is_numpy_known():
         return False
-    return _reads_arrays() and _reads_containers() and _numpy_is_known()
+    return _reads_arrays() and _reads_containers()
 
 
 def python_function(name: str) -> int:
@@ -76,7 +85,11 @@ def _numpy_api() -> Any:  # Any: a ctypes array of addresses
     return (ctypes.c_void_p * 400).from_address(get(multiarray._ARRAY_API, None))
 
 
-def _numpy_is_known() -> bool:
+@cache
+def is_numpy_known() -> bool:
+    """Whether functions of NumPy's C API may be called by their numbers."""
+    if not hasattr(ctypes, "pythonapi"):
+        return False
     version = ctypes.CFUNCTYPE(ctypes.c_uint)(array_function("PyArray_GetNDArrayCVersion"))
     return bool(_numpy_api()[_ARRAY_TYPE] == id(np.ndarray)) and version() & 0xFF000000 == _ABI
 
