@@ -14,18 +14,17 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from functrans.control.derived import batched_as, merged, pushed, strong_aval, tangent_avals
+from functrans.control.scan_reverse import Wanted, reverse
 from functrans.control.tracing import bind, check_operands, program
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.dce import dce, needed_inputs, restricted
-from functrans.core.ir import Atom, Jaxpr, Var, eval_jaxpr, memoized
+from functrans.core.dce import needed_inputs, restricted
+from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
 from functrans.core.lowering_control import Scan, lower_to
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, strong
 from functrans.ops.broadcast import broadcast_batch
-from functrans.ops.families import add_any
-from functrans.transforms.checkpoint_policies import nothing_saveable
-from functrans.transforms.jaxprs import SplitVjp, batch_jaxpr, jvp_jaxpr, vjp_jaxpr
+from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
 from functrans.transforms.stage import stage
-from functrans.transforms.vjp import instantiate, zeros
+from functrans.transforms.vjp import instantiate
 from functrans.transforms.vmap import move_axis
 from functrans.typing import Array
 
@@ -145,172 +144,13 @@ def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, May
     return (*results[:count], *ys), out_tangents
 
 
-# ---- reverse mode ----
-
-
-class _Plan(NamedTuple):
-    """How the loop that goes back finds what one step's backward pass needs."""
-
-    split: SplitVjp
-    carry: tuple[bool, ...]
-    """Which of the carry have cotangents."""
-    forward: Jaxpr
-    """The step; `stacked` results more, which the loop keeps of every step."""
-    invariant: Jaxpr
-    """From consts to the residuals that are the same in all steps."""
-    fixed: tuple[bool, ...]
-    """Which residuals are the same in all steps: consts, and results of `invariant`."""
-    sources: tuple[int, ...]
-    """Where each residual is: among (*consts, *results of invariant), or among (*xs, *ys, *stacked)."""
-
-
-@memoized
-def _plan(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...], xs: tuple[bool, ...], again: bool) -> _Plan:
-    """again: whether the backward pass computes a step again."""
-    first, count, outs = len(consts), len(carry), len(jaxpr.outvars)
-    while True:
-        wanted = (*consts, *carry, *xs)
-        split = vjp_jaxpr(jaxpr, wanted, nothing_saveable if again else None)
-        grown = tuple(map(max, carry, split.is_tracked([True] * outs)[:count]))
-        if grown == carry:
-            break
-        carry = grown
-    forward = split.forward
-    known = (*forward.invars, *forward.outvars)
-    steady = _invariant(forward, first)
-    stacked: list[Atom] = []
-    once: list[Atom] = []
-    fixed, sources = [], []
-    for number in split.residuals:
-        atom = known[number]
-        same = not isinstance(atom, Var) or atom in steady
-        fixed.append(same)
-        if same:
-            given = forward.invars[:first]
-            sources.append(given.index(atom) if atom in given else first + _place(once, atom))
-        elif atom in (per_step := (*forward.invars[first + count :], *forward.outvars[count:outs])):
-            sources.append(per_step.index(atom))
-        else:
-            sources.append(len(per_step) + _place(stacked, atom))
-    saving = Jaxpr(forward.invars, (*forward.outvars[:outs], *stacked), forward.eqns, forward.constvars, forward.consts)
-    eqns = tuple(eqn for eqn in forward.eqns if not steady.isdisjoint(eqn.outvars))
-    invariant = dce(Jaxpr(forward.invars[:first], tuple(once), eqns, forward.constvars, forward.consts))
-    return _Plan(split, carry, saving, invariant, tuple(fixed), tuple(sources))
-
-
-def _invariant(jaxpr: Jaxpr, consts: int) -> set[Var]:
-    """The variables that depend on consts alone, whatever step computes them."""
-    found = {*jaxpr.constvars, *jaxpr.invars[:consts]}
-    for eqn in jaxpr.eqns:
-        if not eqn.has_effect and all(atom in found for atom in eqn.invars if isinstance(atom, Var)):
-            found.update(eqn.outvars)
-    return found
-
-
-def _place(values: list[Atom], atom: Atom) -> int:
-    if atom not in values:
-        values.append(atom)
-    return values.index(atom)
+# ---- reverse mode and batching ----
 
 
 def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-    jaxpr: Jaxpr = params["jaxpr"]
+    consts, carry, xs = (tuple(group) for group in split_operands(wanted, params))
     again = params.get("checkpoint", False)
-    consts, carry, xs = split_operands(primals, params)
-    want_consts, want_carry, want_xs = (tuple(group) for group in split_operands(wanted, params))
-    plan = _plan(jaxpr, want_consts, want_carry, want_xs, again)
-    results = bind(scan_p, primals, {**params, "jaxpr": plan.forward})
-    outs = results[: len(jaxpr.outvars)]
-    once = (*consts, *eval_jaxpr(plan.invariant, *consts))
-    each = (*xs, *results[len(carry) :])
-    pairs = list(zip(plan.fixed, plan.sources, strict=True))
-    steady = [once[i] for same, i in pairs if same]
-    stacked = [each[i] for same, i in pairs if not same]
-
-    def pullback(cts: Maybes) -> Maybes:
-        given_ys = tuple(ct is not None for ct in cts[len(carry) :])
-        back = _backward(jaxpr, want_consts, want_carry, want_xs, given_ys, again)
-        carried = [
-            instantiate(ct, strong_aval(aval_of(x))) for ct, x, has in zip(cts, carry, plan.carry, strict=False) if has
-        ]
-        sums = [zeros(strong_aval(aval_of(x))) for x, has in zip(consts, back.consts, strict=True) if has]
-        given = [ct for ct, live in zip(cts[len(carry) :], back.live, strict=True) if live and ct is not None]
-        loop = {
-            "jaxpr": back.jaxpr,
-            "length": params["length"],
-            "reverse": not params["reverse"],
-            "consts": len(steady),
-            "carry": len(carried) + len(sums),
-        }
-        found = bind(scan_p, [*steady, *carried, *sums, *stacked, *given], loop)
-        end = len(carried) + len(sums)
-        return (
-            *merged(found[len(carried) : end], back.consts),
-            *merged(found[: len(carried)], plan.carry),
-            *merged(found[end:], back.xs),
-        )
-
-    return outs, pullback
-
-
-class _Back(NamedTuple):
-    """`(*residuals that are the same, *cts of carry, *sums of cts of consts, *other residuals, *cts of live ys)`
-    `-> (*cts of carry, *sums, *cts of xs)`."""
-
-    jaxpr: Jaxpr
-    live: tuple[bool, ...]
-    consts: tuple[bool, ...]
-    xs: tuple[bool, ...]
-
-
-@memoized
-def _backward(
-    jaxpr: Jaxpr,
-    consts: tuple[bool, ...],
-    carry: tuple[bool, ...],
-    xs: tuple[bool, ...],
-    given: tuple[bool, ...],
-    again: bool,
-) -> _Back:
-    """given: the ys that have cotangents."""
-    plan = _plan(jaxpr, consts, carry, xs, again)
-    first, count = len(consts), len(carry)
-    tracked = plan.split.is_tracked([True] * count + list(given))
-    backward = plan.split.backward(tracked)
-    const_cts, xs_cts = backward.nonzero[:first], backward.nonzero[first + count :]
-    carry_avals = tangent_avals(jaxpr.in_avals[first:][:count], plan.carry)
-    sum_avals = tangent_avals(jaxpr.in_avals[:first], const_cts)
-    residual_avals = backward.jaxpr.in_avals[: len(plan.fixed)]
-    fixed = [aval for aval, same in zip(residual_avals, plan.fixed, strict=True) if same]
-    varying = [aval for aval, same in zip(residual_avals, plan.fixed, strict=True) if not same]
-    ct_avals = tangent_avals(jaxpr.out_avals[count:], tracked[count:])
-
-    def run(*args: Array) -> list[Array]:
-        rest = iter(args)
-        same, carried, sums, others, cts = (
-            [next(rest) for _ in avals] for avals in (fixed, carry_avals, sum_avals, varying, ct_avals)
-        )
-        residuals = (iter(others), iter(same))
-        ordered = [next(residuals[is_same]) for is_same in plan.fixed]
-        live = [ct for ct, i in zip(carried, _positions(plan.carry), strict=True) if tracked[i]]
-        found = merged(eval_jaxpr(backward.jaxpr, *ordered, *live, *cts), backward.nonzero)
-        back = [ct for ct, has in zip(found[first:][:count], plan.carry, strict=True) if has]
-        new = [ct for ct in found[:first] if ct is not None]
-        return [
-            *map(instantiate, back, carry_avals),
-            *map(add_any, sums, new),
-            *(ct for ct in found[first + count :] if ct is not None),
-        ]
-
-    body = stage(run, [*fixed, *carry_avals, *sum_avals, *varying, *ct_avals])
-    return _Back(body, tracked[count:], const_cts, xs_cts)
-
-
-def _positions(flags: Sequence[bool]) -> list[int]:
-    return [i for i, flag in enumerate(flags) if flag]
-
-
-# ---- batching ----
+    return reverse(scan_p, split_operands(primals, params), Wanted(consts, carry, xs, again), params)
 
 
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
