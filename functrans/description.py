@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -20,9 +21,11 @@ from functrans.errors import ForeignProgramError, NotExportableError
 from functrans.record import Record, as_dict
 from functrans.tree import TreeDef
 
-__all__ = ["Description", "Leaf", "Step", "leaves_of", "tree_from_json", "tree_to_json"]
+__all__ = ["Description", "Leaf", "Step", "leaves_of", "seal", "tree_from_json", "tree_to_json"]
 
-_MARK = b"functrans program, format 1: "
+_MARK = b"functrans program, format 2: "
+_UNSEALED = b"0" * 64
+"""In place of the checksum while it is computed."""
 _END = b"\0"
 
 Json: TypeAlias = Any
@@ -76,17 +79,19 @@ class Description(Record):
     steps: tuple[Step, ...]
 
     def to_bytes(self) -> bytes:
-        return _MARK + json.dumps(self, default=as_dict, ensure_ascii=True).encode("ascii") + _END
+        return _MARK + _UNSEALED + json.dumps(self, default=as_dict, ensure_ascii=True).encode("ascii") + _END
 
     @staticmethod
     def find(data: bytes, source: str) -> Description:
-        """The description inside object code. Raises ForeignProgramError where there is none that this version reads."""
-        start = data.find(_MARK)
-        end = data.find(_END, start)
+        """The description inside object code. Raises ForeignProgramError where there is none that this version reads, or
+        where a byte of the code is not as it was written."""
+        start, end = _checksum_place(data), data.find(_END, data.find(_MARK))
         if start < 0 or end < 0:
             raise ForeignProgramError(source, "it holds no program that this version of functrans has written")
+        if seal(data) != data:
+            raise ForeignProgramError(source, "it is damaged: its checksum is not that of its bytes")
         try:
-            found = json.loads(data[start + len(_MARK) : end])
+            found = json.loads(data[start + len(_UNSEALED) : end])
             for key, kind in (("arguments", Leaf), ("results", Leaf), ("steps", Step)):
                 found[key] = tuple(kind(**_tuples(part)) for part in found[key])
             description = Description(**_tuples(found))
@@ -95,6 +100,19 @@ class Description(Record):
         except (ValueError, TypeError, KeyError) as error:
             raise ForeignProgramError(source, "the description in it is damaged") from error
         return description
+
+
+def seal(code: bytes) -> bytes:
+    """Object code with a description, with the checksum of all its bytes in it."""
+    start = _checksum_place(code)
+    before, after = code[:start], code[start + len(_UNSEALED) :]
+    return before + sha256(before + _UNSEALED + after).hexdigest().encode("ascii") + after
+
+
+def _checksum_place(code: bytes) -> int:
+    """Where the checksum is; negative where there is none."""
+    mark = code.find(_MARK)
+    return mark + len(_MARK) if mark >= 0 else mark
 
 
 def _tuples(found: dict[str, Json]) -> dict[str, Json]:

@@ -17,7 +17,7 @@ from functrans.compiler.steps import Plan
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import aval_of
-from functrans.description import Description, Leaf, Step, leaves_of, tree_from_json, tree_to_json
+from functrans.description import Description, Leaf, Step, leaves_of, seal, tree_from_json, tree_to_json
 from functrans.errors import CompiledArgumentsError, ForeignProgramError, NotExportableError, RefusedOperandsError
 from functrans.transforms.arguments import check_leaves
 from functrans.treedef import differences
@@ -63,7 +63,7 @@ def standalone(planned: Planned, jaxpr: Jaxpr, signature: Signature[Any], name: 
             _steps(planned.plan),
         ).to_bytes()  # fmt: skip
 
-    return planned.standalone(jaxpr.consts, name, describe)
+    return seal(planned.standalone(jaxpr.consts, name, describe))
 
 
 def _steps(plan: Plan) -> tuple[Step, ...]:

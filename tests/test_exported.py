@@ -19,7 +19,7 @@ import functrans as ft
 from functrans import errors
 from functrans.backends.executable import why_numpy
 from functrans.backends.llvm.target import host
-from functrans.description import Description
+from functrans.description import Description, seal
 from functrans.ops.families import INEXACT, unary
 from functrans.typing import Array
 
@@ -255,8 +255,8 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path, monkeypatch: pyte
     for broken in (b"", b"no program", data[: mark + 100], data.replace(b'"in_tree"', b'"in-tree"')):
         with pytest.raises(errors.ForeignProgramError):
             ft.deserialize(broken)
-    with pytest.raises(errors.ForeignProgramError, match="damaged"):
-        ft.deserialize(b"\0" * mark + data[mark:])
+    with pytest.raises(errors.ForeignProgramError, match="damaged, or is no object file"):
+        ft.deserialize(seal(b"\0" * mark + data[mark:]))
     (tmp_path / "text.o").write_text("text")
     with pytest.raises(errors.ForeignProgramError, match=r"text\.o"):
         ft.load_exported(tmp_path / "text.o")
@@ -268,8 +268,26 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path, monkeypatch: pyte
 
 def test_a_dtype_that_there_is_not_is_refused() -> None:
     data = serialized(network, (PARAMS, X)).replace(b'"float64"', b'"floatQ4"')
-    with pytest.raises(errors.ForeignProgramError, match="damaged"):
-        ft.deserialize(data)
+    with pytest.raises(errors.ForeignProgramError, match="description in it is damaged"):
+        ft.deserialize(seal(data))
+
+
+def test_any_byte_that_is_another_is_noticed(tmp_path: Path) -> None:
+    data = serialized(lambda x: x + 1, (X,))
+    np.testing.assert_array_equal(ft.deserialize(data)(X), X + 1)
+    for i in range(len(data)):
+        for flipped in (1, 0x20, 0xFF):  # the second makes capitals of letters
+            broken = bytearray(data)
+            broken[i] ^= flipped
+            with pytest.raises(errors.ForeignProgramError):
+                Description.find(bytes(broken), "bytes")
+    for other in (data[:-1], data + b"\0", data[1:], b"\0" + data):
+        with pytest.raises(errors.ForeignProgramError):
+            ft.deserialize(other)
+    files = ft.export(lambda x: x + 1, X, path=tmp_path / "program")
+    files.object.write_bytes(files.object.read_bytes()[:-1] + b"~")
+    with pytest.raises(errors.ForeignProgramError, match=r"program\.o cannot be loaded: it is damaged"):
+        ft.load_exported(files.object)
 
 
 @pytest.mark.parametrize("data", ["text", 5, None])
