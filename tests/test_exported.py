@@ -54,6 +54,17 @@ def moved(x: Array, i: Array) -> tuple[Any, ...]:
     return x[i], np.sort(x, 0), np.concatenate([x, x[::-1]]), np.cumsum(x, 1), x.T
 
 
+def loops(x: Array, n: int) -> Any:
+    """A loop with a branch and a loop in it, and a constant that they close over."""
+
+    def step(c: Any, row: Any) -> Any:
+        grown = ft.lax.while_loop(lambda c: np.sum(np.abs(c)) < 50, lambda c: c * 1.5 + 0.25, c + row)
+        return ft.lax.cond(np.sum(row) > 0, lambda c: np.sin(c), lambda c: c - CONSTANT[0, 0], grown), c
+
+    total, rows = ft.lax.scan(step, x[0], x)
+    return total, rows, ft.lax.fori_loop(0, n, lambda i, c: c + i, 0)
+
+
 PARAMS = {"w": RNG.standard_normal((4, 3)), "b": np.arange(3.0)}
 X = RNG.standard_normal((5, 4))
 PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
@@ -64,6 +75,8 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "scalars": (lambda x, n: (x * n, n + 1), (np.float32(2), 3)),
     "named tuple": (lambda p: Pair(p.second, {"a": [p.first]}), (Pair(X, X[0]),)),
     "ordered dict": (lambda d: OrderedDict(b=d["a"], a=None), (OrderedDict(a=X),)),
+    "loops": (loops, (X, 5)),
+    "loops in registers": (loops, (X[0, :1], 5)),
     "empty": (lambda x: (x[:, :0], np.sum(x[:0])), (X,)),
     "nothing": (lambda: (), ()),
     "kinds": (lambda b, c, h, i: (~b, c * c, h + h, i // 3),

@@ -93,6 +93,16 @@ def chain_in_place(x: Any) -> Any:
     return np.sort(np.exp(np.sort(x + 1))) * 2
 
 
+def recurrent(w: Any, u: Any, h: Any, xs: Any) -> Any:
+    return lax.scan(lambda h, x: (np.tanh(w @ x + u @ h), None), h, xs)[0]
+
+
+def orbit(x: Any, v: Any) -> Any:
+    """Until it has come back."""
+    step = lambda s: (s[0] + 0.125 * s[1], s[1] - 0.125 * s[0], s[2] + 1)  # it is one line
+    return lax.while_loop(lambda s: (s[0][0] < 1) | (s[2] < 10), step, (x, v, 0))
+
+
 NORM = (F32((64, 256)), F32((64, 256)), F32(256), F32(256))
 PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "elementwise": (mish, (F32(1000),)),
@@ -129,6 +139,17 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "reversed_copy": (lambda x: np.flip(x).copy(), (F32((20, 30)),)),
     "nothing": (lambda x: (x, 1.0, x.reshape(2, 3).ravel()), (F32(6),)),
     "batched_product": (ft.vmap(lambda a, b: np.tanh(a @ b.T)), (F32((8, 30, 20)), F32((8, 40, 20)))),
+    "scan": (recurrent, (F32((40, 20)), F32((40, 40)), F32(40), F32((50, 20)))),
+    "scan_gradient": (
+        ft.grad(weighted(recurrent), argnums=(1, 2)),
+        (F32(40), F32((40, 20)), F32((40, 40)), F32(40), F32((50, 20))),
+    ),
+    "while_loop": (orbit, (F32(100), F32(100))),
+    "branches": (
+        lambda i, x: lax.switch(i, [lambda x: np.sin(x), lambda x: np.cumsum(x), lambda x: x], x),
+        (np.int64(0), F32(100)),
+    ),
+    "loop_in_registers": (orbit, (F32(3), F32(3))),
     "dynamic_update": (lambda x: lax.dynamic_update_slice(x, x[:2] * 2, (3,)), (F32(10),)),
 }
 
@@ -136,7 +157,8 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 def text_of(fun: Callable[..., Any], args: tuple[Any, ...]) -> str:
     program = pytest.importorskip("functrans.backends.llvm.program")
     jaxpr = optimize(inline(ft.make_jaxpr(fun)(*args)).with_consts_as_inputs())
-    plan = make_plan(jaxpr, Backend(program.supports, finishes=program.BACKEND.finishes))
+    backend = Backend(program.supports, finishes=program.BACKEND.finishes, is_kernel=program.BACKEND.is_kernel)
+    plan = make_plan(jaxpr, backend)
     return print_plan(plan, Names.of(jaxpr)) + "\n"
 
 
