@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 from functrans import disable_jit, grad, jit, make_jaxpr, tree, vmap
-from functrans.backends.executable import compile_jaxpr, why_numpy
+from functrans.backends.executable import compile_jaxpr
 from functrans.backends.llvm.call import layout, recipe
 from functrans.backends.vectorcall import new_calls, recipes_of
+from tests.marks import native
 
-pytestmark = pytest.mark.skipif(bool(why_numpy()) or not layout.is_as_expected(), reason="only Python serves calls")
+pytestmark = [native, pytest.mark.skipif(not layout.is_as_expected(), reason="only Python serves calls")]
 
 Fun = Callable[..., Any]
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from functrans import jit, vmap
-from functrans.backends.executable import why_numpy
 from functrans.backends.llvm import buffers
 from functrans.backends.llvm.call import layout
 from functrans.backends.vectorcall import recipes_of
 from functrans.direct import Direct
+from tests.marks import native
 
-pytestmark = pytest.mark.skipif(bool(why_numpy()), reason="of machine code")
+pytestmark = native
 factor = 2.0
 
 

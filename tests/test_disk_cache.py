@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import functrans as ft
-from functrans.backends.executable import clear_programs, why_numpy
+from functrans.backends.executable import clear_programs
 from functrans.backends.llvm import disk_cache, engine
 from functrans.backends.llvm.disk_cache import Store, key_of
 from functrans.backends.llvm.target import host
+from tests.marks import native
 
 KEY, OTHER = key_of(["one"]), key_of(["other"])
 CODE = bytes(range(256)) * 9
@@ -243,7 +244,7 @@ def test_what_was_compiled_before_is_loaded(monkeypatch: pytest.MonkeyPatch, fol
     assert engine.object_code(text, host()) == first
 
 
-@pytest.mark.skipif(bool(why_numpy()), reason="of machine code")
+@native
 def test_a_program_is_compiled_once_for_all_processes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """A program's text says nothing that holds in one process only."""
     monkeypatch.setenv("FUNCTRANS_CACHE", str(folder))

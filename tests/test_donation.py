@@ -22,10 +22,11 @@ from functrans.core.primitive import aval_of
 from functrans.core.recycled import is_recycled
 from functrans.transforms.stage import stage
 from tests.benchmarks import inputs, models
+from tests.marks import native
 from tests.opaque import opaque
 from tests.test_native import programs, run_flat
 
-pytestmark = pytest.mark.skipif(bool(executable.why_numpy()), reason="NumPy's backend donates nothing")
+pytestmark = native
 
 
 def descend(w: Any, g: Any) -> Any:

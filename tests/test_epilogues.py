@@ -14,7 +14,6 @@ import functrans as ft
 import functrans.numpy as fnp
 from functrans import jit, make_jaxpr
 from functrans.backends import numpy as reference
-from functrans.backends.executable import why_numpy
 from functrans.backends.llvm import executable
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.kernels import contract
@@ -30,8 +29,9 @@ from functrans.core.aval import shaped
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import aval_of
 from functrans.transforms.stage import stage
+from tests.marks import native
 
-pytestmark = pytest.mark.skipif(bool(why_numpy()), reason="of machine code")
+pytestmark = native
 
 Array = np.ndarray[Any, Any]
 

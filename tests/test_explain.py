@@ -13,9 +13,9 @@ import pytest
 
 import functrans as ft
 from functrans.backends import executable
+from tests.marks import native
 from tests.opaque import opaque, unheard_of
 
-native = pytest.mark.skipif(bool(executable._WHY_NUMPY), reason=executable._WHY_NUMPY)
 HERE = Path(__file__).name
 
 

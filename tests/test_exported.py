@@ -17,13 +17,13 @@ import pytest
 
 import functrans as ft
 from functrans import errors
-from functrans.backends.executable import why_numpy
 from functrans.backends.llvm.target import host
 from functrans.description import Description, seal
 from functrans.ops.families import INEXACT, unary
 from functrans.typing import Array
+from tests.marks import native
 
-pytestmark = pytest.mark.skipif(bool(why_numpy()), reason="there is no machine code to keep")
+pytestmark = native
 
 ROOT = Path(__file__).parent.parent
 RNG = np.random.default_rng(0)

@@ -19,10 +19,10 @@ from functrans.errors import CompiledArgumentsError, NoMachineCodeError, NonArra
 from functrans.lowered import Lowered
 from tests.cases import CASES
 from tests.cases.case import Case
+from tests.marks import native
 from tests.opaque import opaque
 
 F64 = ft.ShapeDtypeStruct
-native = pytest.mark.skipif(bool(executable._WHY_NUMPY), reason=executable._WHY_NUMPY)
 
 
 def loss(w: Any, x: Any, *, scale: Any = 1.0) -> Any:

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 import functrans.numpy as fnp
 from functrans import jit, make_jaxpr, tree, vjp
 from functrans.backends import numpy as reference
-from functrans.backends.executable import why_numpy
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.compiler.pipeline import optimize
 from functrans.core.primitive import aval_of
 from functrans.transforms.stage import stage
+from tests.marks import native
 
 DTYPES = ("bool", "int8", "uint8", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128")
 SIZES = st.sampled_from([0, 1, 1, 2, 3, 5, 8, 17, 33])
@@ -181,7 +181,7 @@ def layer_norm(x: Any, scale: Any) -> Any:
     return centred / fnp.sqrt(fnp.mean(centred**2, axis=-1, keepdims=True) + 1e-5) * scale
 
 
-@pytest.mark.skipif(bool(why_numpy()), reason="of machine code")
+@native
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(400, 400), (1024, 128), (129, 1025)])
 def test_large_matrices_times_vectors_are_read_once(dtype: str, shape: tuple[int, int]) -> None:
@@ -277,7 +277,7 @@ def test_nests_write_over_what_they_read_for_the_last_time(nest: Callable[[Any],
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-10)
 
 
-@pytest.mark.skipif(bool(why_numpy()), reason="of machine code")
+@native
 def test_columns_are_added_up_more_exactly_than_by_numpy() -> None:
     x = np.random.default_rng(0).random((5000, 40), "f")
 

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 
 from functrans import jit, lax, make_jaxpr, tree
-from functrans.backends.executable import why_numpy
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
@@ -26,8 +25,9 @@ from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
 from functrans.core.ir import Jaxpr
 from functrans.core.lowering_control import Control
+from tests.marks import native
 
-pytestmark = pytest.mark.skipif(bool(why_numpy()), reason="there is no machine code")
+pytestmark = native
 
 Fun = Callable[..., Any]
 DTYPES = ("bool", "int8", "uint16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128")

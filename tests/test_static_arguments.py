@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from functrans import grad, jit, vmap
-from functrans.backends.executable import why_numpy
 from functrans.errors import StaticArgumentError
+from tests.marks import native
 
 Fun = Callable[..., Any]
 
@@ -155,7 +155,7 @@ def test_negative_positions_need_a_fixed_number() -> None:
         jit(lambda *args: args[0], static_argnums=-1)
 
 
-@pytest.mark.skipif(bool(why_numpy()), reason="of machine code")
+@native
 def test_donated_arguments() -> None:
     for donated in (0, (0,), -2, (0, -1)):
         x = np.arange(3.0)

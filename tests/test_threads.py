@@ -17,7 +17,6 @@ from hypothesis import given
 
 import functrans as ft
 from functrans import jit
-from functrans.backends.executable import why_numpy
 from functrans.backends.llvm.engine import load
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.function import Function
@@ -39,6 +38,7 @@ from functrans.core.lowering import Contract
 from functrans.core.primitive import aval_of
 from functrans.transforms.stage import stage
 from functrans.typing import Array
+from tests.marks import native
 from tests.test_native import programs
 
 CHUNKS, WIDTH = 64, 2000
@@ -450,7 +450,7 @@ def softmax(x: Any) -> Any:
     return e / np.sum(e, -1, keepdims=True)
 
 
-@pytest.mark.skipif(bool(why_numpy()), reason="of machine code")
+@native
 def test_a_function_may_be_held_to_fewer_threads() -> None:
     x = np.random.default_rng(0).standard_normal((1000, 1000))
     expected = jit(softmax)(x)

@@ -10,9 +10,8 @@ import pytest
 
 import functrans as ft
 from functrans import numpy as fnp
-from functrans.backends import executable
+from tests.marks import native
 
-native = pytest.mark.skipif(bool(executable._WHY_NUMPY), reason="NumPy always tests")
 X, I = np.linspace(0.0, 1.0, 12).reshape(6, 2), np.array([0, -1, 5, 5, -6])
 OUT = np.array([0, 6])
 
