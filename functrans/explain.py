@@ -14,22 +14,23 @@ from functrans.compiler.nest import Finished, Nest, Work
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Plan, Step
 from functrans.core.aval import ShapedArray
-from functrans.core.ir import Eqn, Jaxpr
+from functrans.core.ir import Eqn
 from functrans.core.lowering_control import Branch
+from functrans.entry import Entry
 from functrans.lowered import Text
 from functrans.treedef import differences
 
 __all__ = ["explain"]
 
 
-def explain(name: str, log: CallLog, programs: Iterable[tuple[Miss, Jaxpr]]) -> Text:
-    """The text; `programs` are the jaxprs that are known, with the calls that they were traced for."""
+def explain(name: str, log: CallLog, programs: Iterable[Entry]) -> Text:
+    """The text; `programs` are those that are known."""
     parts = [f"{name}: {_count(log.hits, 'call')} found a program, {log.misses} traced the function."]
     if log.traced:
         first = log.misses - len(log.traced) + 1
         why = _reasons(list(log.traced), first)
         parts.append("\n".join(["Why it was traced:", *(f"  {i}. {text}" for i, text in enumerate(why, first))]))
-    parts += ["\n".join(_program(miss.arguments, jaxpr)) for miss, jaxpr in programs]
+    parts += ["\n".join(_program(entry)) for entry in programs]
     return Text("\n\n".join(parts))
 
 
@@ -100,9 +101,9 @@ def _number(aval: ShapedArray) -> str:
 # ---- what it compiled to ----
 
 
-def _program(arguments: str, jaxpr: Jaxpr) -> Iterator[str]:
-    planned = plan_jaxpr(jaxpr)
-    yield f"The program for {arguments}"
+def _program(entry: Entry) -> Iterator[str]:
+    planned = plan_jaxpr(entry.jaxpr, entry.options)
+    yield f"The program for {entry.miss.arguments}"
     steps = list(planned.plan.all_steps())
     if planned.why_numpy:
         yield f"  has {_count(len(planned.jaxpr.eqns), 'equation')}, which NumPy runs one by one: {planned.why_numpy}."
@@ -113,6 +114,9 @@ def _program(arguments: str, jaxpr: Jaxpr) -> Iterator[str]:
         + ("is a callback to NumPy" if len(called) == 1 else "are callbacks to NumPy")
         + f"; its temporaries take {planned.plan.arena} bytes."
     )
+    first = len(planned.plan.arguments) - len(entry.miss.paths)  # before them are captured values
+    if over := [entry.miss.paths[i - first] for i in sorted(planned.plan.overwritten)]:
+        yield f"  writes results over {' and '.join(over)}, given up by the caller."
     yield from (f"  {line}" for line in _steps(planned.plan, count()))
 
 

@@ -212,7 +212,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
         from functrans.explain import explain
 
         self._log.hits += new_calls(self)
-        return explain(self._label, self._log, [(entry.miss, entry.jaxpr) for entry in list(self._entries.values())])
+        return explain(self._label, self._log, list(self._entries.values()))
 
     def cache_info(self) -> CacheInfo:
         """How many calls found a program and how many traced, and how many kinds of arguments are known."""

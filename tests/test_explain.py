@@ -247,3 +247,13 @@ class TestForgetting:
         del jitted
         gc.collect()
         assert alive() is None
+
+
+@native
+def test_what_is_donated_is_planned_and_told() -> None:
+    rates = np.linspace(0.1, 1.0, 1000)
+    w, g = np.ones(1000), np.ones(1000)
+    for donated, told in (((0,), True), ((), False)):
+        jitted = ft.jit(lambda w, g: w - rates * g, donate_argnums=donated)
+        jitted(w.copy(), g)
+        assert ("writes results over w, given up by the caller." in jitted.explain()) is told
