@@ -8,6 +8,7 @@ Imports core and ops.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import NamedTuple
 
 from functrans.core.dce import dce
@@ -19,6 +20,9 @@ from functrans.typing import Array
 
 __all__ = ["Apart", "Product", "set_apart", "sum_of"]
 
+_MANY, _MOST, _LARGE = 16, 48, 1 << 17
+"""Products that a step adds to each element: so many and more cost no more time in the loop than after it, as long as the sum,
+of fewer elements than `_LARGE`, stays in the cache; of a larger sum it is `_MOST`. In the loop no factor has to be kept."""
 _VIEWS = frozenset({"reshape", "transpose"})
 
 
@@ -51,7 +55,7 @@ def set_apart(jaxpr: Jaxpr, count: int, stacked: tuple[bool, ...], steady: tuple
     """What to add up of the first `count` results in the loop, and what after it.
 
     stacked: which inputs lie in memory for all steps anyway. steady: which are the same in all steps. A product is set apart
-    where the factors that have to be kept for it are no larger than it is.
+    where the factors that have to be kept for it are no larger than it is, and where a step adds little to it.
     """
     finder = _Finder(jaxpr, stacked, steady)
     stays, sums = [], []
@@ -101,7 +105,7 @@ class _Finder:
         while isinstance(atom, Var) and (eqn := self._maker.get(atom)) is not None:
             if eqn.prim is dot_general_p:
                 varies = all(isinstance(factor, Var) and factor not in self._steady for factor in eqn.invars)
-                return (eqn, views) if varies else None
+                return (eqn, views) if varies and _adds_little(eqn) else None
             if eqn.prim.name not in _VIEWS:
                 return None
             views = (eqn, *views)
@@ -115,6 +119,13 @@ class _Finder:
         if atom not in self.more:
             self.more.append(atom)
         return len(self._inputs) + self.more.index(atom)
+
+
+def _adds_little(eqn: Eqn) -> bool:
+    """Whether few products are added to each element of a step's product."""
+    shape, axes = eqn.invars[0].aval.shape, eqn.params["dimension_numbers"][0][0]
+    terms: int = prod(shape[axis] for axis in axes)
+    return terms < (_MOST if eqn.outvars[0].aval.size > _LARGE else _MANY)
 
 
 def sum_of(products: Sequence[Product], values: Sequence[Array | None]) -> Array:
