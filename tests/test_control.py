@@ -24,6 +24,7 @@ from functrans.errors import (
     ScanResultError,
     TreeMismatchError,
 )
+from tests.marks import native
 
 Fun = Callable[..., Any]
 
@@ -257,6 +258,29 @@ def test_what_all_steps_share_is_kept_once_and_elements_are_not_copied() -> None
     forward, _ = (eqn for eqn in jaxpr.eqns if eqn.prim.name == "scan")
     stacked = [var for var in forward.outvars if var.aval.shape == (5, 3)]
     assert len(stacked) <= 2, str(jaxpr)  # the carry, and c * exp(w)
+
+
+@native
+def test_gradients_of_loops_take_as_much_memory_as_is_said() -> None:
+    a, x = np.full((5, 5), 0.1), np.ones(5)
+
+    def of_scan(x: Any, **how: Any) -> Any:
+        return np.sum(lax.scan(lambda c, _: (np.tanh(a @ c), None), x, length=10_000, **how)[0])
+
+    def of_while(x: Any, places: int | None) -> Any:
+        return np.sum(lax.while_loop(lambda c: c[0] < 1, lambda c: np.tanh(a @ c), x, checkpoint=places))
+
+    def peak(fun: Fun, *args: Any, **how: Any) -> int:
+        return jit(grad(lambda x: fun(x, *args, **how))).lower(x).cost().peak_memory
+
+    everything = peak(of_scan)
+    assert 400_000 <= everything < 500_000  # five numbers of each step
+    assert peak(of_scan, checkpoint=100) < 0.04 * everything
+    assert peak(of_scan, checkpoint="sqrt") < 0.04 * everything
+    assert peak(of_while, 10) < 8_000
+    assert peak(of_while, 1000) - peak(of_while, 500) == pytest.approx(
+        500 * (40 + 8), rel=0.1
+    )  # a state, and its number
 
 
 def test_loops_without_what_nobody_uses() -> None:

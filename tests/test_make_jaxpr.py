@@ -55,6 +55,15 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "jacobian": (jacfwd(lambda x: x**2), (F64(2),)),
     "stopped": (lambda x: x * lax.stop_gradient(x), (F64(2),)),
     "nothing": (lambda x: (x, 1, np.float32(2.0)), (F64(2),)),
+    "branch": (lambda x: lax.cond(x[0] > 1, lambda: x * 2, lambda: np.sin(x)), (F64(2),)),
+    "loops": (
+        lambda x, n: lax.fori_loop(0, n, lambda i, c: lax.map(np.sin, c) + i, x),
+        (F64(2), ShapeDtypeStruct((), np.int64)),
+    ),
+    "scan_gradient": (
+        grad(lambda w, x: np.sum(lax.scan(lambda c, v: (np.tanh(c @ w) * v, v), x[0], x)[0])),
+        (F64((3, 3)), F64((4, 3))),
+    ),
     "integers": (lambda x: (x // 2, x.astype(np.float32), ~x), (ShapeDtypeStruct(2, np.int8),)),
 }
 

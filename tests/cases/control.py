@@ -110,6 +110,14 @@ CASES = (
     ),
     Case(
         scan_p,
+        lambda c, xs: scan(lambda c, x: (c * x + 1j * c, c * c), c, xs),
+        lambda c, xs: python_scan(lambda c, x: (c * x + 1j * c, c * c), c, xs),
+        (Operand((2,)), Operand((3, 2))),
+        ("complex64", "complex128"),
+        name="complex",
+    ),
+    Case(
+        scan_p,
         lambda c, xs: scan(step, c, xs, reverse=True),
         lambda c, xs: python_scan(step, c, xs, reverse=True),
         (Operand((3,)), Operand((4, 3))),
