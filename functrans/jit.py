@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial, update_wrapper
 from threading import Lock
-from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 from weakref import WeakSet
 
@@ -30,7 +29,7 @@ from functrans.errors import FunctransError, NonArrayInputError
 from functrans.guards import Guards
 from functrans.jit_primitive import jit_p, run_jaxpr
 from functrans.lowered import Lowered, Signature, Text
-from functrans.methods import BoundMethod, Methods
+from functrans.methods import BoundMethod, Methods, TreeMethod
 from functrans.parallel import check_threads
 from functrans.settings import Settings
 from functrans.static import Call, StaticArguments
@@ -170,8 +169,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
     def lower(self, *args: Any, **kwargs: Any) -> Lowered[P, R]:  # Any: shapes may stand for arrays
         """What a call with these arguments would run, without running or compiling it. Traces it if need be.
 
-        Arrays may be given as `ShapeDtypeStruct`s. Of a method of a pytree: `Class.method.lower(instance, …)`. Raises what the
-        call would raise before it computes.
+        Arrays may be given as `ShapeDtypeStruct`s. Raises what the call would raise before it computes.
 
         >>> import numpy as np
         >>> lowered = jit(lambda x: np.sum(np.exp(x) * 2)).lower(np.ones(3))
@@ -237,7 +235,7 @@ class Jitted(Vectorcallable, Generic[P, R]):
 
     def _bound_to(self, instance: object) -> Callable[..., Any]:
         if not tree.structure(instance).is_leaf():
-            return MethodType(self, instance)
+            return TreeMethod(self, instance)
         return BoundMethod(instance, self._methods.of(instance))
 
     def _is_method_of(self, args: tuple[object, ...]) -> bool:

@@ -1,4 +1,5 @@
-"""Methods of objects that are no pytrees: a jitted function for each instance, which does not keep the instance alive.
+"""Jitted methods: of pytrees, which are traced as the first argument, and of other objects: a jitted function for each instance,
+which does not keep the instance alive.
 
 Imports only the standard library. Start reading at `Methods`.
 """
@@ -6,16 +7,48 @@ Imports only the standard library. Start reading at `Methods`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from inspect import signature
 from types import MethodType
 from typing import Any
 from weakref import finalize, ref
 
-__all__ = ["BoundMethod", "Methods"]
+__all__ = ["BoundMethod", "Methods", "TreeMethod"]
 
 Function = Callable[..., Any]
 """Of any signature: a method has lost its first parameter, which no type can say of a wrapper."""
+
+
+class TreeMethod(partial[Any]):
+    """A jitted function, and a pytree as its first argument; `partial` because C calls it."""
+
+    @property
+    def __self__(self) -> object:
+        return self.args[0]
+
+    @property
+    def __func__(self) -> Function:
+        return self.func
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]  # that of the class is a string
+        return self.func.__doc__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TreeMethod) and self.func == other.func and self.__self__ is other.__self__
+
+    def __hash__(self) -> int:
+        return hash((self.func, id(self.__self__)))
+
+    def lower(self, *args: Any, **kwargs: Any) -> Any:
+        """As the function's, for this instance, which what it compiles to takes first."""
+        jitted: Any = self.func  # Any: `jit` imports this module
+        return jitted.lower(*self.args, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__wrapped__":  # that has one more parameter
+            raise AttributeError(name)
+        return getattr(self.func, name)
 
 
 class BoundMethod:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -298,3 +300,37 @@ def test_the_compiler_is_loaded_when_it_is_needed() -> None:
     assert not [
         name for name in ("functrans.compiler.plan", "functrans.backends.llvm", "llvmlite") if name in done.stdout
     ]
+
+
+@ft.tree.register_dataclass
+@dataclass(frozen=True)
+class Scaled:
+    w: Any
+
+    @ft.jit
+    def apply(self, x: Any, *, power: int = 1) -> Any:
+        """Scale."""
+        return self.w * x**power
+
+
+def test_a_method_of_a_pytree_is_lowered_for_its_instance() -> None:
+    one, x = Scaled(np.array([2.0, 3.0])), np.ones(2)
+    lowered = one.apply.lower(x, power=np.float64(2.0))  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    assert [aval.shape for aval in lowered.jaxpr.in_avals] == [(2,), (2,), ()]
+    np.testing.assert_array_equal(lowered.compile()(one, x, power=np.float64(2.0)), one.w)
+    np.testing.assert_array_equal(one.apply(x), one.w)
+
+
+def test_a_method_of_a_pytree_is_as_other_methods() -> None:
+    one, other, x = Scaled(np.array([2.0, 3.0])), Scaled(np.array([2.0, 3.0])), np.ones(2)
+    method: Any = one.apply
+    assert (method.__name__, method.__doc__) == ("apply", "Scale.")
+    assert list(signature(method).parameters) == ["x", "power"]
+    assert method == one.apply != other.apply
+    assert len({method, one.apply, other.apply}) == 2
+    assert method.__self__ is one
+    assert method.__func__ is Scaled.apply
+    np.testing.assert_array_equal(ft.vmap(method)(np.ones((3, 2))), [one.w] * 3)
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(method(x)))(x), one.w)
+    method(x)
+    assert method.cache_info().hits >= 0
