@@ -163,6 +163,42 @@ def test_steps_beside_a_loop_keep_their_parameters() -> None:
     run_both(lambda x: lax.fori_loop(0, 2, lambda _, c: c.at[np.arange(3)].add(1.0), x), np.ones(4))
 
 
+def primitives(jaxpr: Jaxpr) -> list[str]:
+    return [eqn.prim.name for eqn in jaxpr.eqns]
+
+
+def test_what_no_turn_changes_is_computed_before_the_loop() -> None:
+    def run(w: Any, x: Any, n: Any) -> Any:
+        def body(x: Any, scale: Any) -> Any:
+            return x + (w.T @ w).T @ x * np.sum(np.sort(w * 2), axis=0), scale
+
+        x = lax.scan(body, x, np.arange(3))[0]
+        return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, s[1] + (w @ w.T) @ x), (0, x))
+
+    w, x = array(64, "int64").reshape(8, 8), array(8, "int64")
+    run_both(run, w, x, np.int64(2))
+    run_both(run, w, x, np.int64(0))
+    jaxpr, _ = flat(run, w, x, np.int64(2))
+    scan, loop = (eqn for eqn in jaxpr.eqns if eqn.prim.name in ("scan", "while"))
+    assert "sort" in primitives(jaxpr)
+    assert "sort" not in primitives(scan.params["jaxpr"])
+    assert primitives(scan.params["jaxpr"]).count("dot_general") == 1
+    assert primitives(loop.params["body_jaxpr"]).count("dot_general") == 0
+
+
+def test_what_may_raise_stays_in_a_loop_without_turns() -> None:
+    def run(table: Any, i: Any, n: Any) -> Any:
+        return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, s[1] + table[i]), (0, table[0]))[1]
+
+    table = np.arange(3.0)
+    assert jit(run)(table, 7, 0) == 0.0
+    with pytest.raises(IndexError):
+        jit(run)(table, 7, 1)
+    with pytest.raises(IndexError):
+        jit(lambda t, i: lax.scan(lambda c, _: (c + t[i], None), t[0], None, length=2)[0])(table, 7)
+    assert jit(lambda t, i: lax.scan(lambda c, _: (c + t[i], None), t[0], None, length=0)[0])(table, 7) == 0.0
+
+
 def test_donated_memory_is_carried() -> None:
     def run(x: Any) -> Any:
         return lax.fori_loop(0, 3, lambda i, c: c * 2 + i, x)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from functrans.compiler.cse import cse
 from functrans.compiler.inline import inline
+from functrans.compiler.invariants import invariants
 from functrans.compiler.simplify import simplify
 from functrans.core.dce import dce
 from functrans.core.ir import Eqn, Jaxpr
@@ -43,6 +44,7 @@ def _within(transform: Pass) -> Pass:
 PASSES: tuple[Pass, ...] = (
     inline,  # nested jits and custom derivatives give way to what they compute
     _within(simplify),  # constants are computed, and what does nothing is left out
+    _within(invariants),  # what no turn of a loop changes is computed before it
     _within(cse),  # what was computed before is not computed again
     _within(dce),  # what no result needs is not computed
 )
