@@ -214,3 +214,18 @@ def test_pythons_collector_rests_only_while_a_program_is_compiled(monkeypatch: p
     finally:
         gc.enable()
     assert during == [False] * 3
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16"])
+def test_a_sum_over_no_axes_is_of_positive_zeros(dtype: str) -> None:
+    x = np.negative(np.zeros(5, dtype))
+    functions: list[Callable[[Any], Any]] = [
+        lambda x: np.sum(x, axis=()),
+        lambda x: np.sum(x * 1, axis=()),
+        lambda x: np.sum(x[0]),
+    ]
+    for function in functions:
+        for found in (jit(function)(x), vmap(function)(x[None])[0]):
+            assert np.asarray(found).tobytes() == np.asarray(function(x)).tobytes()
+    number = -0.0
+    assert np.asarray(jit(lambda x: np.sum(x))(number)).tobytes() == np.asarray(np.sum(number)).tobytes()

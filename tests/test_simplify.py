@@ -18,6 +18,7 @@ from functrans.core.aval import shaped
 from functrans.core.check import check_jaxpr
 from functrans.core.dce import dce
 from functrans.core.ir import Jaxpr, eval_jaxpr
+from functrans.ops.barrier import checkpoint_name
 from functrans.ops.families import add_any
 from functrans.transforms.stage import stage
 from functrans.typing import Array
@@ -132,6 +133,7 @@ ROWS: dict[str, Row] = {
     "rint of floor": Row(lambda x: fnp.rint(fnp.floor(x)), "floor", REAL),
     "round_away of floor": Row(lambda x: lax.round(fnp.floor(x)), "floor", REAL),
     "stop_gradient": Row(lambda x: lax.stop_gradient(x), ""),
+    "a name": Row(lambda x: checkpoint_name(x, "it"), "", ALL),
     "(x * 2) * 4": Row(lambda x: x * number(x, 2) * number(x, 4), "mul", (*WHOLE, *REAL)),
     "(3 * x) * 5": Row(lambda x: number(x, 5) * (number(x, 3) * x), "mul", WHOLE),
     "select of equals": Row(lambda x: fnp.where(x == x, x, x), ""),
@@ -160,7 +162,7 @@ ROWS: dict[str, Row] = {
     "concatenated alone": Row(lambda x: fnp.concatenate([x]), ""),
     "split into one": Row(lambda x: lax.split(x, [3])[0], ""),
     # along axes
-    "sum over nothing": Row(lambda x: lax.reduce_sum(x, ()), "", NUMBERS),
+    "sum over nothing": Row(lambda x: lax.reduce_sum(x, ()), "", WHOLE),
     "product over nothing": Row(lambda x: lax.reduce_prod(x, ()), "", NUMBERS),
     "extrema over nothing": Row(lambda x: lax.reduce_max(lax.reduce_min(x, ()), ()), ""),
     "and, or, xor over nothing": Row(
@@ -190,6 +192,7 @@ ROWS: dict[str, Row] = {
 
 NOT_EXACT: dict[str, Row] = {
     "x + 0.0": Row(lambda x: x + number(x, 0.0), "add", (*REAL, *COMPLEX)),
+    "sum over nothing": Row(lambda x: lax.reduce_sum(x, ()), "reduce_sum", (*REAL, *COMPLEX)),
     "0.0 - x": Row(lambda x: number(x, 0.0) - x, "sub", REAL),
     "x - -0.0": Row(lambda x: x - number(x, -0.0), "sub", REAL),
     "x * (1 + 0i)": Row(lambda x: x * number(x, 1), "mul", COMPLEX),

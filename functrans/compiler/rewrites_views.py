@@ -6,6 +6,7 @@ Each rule is `(equation, what is known) -> an atom, a simpler equation, or None`
 from __future__ import annotations
 
 from functrans.compiler.fold import Known, replaced
+from functrans.core.aval import INEXACT_KINDS
 from functrans.core.ir import Atom, Eqn
 
 __all__ = [
@@ -74,7 +75,8 @@ def no_padding(eqn: Eqn, _: Known) -> Atom | None:
 
 
 def no_axes(eqn: Eqn, _: Known) -> Atom | None:
-    return eqn.invars[0] if not eqn.params["axes"] else None
+    adds_zero = eqn.prim.name == "reduce_sum" and eqn.invars[0].aval.dtype.kind in INEXACT_KINDS  # to -0
+    return eqn.invars[0] if not eqn.params["axes"] and not adds_zero else None
 
 
 def repeated_along(eqn: Eqn, known: Known) -> Atom | None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from functrans.core.aval import ShapedArray, shaped
+from functrans.core.aval import INEXACT_KINDS, ShapedArray, shaped
 from functrans.core.lowering import Reduce, Remap, one_view
 from functrans.core.primitive import Values, aval_of, current_trace
 from functrans.errors import OperandError, ParameterError
@@ -121,7 +121,8 @@ def zeros(shape: Shape, dtype: DType) -> Array:
 
 
 def _sum_impl(x: Array, *, axes: tuple[int, ...]) -> Values:
-    return (np.add.reduce(x, axis=axes, dtype=x.dtype) if axes else as_value(x),)
+    adds_zero = bool(axes) or x.dtype.kind in INEXACT_KINDS  # to -0, though there is nothing to add
+    return (np.add.reduce(x, axis=axes, dtype=x.dtype) if adds_zero else as_value(x),)
 
 
 def _sum_aval(aval: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
