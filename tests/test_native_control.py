@@ -124,6 +124,13 @@ def test_dtypes(dtype: str, n: int) -> None:
     run_both(lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1][::-1]), (0, x)), xs[1])
 
 
+def test_many_dear_operations_are_done_in_vectors() -> None:
+    def run(x: Any) -> Any:
+        return lax.fori_loop(0, 3, lambda i, c: np.sqrt(c * c + 1), x)
+
+    assert [in_registers(run_both(run, array(n, "float64"))) for n in (3, 16)] == [[True], [False]]
+
+
 @pytest.mark.parametrize("n", [1, 3, LARGE])
 @pytest.mark.parametrize("index", [-1, 0, 1, 2, 7])
 def test_branches(index: int, n: int) -> None:

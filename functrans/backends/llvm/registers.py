@@ -24,7 +24,7 @@ from functrans.backends.llvm.services import INTERRUPTED, interrupted
 from functrans.compiler.nodes import Node, Supports
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var
-from functrans.core.lowering import Pointwise
+from functrans.core.lowering import Pointwise, View
 from functrans.core.lowering_control import Branch, Control, Scan, While
 
 __all__ = ["emit", "fits"]
@@ -33,6 +33,10 @@ _MOST_ELEMENTS = 16
 """Of a value."""
 _MOST_WORK = 800
 """Operations on elements in all bodies together: each is written out."""
+_VECTOR = 4
+"""So many elements of a dear operation take no longer one by one than as a vector."""
+_CALL = 5
+"""What an equation costs more where a nest computes it, in additions: its part of a call, of loads and stores."""
 _NANOSECOND = 1e-9
 _INDEX = shaped((), np.dtype(np.int32))
 
@@ -40,7 +44,7 @@ _INDEX = shaped((), np.dtype(np.int32))
 def fits(node: Node, supports: Supports) -> bool:
     """Whether a loop or a branch is small enough, and all in it can be computed so."""
     assert isinstance(node.lowering, Control)
-    return _work(node.lowering, supports) <= _MOST_WORK
+    return _work(node.lowering, supports) <= _MOST_WORK and _loss(node.lowering) <= 0
 
 
 def _work(lowering: Control, supports: Supports | None) -> float:
@@ -49,6 +53,18 @@ def _work(lowering: Control, supports: Supports | None) -> float:
     if any(aval.size > _MOST_ELEMENTS for aval in values):
         return float("inf")
     return sum(_eqn_work(eqn, supports) for jaxpr in lowering.jaxprs for eqn in jaxpr.eqns)
+
+
+def _loss(lowering: Control) -> int:
+    """How much longer elements one by one take than vectors of them and calls of the nests that compute those, in additions."""
+    loss = 0
+    for jaxpr in lowering.jaxprs:
+        for eqn in jaxpr.all_eqns():
+            found = None if eqn.prim.lower is None else eqn.prim.lower([atom.aval for atom in eqn.invars], eqn.params)
+            if isinstance(found, Pointwise) and found.cost > 1:
+                loss += found.cost * max(eqn.outvars[0].aval.size - _VECTOR, 0)
+            loss -= 0 if isinstance(found, View) else _CALL
+    return loss
 
 
 def _eqn_work(eqn: Eqn, supports: Supports | None) -> float:
