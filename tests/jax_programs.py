@@ -382,3 +382,54 @@ def crossp(a: Any, b: Any) -> Any:
 def argcl(x: Any) -> Any:
     """Elements at computed positions."""
     return x[jnp.argmax(x)] * jnp.take(x, jnp.argmin(x)) + jnp.take_along_axis(x[None], jnp.argsort(x)[None], 1)[0, 1]
+
+
+def lstm(p: Any, xs: Any) -> Any:
+    """A recurrent network with gates, read from both ends."""
+
+    def step(state: Any, x: Any) -> Any:
+        h, c = state
+        gates = h @ p["W"] + x @ p["U"] + p["b"]
+        i, f, o, z = jnp.split(gates, 4)
+        c = c / (1 + jnp.exp(-f)) + jnp.tanh(z) / (1 + jnp.exp(-i))
+        return (jnp.tanh(c) * o, c), {"h": h, "none": None}
+
+    start = (jnp.zeros_like(xs[0]), jnp.ones_like(xs[0]))
+    (h, _), ys = lax.scan(step, start, xs)
+    (back, _), _ = lax.scan(step, start, xs, reverse=True, unroll=2)
+    return jnp.sum(h * back) + jnp.sum(ys["h"] ** 2)
+
+
+def branches(x: Any) -> Any:
+    """Branches in a loop, for one value and for many."""
+
+    def step(c: Any, v: Any) -> Any:
+        c = lax.cond(v > 0, lambda c: jnp.sin(c) + v, lambda c: c * v, c)
+        return lax.switch(jnp.argmax(x) % 3, [lambda c: c, lambda c: c * c, jnp.tanh], c), c
+
+    def alone(v: Any) -> Any:
+        return lax.cond(v > 0, jnp.sqrt, lambda v: v * v, v) + lax.cond(v > 0, v, jnp.log, -v, jnp.exp)
+
+    last, ys = lax.scan(step, x[0], x)
+    return last + jnp.sum(ys) + jnp.sum(jax.vmap(alone)(x))
+
+
+def loops(x: Any) -> Any:
+    """Loops with a known number of turns in each other, and maps."""
+
+    def outer(i: Any, c: Any) -> Any:
+        return lax.fori_loop(0, 2, lambda j, d: jnp.cos(d) * jnp.take(x, j) + d, c)
+
+    whole = lax.map(lambda v: v * jnp.sum(x), x, batch_size=3)
+    return jnp.sum(lax.fori_loop(1, 4, outer, x)) + jnp.sum(whole**2)
+
+
+def partials(a: Any, b: Any) -> Any:
+    """A linear recurrence by its associative form; and a reduction by a function of the user's."""
+
+    def join(one: Any, other: Any) -> Any:
+        return one[0] * other[0], one[1] * other[0] + other[1]
+
+    factors, sums = lax.associative_scan(join, (a, b), axis=1)
+    _, back = lax.associative_scan(join, (a, b), reverse=True)
+    return jnp.sum(factors * sums) + jnp.sum(jnp.sin(back))

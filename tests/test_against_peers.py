@@ -102,6 +102,10 @@ PROGRAMS: dict[str, tuple[Any, ...]] = {
     "cross_interp": (n(4), np.linspace(-2, 2, 5), n(5)),
     "crossp": (n(2, 3), n(2, 3)),
     "argcl": (n(5),),
+    "lstm": ({"W": n(3, 12), "U": n(3, 12), "b": n(12)}, n(5, 3)),
+    "branches": (n(6),),
+    "loops": (n(5),),
+    "partials": (n(3, 4), n(3, 4)),
 }
 FLOAT64_IN_NUMPY = {"spline", "csig", "lasttop", "running", "cross_interp"}
 """Programs in which an int64 array meets a float32 one, or `interp` does: float64 in NumPy and float32 in JAX."""
@@ -175,6 +179,18 @@ def test_against_autograd(name: str) -> None:
     if name == "mix":  # autograd has no ptp
         anp.ptp = lambda x: anp.max(x) - anp.min(x)
     same(ft.grad(getattr(jax_programs, name))(*args), autograd.grad(getattr(module, name))(*args))
+
+
+def test_while_loop_is_jaxs_in_forward_mode_and_in_batches(jax: Any) -> None:
+    def run(lax: Any, np: Any, x: Any) -> Any:
+        return lax.while_loop(lambda c: np.sum(c[0]) < 9, lambda c: (c[0] * 1.3 + np.sin(x), c[1] + 1), (x, 0))[0]
+
+    ours, its = partial(run, lax, np), partial(run, jax.lax, jax.numpy)
+    xs = u(4, 3)
+    same(ours(xs[0]), its(xs[0]))
+    same(ft.jvp(ours, (xs[0],), (xs[1],)), jax.jvp(its, (xs[0],), (xs[1],)))
+    same(ft.jit(ft.vmap(ours))(xs), jax.vmap(its)(xs))
+    same(ft.jacrev(ours)(xs[0]), jax.jacfwd(its)(xs[0]))
 
 
 def test_against_torch() -> None:
