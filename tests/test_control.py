@@ -55,6 +55,11 @@ PROGRAMS: dict[str, tuple[Fun, tuple[Any, ...]]] = {
     "while": (lambda x: lax.while_loop(lambda c: c[0] < 20, lambda c: (c[0] * 2, c[1] + 1), (x, 0)), (np.float64(3),)),
     "map": (lambda xs: lax.map(lambda x: {"a": x * x, "b": np.sum(x)}, xs), (np.arange(6.0).reshape(3, 2),)),
     "cond": (lambda x: lax.cond(x > 1, lambda x: (x, x * x), lambda x: (x * x, x), x), (np.float64(3),)),
+    "cond, older ways": (
+        lambda x: (lax.cond(x > 1, x, np.sin, 2 * x, np.cos), lax.cond(x > 1, np.sin, np.cos, operand=x)),
+        (np.float64(3),),
+    ),
+    "switch of an operand": (lambda i: lax.switch(i, [np.sin, np.cos], operand=2.0), (1,)),
     "cond of a number": (lambda x: lax.cond(x, lambda: 1.0, lambda: 2.0), (0.0,)),
     "switch out of range": (lambda i: lax.switch(i, [lambda: 1.0, lambda: 2.0, lambda: 3.0]), (-4,)),
     "loop in a branch in a loop": (

@@ -154,3 +154,35 @@ def test_effects_keep_their_order(program: list[tuple[str, int]]) -> None:
     _heard.clear()
     np.testing.assert_allclose(ft.jit(function)(x), expected, rtol=1e-12, atol=1e-12)
     assert [word for word, *_ in _heard] == [word for word, *_ in said]
+
+
+# ---- in loops and branches ----
+
+
+LOOPS: dict[str, Callable[[Any], Any]] = {
+    "scan": lambda x: ft.lax.scan(lambda c, i: (said(c, i), None), x, np.arange(4))[0],
+    "scan, carry kept": lambda x: ft.lax.scan(lambda c, i: (said(c, i), None), x, np.arange(4), checkpoint=True)[0],
+    "scan in blocks": lambda x: ft.lax.scan(lambda c, i: (said(c, i), None), x, np.arange(4), checkpoint=2)[0],
+    "while": lambda x: ft.lax.while_loop(lambda c: c[1] < 4, lambda c: (said(*c), c[1] + 1), (x, 0))[0],
+    "while, two places": lambda x: ft.lax.while_loop(
+        lambda c: c[1] < 4, lambda c: (said(*c), c[1] + 1), (x, 0), checkpoint=2
+    )[0],
+    "branches": lambda x: ft.lax.fori_loop(
+        0, 4, lambda i, c: ft.lax.cond(i % 2 == 0, lambda: said(c, i), lambda: said(c, i)), x
+    ),
+}
+
+
+def said(c: Any, i: Any) -> Any:
+    """A step that is heard of."""
+    say("step", i)
+    return np.sin(c) * 2
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_effects_of_steps_run_once_each_and_in_order(name: str, heard: list[Any]) -> None:
+    for run in (LOOPS[name], ft.grad(LOOPS[name]), lambda x: ft.jvp(LOOPS[name], (x,), (1.0,))):
+        for wrap in (lambda f: f, ft.jit):
+            heard.clear()
+            wrap(run)(0.5)
+            assert heard == [("step", i) for i in range(4)]

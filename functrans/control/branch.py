@@ -26,8 +26,14 @@ X = TypeVar("X")
 Y = TypeVar("Y")
 
 
+_NONE: Any = object()
+"""For `operand`: nothing was given."""
+
+
 @overload
 def cond(pred: ArrayLike, true_fun: Callable[[*Ts], R], false_fun: Callable[[*Ts], R], *operands: *Ts) -> R: ...
+@overload
+def cond(pred: ArrayLike, true_fun: Callable[[X], R], false_fun: Callable[[X], R], *, operand: X) -> R: ...
 @overload
 def cond(
     pred: ArrayLike,
@@ -35,17 +41,18 @@ def cond(
     true_fun: Callable[[X], R],
     false_operand: Y,
     false_fun: Callable[[Y], R],
+    /,
 ) -> R: ...
-def cond(  # type: ignore[misc]  # mypy does not see that these are all parameters
-    *args: Any, **kwargs: Any
+def cond(  # type: ignore[misc]  # type checkers do not see that these are all parameters
+    pred: ArrayLike, true_fun: Any, false_fun: Any, *operands: Any, operand: Any = _NONE
 ) -> Any:  # Any: the overloads say it
     """`true_fun(*operands)` if `pred`, else `false_fun(*operands)`, decided while the program runs.
 
     pred: a scalar. operands: trees of arrays. Where pred is traced, so are both functions, and they must give trees of one
     structure with equal shapes and dtypes; only the chosen one runs, and so neither a value nor an error nor a derivative
     comes from the other. Where pred is known, this is Python's `if`. The form
-    `cond(pred, true_operand, true_fun, false_operand, false_fun)` has an operand for each. Raises PredicateError,
-    TreeMismatchError, BranchTypeError.
+    `cond(pred, true_operand, true_fun, false_operand, false_fun)` has an operand for each; `operand=x`
+    is JAX's older way to give one. Raises PredicateError, TreeMismatchError, BranchTypeError.
 
     >>> import numpy as np
     >>> from functrans import jit
@@ -53,29 +60,32 @@ def cond(  # type: ignore[misc]  # mypy does not see that these are all paramete
     >>> f(4.0), f(-4.0)
     (np.float64(2.0), np.float64(4.0))
     """
-    form = _SEPARATE if _has_two_operands(args, kwargs) else _SHARED
-    given = [*args, *(kwargs.pop(name) for name in form[len(args) :] if name in kwargs)]
-    if kwargs or len(given) < len(form):
-        raise TypeError(f"cond takes {', '.join(form)}: got {len(args)} positional arguments, and {sorted(kwargs)}")
-    if form is _SHARED:
-        pred, true_fun, false_fun, *operands = given
-        return choose("cond", _truth(pred), (false_fun, true_fun), operands)
-    pred, true_operand, true_fun, false_operand, false_fun = given
+    last = operands[-1] if len(operands) == 2 else None
+    if callable(false_fun) and callable(last) and not callable(true_fun):
+        return _apart(pred, true_fun, false_fun, operands[0], last)
+    return choose("cond", _truth(pred), (false_fun, true_fun), _given("cond", operands, operand))
+
+
+def _apart(pred: ArrayLike, true_operand: Any, true_fun: Any, false_operand: Any, false_fun: Any) -> Any:
     alone = (lambda _, y: false_fun(y), lambda x, _: true_fun(x))
     return choose("cond", _truth(pred), alone, [true_operand, false_operand], (false_fun, true_fun))
 
 
-_SHARED = ("pred", "true_fun", "false_fun")
-_SEPARATE = ("pred", "true_operand", "true_fun", "false_operand", "false_fun")
+def _given(name: str, operands: tuple[Any, ...], operand: Any) -> tuple[Any, ...]:
+    if operand is _NONE:
+        return operands
+    if operands:
+        raise TypeError(f"{name} was given operands, and `operand` besides")
+    return (operand,)
 
 
-def _has_two_operands(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
-    if "true_operand" in kwargs or "false_operand" in kwargs:
-        return True
-    return len(args) + len(kwargs) == 5 and len(args) > 2 and callable(args[2]) and not callable(args[1])
-
-
-def switch(index: ArrayLike, branches: Sequence[Callable[[*Ts], R]], *operands: *Ts) -> R:
+@overload
+def switch(index: ArrayLike, branches: Sequence[Callable[[*Ts], R]], *operands: *Ts) -> R: ...
+@overload
+def switch(index: ArrayLike, branches: Sequence[Callable[[X], R]], *, operand: X) -> R: ...
+def switch(  # type: ignore[misc]  # as for cond
+    index: ArrayLike, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NONE
+) -> Any:  # Any: the overloads say it
     """`branches[index](*operands)`, decided while the program runs; an index out of range takes the nearest branch.
 
     index: an integer scalar. operands: trees of arrays. Where the index is traced, so are all branches, and they must give
@@ -99,7 +109,7 @@ def switch(index: ArrayLike, branches: Sequence[Callable[[*Ts], R]], *operands: 
         raise ValueError("switch needs at least one branch")
     last = len(branches) - 1
     chosen = cast(Array, np.int32(min(max(int(index), 0), last)) if is_concrete(index) else _within(index, last))
-    return cast(R, choose("switch", chosen, tuple(branches), operands))
+    return choose("switch", chosen, tuple(branches), _given("switch", operands, operand))
 
 
 def _within(index: ArrayLike, last: int) -> Array:

@@ -194,7 +194,8 @@ def _program(_body: Jaxpr, reverse: Reverse, loop: Primitive, places: int) -> tu
         start = dynamic_index_in_dim(starts, top, keepdims=False)
         distance, free = sub(t, start), sub(places - 1, top)
         sets = logical_and(gt(distance, 0), gt(free, 0))
-        stride = select(sets, _stride(loop, add(distance, 1), free), distance)
+        steps = select(sets, add(distance, 1), cast(Array, np.int64(1)))  # of one step the stride is found at once
+        stride = select(sets, _stride(loop, steps, free), distance)
         there = _repeat(
             loop, reverse.body, stride, consts, [dynamic_index_in_dim(stack, top, keepdims=False) for stack in stacks]
         )
