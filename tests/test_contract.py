@@ -15,12 +15,12 @@ from functrans.backends.llvm.engine import Library, load
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module
 from functrans.backends.llvm.kernels import contract
-from functrans.backends.llvm.kernels.product import cut
 from functrans.backends.llvm.kernels.product.layout import layout_of
 from functrans.backends.llvm.kernels.product.openblas import has_openblas
 from functrans.backends.llvm.kernels.product.plan import Blocks, plan_of
 from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.target import Target, caches_of_linux, host
+from functrans.compiler import cost
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering import Contract
 from functrans.ops.linear_algebra import dot_general_p
@@ -211,7 +211,7 @@ def test_every_dtype(dtype: str) -> None:
 @pytest.mark.parametrize("in_parts", [False, True])
 @pytest.mark.parametrize("dtype", ["f4", "c16"])
 def test_all_arrangements_of_axes(dtype: str, in_parts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut, "_WORTH", 1 if in_parts else 1 << 60)
+    monkeypatch.setattr(cost, "_PART", 1 if in_parts else 1 << 60)
     run([*ALL_TRANSPOSED, *AXES, *EMPTY], dtype)
 
 

@@ -17,10 +17,10 @@ from functrans.backends import numpy as reference
 from functrans.backends.llvm import executable
 from functrans.backends.llvm.executable import NativeProgram
 from functrans.backends.llvm.kernels import contract
-from functrans.backends.llvm.kernels.product import cut
 from functrans.backends.llvm.kernels.product.layout import layout_of
 from functrans.backends.llvm.program import BACKEND
 from functrans.backends.llvm.threads import pool
+from functrans.compiler import cost
 from functrans.compiler.nest import Finished
 from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
@@ -177,7 +177,7 @@ def test_epilogues_change_no_bit(in_parts: bool, program: Program) -> None:
     jaxpr = flat(program.fun, *program.args)
     elementwise = len(jaxpr.outvars) - any(eqn.prim.name == "reduce_sum" for eqn in jaxpr.eqns)
     options = Options(program.donated)
-    with mock.patch.object(cut, "_WORTH", 1 if in_parts else 1 << 60), np.errstate(all="ignore"):
+    with mock.patch.object(cost, "_PART", 1 if in_parts else 1 << 60), np.errstate(all="ignore"):
         with apart():
             wanted = NativeProgram(jaxpr)(*map(np.array, program.args))
         got = NativeProgram(jaxpr, options)(*map(np.array, program.args))

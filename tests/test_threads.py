@@ -29,6 +29,7 @@ from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import chunks, pool
 from functrans.backends.llvm.threads.available import available_cores
 from functrans.backends.llvm.threads.pool_code import PARALLEL
+from functrans.compiler import cost
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Node
 from functrans.compiler.options import Options
@@ -262,7 +263,7 @@ def test_chunks_of_nests_give_the_same_bits(name: str, dtype: str, monkeypatch: 
         flat = optimize(stage(lambda x: (fun(x),), [aval_of(x)]))
         whole = NativeProgram(flat)(x)[0]
         with monkeypatch.context() as patch:
-            patch.setattr(chunks, "_WORTH", 1)
+            patch.setattr(cost, "_PART", 1)
             cut = NativeProgram(flat)
         assert "columns" not in name or any(step.chunks > 1 for step in cut.plan.steps)
         for count in (1, 2, 4):
@@ -275,7 +276,7 @@ def test_chunks_of_nests_give_the_same_bits(name: str, dtype: str, monkeypatch: 
 def test_chunks_of_random_programs(program: tuple[Callable[..., Any], tuple[Any, ...]]) -> None:
     run, inputs = program
     with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
-        patch.setattr(chunks, "_WORTH", 1)
+        patch.setattr(cost, "_PART", 1)
         jaxpr = stage(lambda *args: tuple(run(*args)), [aval_of(x) for x in inputs])
         flat = optimize(jaxpr.with_consts_as_inputs())
         cut, args = NativeProgram(flat), (*jaxpr.consts, *inputs)
@@ -308,7 +309,7 @@ def test_sums_over_outer_loops_have_the_same_bits_for_any_number_of_threads(
     fun, shape = SUMS[name]
     x = np.random.default_rng(0).integers(-3, 3, shape).astype(dtype) * np.dtype(dtype).type(0.7)
     flat = optimize(stage(fun, [aval_of(x)]))
-    monkeypatch.setattr(chunks, "_WORTH", 1)
+    monkeypatch.setattr(cost, "_PART", 1)
     monkeypatch.setattr(chunks, "_ROWS", 2)
     alone, cut = NativeProgram(flat, Options(threads=1)), NativeProgram(flat)
     nests = [step.work for step in cut.plan.steps if isinstance(step.work, Nest)]
@@ -366,7 +367,7 @@ def parts_of_kernels(program: NativeProgram) -> list[int]:
 def test_parts_of_products_give_the_same_bits(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With any number of threads, and as one piece."""
     flat, operands = product(name, dtype)
-    monkeypatch.setattr(product_cut, "_WORTH", 1)
+    monkeypatch.setattr(cost, "_PART", 1)
     cut = NativeProgram(flat)
     assert all(count > 1 for count in parts_of_kernels(cut))
     monkeypatch.setattr(product_cut, "_MOST", 1)

@@ -18,7 +18,7 @@ from functrans.core.lowering_data import DynamicSlice, Gather, Scatter
 from functrans.core.lowering_order import Cumulative, LinearRecurrence
 from functrans.record import Record
 
-__all__ = ["Cost", "StepCost", "cost_of", "seconds"]
+__all__ = ["Cost", "StepCost", "cost_of", "nest_nanoseconds", "product_nanoseconds", "seconds", "worthwhile_parts"]
 
 
 class StepCost(Record):
@@ -84,6 +84,34 @@ def seconds(plan: Plan) -> float:
     """About how long a program takes, at most; one turn of each loop that ends by a condition."""
     cost = cost_of(plan)
     return cost.flops / _FLOPS + (cost.bytes_read + cost.bytes_written) / _BYTES + (1 + len(plan.steps)) * _STEP
+
+
+# ---- how long work takes on vectors, near enough to cut it into parts ----
+
+_PART = 20_000
+"""A part takes about so many nanoseconds at least: a sleeping thread needs some thousands to come."""
+_IN_A_NANOSECOND = 16
+"""Additions of elements, half as many reads and writes of them, on vectors of some eight, or bytes that come from far."""
+
+
+def nest_nanoseconds(nest: Nest) -> float:
+    """About what a loop nest takes."""
+    elements = prod((*nest.lead, *nest.inner, *nest.last))
+    costs = [op.node.lowering.cost if isinstance(op.node.lowering, Pointwise) else 1 for op in nest.ops]
+    return elements * (sum(costs) + 2 * (len(nest.reads) + len(nest.stores))) / _IN_A_NANOSECOND
+
+
+def product_nanoseconds(multiplications: int, lanes: int, moved: int) -> float:
+    """About what a product takes: by what there is to multiply, in vectors of so many lanes, or by the bytes that it moves."""
+    return max(multiplications / (3 * lanes), moved / _IN_A_NANOSECOND)
+
+
+def worthwhile_parts(nanoseconds: float) -> int:
+    """Into how many parts work that takes so long is worth being cut."""
+    return int(nanoseconds // _PART)
+
+
+# ---- steps ----
 
 
 def _step(step: Step) -> StepCost:

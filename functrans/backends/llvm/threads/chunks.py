@@ -13,15 +13,13 @@ from math import prod
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
+from functrans.compiler.cost import nest_nanoseconds, worthwhile_parts
 from functrans.compiler.nest import Nest
-from functrans.core.lowering import Pointwise
 
 __all__ = ["GRAIN", "axis", "call_chunks", "chunk_count", "column_unit", "emit_chunk", "is_always_cut"]
 
 GRAIN = 1024
 """Elements that a chunk of a single loop is a multiple of: whole turns of the unrolled loop of any element, whole cache lines."""
-_WORTH = 20_000
-"""A chunk takes about so many nanoseconds at least: a sleeping thread needs some thousands to come."""
 _MOST = 64
 _MOST_SUMS = 8
 """So many chunks of a nest that adds up over its outer loops, at most: each has memory for all its sums. For layer norm's
@@ -53,7 +51,7 @@ def chunk_count(nest: Nest) -> int:
     """How many chunks a nest is cut into; 1: it is run at once."""
     size, unit = axis(nest)
     most = min(_MOST_SUMS, prod(nest.lead) // _ROWS) if _adds_up(nest) else _MOST
-    return max(1, min(size // unit, most, int(_nanoseconds(nest) // _WORTH)))
+    return max(1, min(size // unit, most, worthwhile_parts(nest_nanoseconds(nest))))
 
 
 def is_always_cut(nest: Nest) -> bool:
@@ -63,13 +61,6 @@ def is_always_cut(nest: Nest) -> bool:
 
 def _adds_up(nest: Nest) -> bool:
     return any(op.is_across for op in nest.ops)
-
-
-def _nanoseconds(nest: Nest) -> float:
-    """About what a nest costs, on vectors of some eight elements."""
-    elements = prod((*nest.lead, *nest.inner, *nest.last))
-    costs = [op.node.lowering.cost if isinstance(op.node.lowering, Pointwise) else 1 for op in nest.ops]
-    return elements * (sum(costs) + 2 * (len(nest.reads) + len(nest.stores))) / 16
 
 
 def bounds(f: Function, nest: Nest, chunks: int, chunk: Value) -> tuple[Value, Value]:

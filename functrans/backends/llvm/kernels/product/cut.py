@@ -12,12 +12,11 @@ from typing import Literal
 from functrans.backends.llvm.ir import Module
 from functrans.backends.llvm.kernels.product.layout import Layout
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.compiler.cost import product_nanoseconds, worthwhile_parts
 from functrans.record import Record, replace
 
 __all__ = ["WHOLE", "Cut", "Least", "cut_of"]
 
-_WORTH = 20_000
-"""A part takes about so many nanoseconds at least: a sleeping thread needs some thousands to come."""
 _MOST = 16
 """Each part has panels of its own."""
 _ENOUGH = 8
@@ -55,7 +54,7 @@ WHOLE = Cut(1)
 
 def cut_of(module: Module, ring: Ring, layout: Layout, least: Least) -> Cut:
     """The first way that gives enough parts, or that which gives most."""
-    wanted = min(_MOST, int(_nanoseconds(module, ring, layout) // _WORTH))
+    wanted = min(_MOST, worthwhile_parts(_nanoseconds(module, ring, layout)))
     if wanted < 2:
         return WHOLE
     loops = [_evenly(number, loop.size, wanted, 1) for number, loop in enumerate(layout.loops)]
@@ -73,7 +72,6 @@ def _evenly(axis: Literal["rows", "columns"] | int, size: int, count: int, unit:
 
 
 def _nanoseconds(module: Module, ring: Ring, layout: Layout) -> float:
-    """About what a product costs: by what there is to multiply, or by the memory that it reads and writes."""
-    computed = layout.multiplications * ring.parts**2 / (3 * module.lanes(ring.part))
-    moved = (layout.left.size + layout.right.size + prod(layout.frame)) * ring.stored_bytes / 16
-    return max(computed, moved)
+    """About what a product takes."""
+    moved = (layout.left.size + layout.right.size + prod(layout.frame)) * ring.stored_bytes
+    return product_nanoseconds(layout.multiplications * ring.parts**2, module.lanes(ring.part), moved)
