@@ -232,6 +232,8 @@ class TestCost:
             lowered = ft.jit(case.fun).lower(*args)
             cost = lowered.cost()
             assert lowered.kernels.count("\nstep ") == len(cost.steps)
+            if any(eqn.prim.captures for eqn in lowered.optimized_jaxpr.eqns):
+                continue  # turns read again what they share, and what a branch passes on is not counted
             assert cost.bytes_written >= cost.outputs
             there = (
                 sum(aval.size * aval.dtype.itemsize for aval in lowered.optimized_jaxpr.in_avals) + cost.bytes_written
