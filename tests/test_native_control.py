@@ -374,6 +374,33 @@ def test_endless_loops_are_interrupted(n: int) -> None:
     assert found.stdout.split("\n")[4] == "300000000.0 [1]", found.stderr
 
 
+def test_no_interrupt_is_lost_between_machine_code_and_callbacks() -> None:
+    """A handler may run at any of Python's instructions, also at the first of what machine code calls."""
+    program = """
+        import os, signal, threading
+        import numpy as np
+        from functrans import ShapeDtypeStruct, jit, lax, pure_callback
+
+        @jit
+        def run(x):
+            called = lambda c: pure_callback(lambda a: a * 1.0, ShapeDtypeStruct((3,), np.float64), np.sin(c) * 0 + c)
+            return lax.while_loop(lambda c: c[0] < 10, called, x)
+
+        run(np.full(3, 11.0))
+        for i in range(12):
+            threading.Timer(0.02 + 0.001 * i, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            try:
+                run(np.zeros(3))
+            except KeyboardInterrupt:
+                print(i)
+    """
+    found = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert found.stdout.split() == [str(i) for i in range(12)], found.stderr
+    assert not found.stderr
+
+
 # ---- what is told of them ----
 
 

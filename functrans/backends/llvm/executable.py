@@ -22,7 +22,7 @@ from functrans.backends.llvm.host_calls import HostCalls
 from functrans.backends.llvm.program import BACKEND, ENTRY, emit_program
 from functrans.backends.llvm.refusal import refuses
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
-from functrans.backends.llvm.services import ERROR, HOST, INTERRUPTED, PARALLEL, SERVICES, SIGNALS
+from functrans.backends.llvm.services import ERROR, HOST, INTERRUPTED, PARALLEL, PYTHON, SERVICES
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import pool
 from functrans.backends.numpy import Program
@@ -110,9 +110,9 @@ class NativeProgram(Vectorcallable):
     def _serve(self) -> None:
         """What machine code calls: see `services`."""
         self._services = (ctypes.c_void_p * SERVICES)()
-        self._services[HOST] = self._host.address
+        self._services[HOST] = id(self._host.run)
         self._services[PARALLEL] = ctypes.addressof(pool.CELL)
-        for i, name in enumerate(SIGNALS):
+        for i, name in enumerate(PYTHON):
             self._services[2 + i] = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
         if any(step.chunks > 1 for step in self._steps):
             pool.start()

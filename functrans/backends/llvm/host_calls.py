@@ -1,16 +1,15 @@
 """What machine code asks Python to run: the steps that have no native code, and callbacks of the user.
 
-Machine code calls one C function with the number of a step and the addresses of its operands and results. Start reading at
+Machine code calls one function with the number of a step and the addresses of its operands and results. Start reading at
 `HostCalls`. Imports the compiler's nodes and core.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import get_ident
-from typing import Any, TypeAlias
 
 from functrans.backends.llvm.buffers import view
 from functrans.compiler.nodes import Node
@@ -19,39 +18,34 @@ from functrans.typing import Array
 
 __all__ = ["HostCalls"]
 
-_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))
-_Pointers: TypeAlias = Any  # Any: a pointer of ctypes to addresses
-
 
 class HostCalls:
-    """The steps of one program that Python runs, by number, as a C function: it gives 0, or 1 where Python raised."""
+    """The steps of one program that Python runs, by number."""
 
     def __init__(self, nodes: Mapping[int, Node]) -> None:
         self._steps = {number: _Step(node) for number, node in nodes.items()}
         self._raised: dict[int, BaseException] = {}
         """By thread."""
-        self._function = _FUNCTION(self._run)
-
-    @property
-    def address(self) -> int:
-        return ctypes.cast(self._function, ctypes.c_void_p).value or 0
+        self.run: Callable[[int, int], int] = self._run
+        """What machine code calls, with a step's number and the address of its pointers: it gives 0, or 1 where Python raised.
+        This one object, whose address machine code has."""
 
     def twin(self) -> HostCalls:
         """The same steps, for another program: what they raise is kept apart."""
         other = object.__new__(HostCalls)
         other._steps, other._raised = self._steps, {}
-        other._function = _FUNCTION(other._run)
+        other.run = other._run
         return other
 
     def error(self) -> BaseException | None:
         """What Python raised in this thread, if machine code ended for that; once."""
         return self._raised.pop(get_ident(), None)
 
-    def _run(self, number: int, pointers: _Pointers) -> int:
+    def _run(self, number: int, pointers: int) -> int:
         """No trace is current: a program runs only then."""
         try:
             self._steps[number](pointers)
-        except BaseException as error:  # a key pressed meanwhile, too: ctypes would only print it
+        except BaseException as error:  # a key pressed meanwhile, too
             self._raised[get_ident()] = error
             return 1
         return 0
@@ -69,12 +63,12 @@ class _Step:
         self._implementation = partial(prim.impl, **params) if params else prim.impl
         ins = [shaped(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
         self._avals = [*ins, *(var.aval for var in node.outs)]
-        self._inputs, self._count = len(ins), len(self._avals)
+        self._inputs, self._table = len(ins), ctypes.c_void_p * len(self._avals)
         self._views: dict[tuple[int | None, ...], tuple[list[Array], list[Array]]] = {}
         """Memory as arrays, by addresses: a loop calls with the same ones again."""
 
-    def __call__(self, pointers: _Pointers) -> None:
-        addresses = tuple(pointers[: self._count])
+    def __call__(self, pointers: int) -> None:
+        addresses = tuple(self._table.from_address(pointers))
         operands, results = self._views.get(addresses) or self._view_all(addresses)
         outs = self._implementation(*[x if x.ndim else x[()] for x in operands])
         for result, out in zip(results, outs, strict=True):

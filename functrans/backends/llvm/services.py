@@ -8,16 +8,19 @@ from __future__ import annotations
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
 
-__all__ = ["ERROR", "HOST", "INTERRUPTED", "PARALLEL", "SERVICES", "SIGNALS", "interrupted", "service"]
+__all__ = ["ERROR", "HOST", "INTERRUPTED", "PARALLEL", "PYTHON", "SERVICES", "call_host", "interrupted", "service"]
 
 HOST = 0
-"""The function that runs a callback to NumPy."""
+"""The Python function that runs a step, of the step's number and the address of a table of pointers; it gives a status."""
 PARALLEL = 1
 """The cell with the function that runs chunks in parallel, or null."""
-SIGNALS = ("PyGILState_Ensure", "PyGILState_Release", "PyErr_CheckSignals", "PyErr_Fetch")
-"""Python's functions that let signals' handlers run, from number 2 on."""
-ERROR = 2 + len(SIGNALS)
-"""Three words: what a handler raised."""
+PYTHON = (
+    "PyGILState_Ensure", "PyGILState_Release", "PyErr_CheckSignals", "PyErr_Fetch", "PyObject_Vectorcall",
+    "PyLong_FromLongLong", "PyLong_AsLongLong", "Py_DecRef",
+)  # fmt: skip
+"""Functions of Python, from number 2 on."""
+ERROR = 2 + len(PYTHON)
+"""Three words: what was raised where no Python code could take it, by a signal's handler."""
 SERVICES = ERROR + 3
 
 INTERRUPTED = -1
@@ -30,18 +33,63 @@ def service(f: Function, services: Value, number: int) -> Value:
 
 def interrupted(module: Module) -> Function:
     """`i64 interrupted(ptr services)`: lets the handlers of signals run; INTERRUPTED if one raised, else 0."""
-    return module.shared("interrupted", lambda: _emit(module))
+    return module.shared("interrupted", lambda: _emit_interrupted(module))
 
 
-def _emit(module: Module) -> Function:
+def call_host(module: Module) -> Function:
+    """`i64 call_host(ptr services, i64 step, ptr table)`: what the Python function gives; INTERRUPTED if it did not begin.
+
+    Not by ctypes: what a handler raises as the function begins, that would print, and go on.
+    """
+    return module.shared("call_host", lambda: _emit_call_host(module))
+
+
+def _python(f: Function, services: Value, name: str) -> Value:
+    return service(f, services, 2 + PYTHON.index(name))
+
+
+def _fetch(f: Function, services: Value) -> None:
+    f.call_pointer(_python(f, services, "PyErr_Fetch"), None, *(f.offset(services, ERROR + i, PTR) for i in range(3)))
+
+
+def _emit_interrupted(module: Module) -> Function:
     f = Function(module, "interrupted", [("services", PTR)], I64)
     (services,) = f.args
-    ensure, release, check, fetch = (service(f, services, 2 + i) for i in range(len(SIGNALS)))
+    ensure = _python(f, services, "PyGILState_Ensure")
     f.leave_if(f.icmp("eq", ensure, f.null()), 0)
     state = f.call_pointer(ensure, I32)
-    raised = f.icmp("ne", f.call_pointer(check, I32), 0)
+    raised = f.icmp("ne", f.call_pointer(_python(f, services, "PyErr_CheckSignals"), I32), 0)
     with f.when(raised):
-        f.call_pointer(fetch, None, *(f.offset(services, ERROR + i, PTR) for i in range(3)))
-    f.call_pointer(release, None, state)
+        _fetch(f, services)
+    f.call_pointer(_python(f, services, "PyGILState_Release"), None, state)
     f.ret(f.select(raised, f.index(INTERRUPTED), f.index(0)))
+    return f
+
+
+def _emit_call_host(module: Module) -> Function:
+    f = Function(module, "call_host", [("services", PTR), ("step", I64), ("table", PTR)], I64)
+    services, step, table = f.args
+    state = f.call_pointer(_python(f, services, "PyGILState_Ensure"), I32)
+    number, forget = _python(f, services, "PyLong_FromLongLong"), _python(f, services, "Py_DecRef")
+    given = [f.call_pointer(number, PTR, x) for x in (step, f.cast("ptrtoint", table, I64))]
+    args = f.stack(PTR, len(given))
+    for i, one in enumerate(given):
+        f.store(one, f.offset(args, i, PTR), 8)
+    call = _python(f, services, "PyObject_Vectorcall")
+    result = f.call_pointer(call, PTR, service(f, services, HOST), args, f.index(len(given)), f.null())
+    for one in given:
+        f.call_pointer(forget, None, one)
+
+    def status() -> Value:
+        found = f.call_pointer(_python(f, services, "PyLong_AsLongLong"), I64, result)
+        f.call_pointer(forget, None, result)
+        return found
+
+    def raised() -> Value:
+        _fetch(f, services)
+        return f.index(INTERRUPTED)
+
+    found = f.choose(f.icmp("eq", result, f.null()), raised, status)
+    f.call_pointer(_python(f, services, "PyGILState_Release"), None, state)
+    f.ret(found)
     return f

@@ -13,11 +13,11 @@ from functrans.backends.llvm.control import ControlWriter
 from functrans.backends.llvm.families import FAMILIES
 from functrans.backends.llvm.frame import Frame
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I64, PTR, Value
+from functrans.backends.llvm.ir import PTR, Value
 from functrans.backends.llvm.kernels.product.epilogue import epilogue_variables
 from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
-from functrans.backends.llvm.services import HOST, INTERRUPTED, PARALLEL, service
+from functrans.backends.llvm.services import INTERRUPTED, PARALLEL, call_host, service
 from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk, is_always_cut
 from functrans.compiler.nest import Finished, Nest
 from functrans.compiler.nodes import Node
@@ -55,14 +55,16 @@ class StepWriter:
                 assert function is not None
                 self._call_product(frame, function, step, step.work)
             elif function is None:
-                self._leave(self._call_host(frame, step, step.work), step)
+                self._leave_interrupted(self._call_host(frame, step, step.work), step)
             elif isinstance(step.work.lowering, Control):
                 pointers = [*frame.operands(step.work), self._warnings, self._services]
-                status = self._f.call(function, *pointers)
-                self._f.leave_if(self._f.icmp("eq", status, INTERRUPTED), INTERRUPTED)
-                self._leave(status, step)
+                self._leave_interrupted(self._f.call(function, *pointers), step)
             else:
                 self._leave(self._call_kernel(frame, function, step, step.work), step)
+
+    def _leave_interrupted(self, status: Value, step: Step) -> None:
+        self._f.leave_if(self._f.icmp("eq", status, INTERRUPTED), INTERRUPTED)
+        self._leave(status, step)
 
     def _leave(self, status: Value, step: Step) -> None:
         self._f.leave_if(self._f.icmp("ne", status, 0), self._number(step))
@@ -111,8 +113,7 @@ class StepWriter:
         table = f.stack(PTR, max(len(pointers), 1))
         for i, pointer in enumerate(pointers):
             f.store(pointer, f.offset(table, i, PTR))
-        host = service(f, self._services, HOST)
-        return f.call_pointer(host, I64, f.index(self._numbers[id(step)]), table)
+        return f.call(call_host(f.module), self._services, f.index(self._numbers[id(step)]), table)
 
 
 def _own_rows(step: Step, nest: Nest) -> list[int]:
