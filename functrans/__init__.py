@@ -35,6 +35,7 @@ from functrans.external import External, external
 from functrans.jit import Jitted, clear_caches, disable_jit, jit
 from functrans.lowered import Compiled, Lowered
 from functrans.parallel import threads
+from functrans.progress import progress
 from functrans.transforms import checkpoint_policies
 from functrans.transforms.checkpoint import checkpoint
 from functrans.transforms.checkpoint import checkpoint as remat
@@ -93,6 +94,7 @@ __all__ = [
     "load_exported",
     "make_jaxpr",
     "numpy",
+    "progress",
     "pure_callback",
     "remat",
     "test_util",

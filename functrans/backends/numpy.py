@@ -10,6 +10,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
+from functrans.core.effects import program_failed
 from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
 from functrans.core.source import say_where, trimmed
@@ -71,6 +72,7 @@ class Program:
                     slots[i] = None
         except BaseException as error:  # a key pressed in a callback, too
             self._say_where(error, number)
+            program_failed()
             if isinstance(error, FunctransError):
                 raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
             raise

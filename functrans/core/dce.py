@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var, memoized
 from functrans.core.nested import map_jaxprs
+from functrans.errors import RepeatedEffectError
 
 __all__ = ["dce", "needed_eqns", "needed_inputs", "restricted", "without_effects"]
 
@@ -69,11 +70,16 @@ def needed_inputs(jaxpr: Jaxpr, results: tuple[bool, ...]) -> tuple[bool, ...]:
 
 @memoized
 def without_effects(jaxpr: Jaxpr) -> Jaxpr:
-    """The same results: what has effects runs only where one of them needs what it gives. For what is computed again."""
+    """The same results without the effects, for what is computed again.
+
+    Raises RepeatedEffectError where a result needs what an effect gave, which is not known any more.
+    """
     used: set[object] = set(jaxpr.outvars)
     kept: list[Eqn] = []
     for eqn in reversed(jaxpr.eqns):
         if not used.isdisjoint(eqn.outvars):
+            if eqn.prim.effect:
+                raise RepeatedEffectError(eqn.prim.name, eqn.source.place if eqn.source else "")
             params = map_jaxprs(eqn.params, without_effects) if eqn.has_effect else eqn.params
             kept.append(Eqn(eqn.prim, eqn.invars, params, eqn.outvars, eqn.source))
             used.update(eqn.invars)

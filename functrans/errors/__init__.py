@@ -73,6 +73,7 @@ from functrans.errors.outside import (
     ExternalFunctionError,
     FormatArgumentsError,
     MissingPackageError,
+    RepeatedEffectError,
 )
 from functrans.errors.primitives import (
     CaseNumberError,
@@ -149,6 +150,7 @@ __all__ = [
     "ParameterError",
     "PredicateError",
     "RefusedOperandsError",
+    "RepeatedEffectError",
     "ScalarOutputError",
     "ScanLengthError",
     "ScanResultError",

@@ -15,6 +15,7 @@ __all__ = [
     "ExternalFunctionError",
     "FormatArgumentsError",
     "MissingPackageError",
+    "RepeatedEffectError",
 ]
 
 
@@ -62,6 +63,18 @@ class FormatArgumentsError(FunctransError, ValueError):
         super().__init__(
             f"debug.print cannot fill {fmt!r}: {problem}.",
             fix="Give a value for every {} and {name} of the format, and no other: debug.print('x = {x}', x=x).",
+        )
+
+
+class RepeatedEffectError(FunctransError, TypeError):
+    """A derivative runs a loop's steps again, and one of them takes a value from the outside world."""
+
+    def __init__(self, primitive: str, where: str) -> None:
+        super().__init__(
+            f"`{primitive}` gives a value in the step of a loop whose derivative runs the steps again, which would give "
+            "another.",
+            where,
+            "Take the values before the loop and let a scan pass over them as xs, or leave out checkpoint.",
         )
 
 

@@ -32,7 +32,7 @@ from functrans.compiler.options import Options
 from functrans.compiler.plan import make_plan
 from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.aval import shaped
-from functrans.core.effects import Journal
+from functrans.core.effects import Journal, program_failed
 from functrans.core.ir import Jaxpr, Literal, Var
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace, strong
 from functrans.core.recycled import empty, is_large
@@ -191,6 +191,8 @@ class NativeProgram(Vectorcallable):
     def _raise_of(self, status: int) -> None:
         """Raise what was raised while the program ran, if anything was."""
         error = self._host.error()
+        if status == INTERRUPTED or error is not None:
+            program_failed()
         if status == INTERRUPTED:
             raised = [self._services[ERROR + i] for i in range(3)]
             ctypes.pythonapi.PyErr_Restore(*map(ctypes.c_void_p, raised))  # ctypes sees it, and raises it
