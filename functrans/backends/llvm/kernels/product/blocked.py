@@ -14,15 +14,18 @@ from functrans.backends.llvm.kernels.product.packing import TOGETHER, copier, tr
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.record import Record
 
-__all__ = ["ARGUMENTS", "POINTERS", "blocked"]
+__all__ = ["ARGUMENTS", "FINISHED", "POINTERS", "blocked"]
 
 ARGUMENTS = (
     "left", "right", "c", "state", "left_space", "right_space", "m", "n", "k", "left_row", "left_k", "right_k",
     "right_column", "c_row", "mc", "nc", "kc", "pack_left", "row", "column",
 )  # fmt: skip
 """What `blocked` is given, in words of 8 bytes. Strides are in elements. `state` is null, or that of an epilogue (`finish`),
-which is told where it is by (row, column), the place where the product begins. Then `c` is not the result but room for the
-sums, of `nc` columns if there are several blocks along k, else of a panel; for whole tiles."""
+which is told where it is by (row, column), the place where the product begins. Then `c` is not the result but room for
+sums, for whole tiles: of `nc` columns if there are several blocks along k, else of FINISHED tiles of a panel."""
+
+FINISHED = 8
+"""Tiles of a panel that an epilogue takes up together."""
 
 POINTERS = frozenset(("left", "right", "c", "state", "left_space", "right_space"))
 
@@ -129,30 +132,32 @@ class _Product:
         k_step = f.select(packed, f.index(self.rows), given["left_k"])
         columns = f.minimum(given["n"] - column, f.index(self.width))
         last = self.finishes & f.icmp("eq", block.k + block.deep, given["k"])
-        streams = self._streams(last, block, column)
-        c = self._sums(block, column, panel)
-        later = self._later(block, column)
-        f.call(
-            self.tiles, left, step, apart, k_step, right, block.deep, c, given["c_row"], block.height, columns, block.how,
-            streams, *later,
-        )  # fmt: skip
-        with f.when(last):
-            state = State(f, given["state"])
-            f.call_pointer(
-                f.load(state.finish, PTR), None, c, given["c_row"], given["row"] + block.row, given["column"] + column,
-                block.height, columns, f.load(state.table, PTR),
+        at_once = f.select(self.finishes, f.index(FINISHED * self.rows), block.height)
+        with f.loop(0, block.height, at_once) as loop:
+            row, height = block.row + loop.index, f.minimum(block.height - loop.index, at_once)
+            streams = self._streams(last, row, column)
+            c = self._sums(block, row, column, panel)
+            f.call(
+                self.tiles, self._at(left, loop.index * apart), step, apart, k_step, right, block.deep, c, given["c_row"],
+                height, columns, block.how, streams, *self._later(block, row, column),
             )  # fmt: skip
+            with f.when(last):
+                state = State(f, given["state"])
+                f.call_pointer(
+                    f.load(state.finish, PTR), None, c, given["c_row"], given["row"] + row, given["column"] + column,
+                    height, columns, f.load(state.table, PTR),
+                )  # fmt: skip
 
-    def _sums(self, block: _Block, column: Value, panel: Value) -> Value:
-        """Where those of a panel go."""
+    def _sums(self, block: _Block, row: Value, column: Value, panel: Value) -> Value:
+        """Where those of some rows of a panel go."""
         f, given = self.f, self.given
         whole = f.icmp("sge", block.deep, given["k"])
-        row = f.select(self.finishes & whole, f.index(0), block.row)
+        row = f.select(self.finishes & whole, f.index(0), row)
         column = f.select(self.finishes, f.select(whole, f.index(0), panel), column)
         return self._at(given["c"], row * given["c_row"] + column)
 
-    def _streams(self, last: Value, block: _Block, column: Value) -> Value:
-        """What memory the epilogue of a panel will go through, for the tiles to ask for; null if it is not its turn."""
+    def _streams(self, last: Value, row: Value, column: Value) -> Value:
+        """What memory the epilogue will go through from a place on, for the tiles to ask for; null if it is not its turn."""
         f, given = self.f, self.given
         found, state = f.stack(I64, 1 + 2 * State.MOST_STREAMS), State(f, given["state"])
         with f.when(last):
@@ -162,13 +167,13 @@ class _Product:
                 pointer, row_step, column_step = (
                     f.load(*x) for x in zip(state.stream(loop.index), (PTR, I64, I64), strict=True)
                 )
-                start = (given["row"] + block.row) * row_step + (given["column"] + column) * column_step
+                start = (given["row"] + row) * row_step + (given["column"] + column) * column_step
                 to = f.offset(found, loop.index * 2 + 1, I64)
                 f.store(f.offset(pointer, start, I8), to)
                 f.store(row_step, f.offset(to, 1, I64))
         return f.select(last, found, f.null())
 
-    def _later(self, block: _Block, column: Value) -> tuple[Value, Value, Value]:
+    def _later(self, block: _Block, row: Value, column: Value) -> tuple[Value, Value, Value]:
         """What a panel of the next block will be made of, if it is asked for by lines at one distance: where it begins,
         and the bytes from line to line, for tiles one below the other and along k.
         """
@@ -177,7 +182,7 @@ class _Product:
         source = self._at(given["right"], block.k * given["right_k"] + following * given["right_column"])
         beside = f.icmp("eq", given["right_column"], 1)
         dense = f.icmp("eq", given["right_k"], 1) & f.icmp("eq", given["right_column"], block.deep)
-        is_read = (beside | dense) & f.icmp("eq", block.row, 0) & f.icmp("slt", following, given["n"])
+        is_read = (beside | dense) & f.icmp("eq", row, 0) & f.icmp("slt", following, given["n"])
         tile = f.select(beside, f.index(LINE), block.deep * LINE)
         step = f.select(beside, given["right_k"] * self.ring.bytes, f.index(LINE))
         return (

@@ -9,6 +9,7 @@ from math import prod
 from typing import Literal
 
 from functrans.backends.llvm.ir import Module
+from functrans.backends.llvm.kernels.product.blocked import FINISHED
 from functrans.backends.llvm.kernels.product.cut import WHOLE, Cut, Least, cut_of
 from functrans.backends.llvm.kernels.product.layout import Copy, Layout, Operand
 from functrans.backends.llvm.kernels.product.microkernel import Tile, best_tile
@@ -105,14 +106,14 @@ def plan_of(module: Module, ring: Ring, layout: Layout, *, finished: bool, libra
 
 
 def _sums(module: Module, ring: Ring, tile: Tile, part: Layout, path: Path, blocks: Blocks) -> tuple[int, int]:
-    """Rows and columns of the sums that an epilogue waits for: of one product of a part; of a large one, which is finished
-    panel by panel, those of a panel, or if there are several blocks along k, all that these add to.
+    """Rows and columns of the sums that an epilogue waits for: of one product of a part; of a large one those of some tiles, or
+    if there are several blocks along k, all that these add to.
     """
     if path != "blocked":
         return part.m, part.n
     width = tile.columns(module, ring)
     if part.k <= blocks.depth:
-        return _up(min(blocks.rows, part.m), tile.rows), width
+        return FINISHED * tile.rows, width
     return _up(part.m, tile.rows), _up(min(blocks.columns, part.n), width)
 
 
