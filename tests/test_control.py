@@ -388,3 +388,14 @@ def test_functions_that_do_not_fit_are_refused() -> None:
         lax.scan(lambda c, x: (c, None), 0.0, x, checkpoint=-1)
     with pytest.raises(ParameterError, match="batch_size=0"):
         lax.map(lambda x: x, x, batch_size=0)
+
+
+def test_loops_in_a_scan_of_no_steps_with_jit_disabled() -> None:
+    def step(c: Any, x: Any) -> tuple[Any, Any]:
+        c = lax.while_loop(lambda c: c[0] < 3, lambda c: c + x, c)
+        return lax.cond(c[0] > x, lambda: c, lambda: -c), lax.fori_loop(0, 2, lambda i, y: y + c, c)
+
+    with disable_jit():
+        last, ys = lax.scan(step, np.zeros(2), np.ones(0))
+    np.testing.assert_array_equal(last, np.zeros(2))
+    assert ys.shape == (0, 2)

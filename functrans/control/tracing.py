@@ -20,6 +20,7 @@ from functrans.core.ir import Eqn, Jaxpr, Var, eval_jaxpr, memoized
 from functrans.core.nested import hoist
 from functrans.core.primitive import EVAL, Params, Primitive, Values, aval_of, current_trace
 from functrans.core.source import current_source, trimmed
+from functrans.disable import disable_jit
 from functrans.errors import FunctransError, JaxprError
 from functrans.jit_primitive import run_jaxpr
 from functrans.ops.cast import convert_element_type
@@ -52,7 +53,7 @@ def trace(
     """
     name = function_name(fun)
     try:
-        with open_stage(function=fun) as opened:
+        with disable_jit(False), open_stage(function=fun) as opened:  # no value is known that Python could go by
             leaves = tree.unflatten(in_tree, range(len(avals)))
             origins = [f"argument `{path}` of `{name}`" for path in argument_paths(fun, leaves)]
             arguments = [opened.argument(aval, origin) for aval, origin in zip(avals, origins, strict=True)]
