@@ -339,6 +339,7 @@ def test_endless_loops_are_interrupted(n: int) -> None:
     """Also those that machine code serves, and by what another handler raises; the program runs as before then."""
     program = f"""
         import os, signal, threading
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if the tests run in the background
         import numpy as np
         from functrans import jit, lax
 
@@ -378,6 +379,7 @@ def test_no_interrupt_is_lost_between_machine_code_and_callbacks() -> None:
     """A handler may run at any of Python's instructions, also at the first of what machine code calls."""
     program = """
         import os, signal, threading
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if the tests run in the background
         import numpy as np
         from functrans import ShapeDtypeStruct, jit, lax, pure_callback
 
