@@ -148,6 +148,21 @@ def run_child(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_first_callers_may_be_many_at_once() -> None:
+    done = run_child(
+        """
+    start = threading.Barrier(8)
+    callers = [threading.Thread(target=lambda: (start.wait(), counted(50))) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert np.array_equal(counted(20), expected(20))
+    """
+    )
+    assert done.returncode == 0, done.stderr
+
+
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 FORK = """
     def forked():

@@ -26,12 +26,14 @@ from functrans.backends.llvm.threads.pool_code import (
     WORKERS,
     pool_module,
 )
+from functrans.core.locks import fork_safe
 
 __all__ = ["CELL", "parallel_address", "set_threads", "start", "thread_count"]
 
 CELL = ctypes.c_void_p(0)
 """Where programs find the function that runs chunks."""
 _lock = Lock()
+_making = fork_safe(Lock())
 _started = 0
 _wanted: int | None = None
 _needed = False
@@ -66,8 +68,14 @@ def parallel_address() -> int:
     return address
 
 
-@cache
 def _library() -> Library:
+    """The pool's code, made once where several threads ask first, too: a copy that nobody keeps is unloaded in use."""
+    with _making:
+        return _made_once()
+
+
+@cache
+def _made_once() -> Library:
     target = host()
     library = load(pool_module(target).text(), target, (PARALLEL, WORKER, MEMORY))
     _initialise(library.address(MEMORY))
