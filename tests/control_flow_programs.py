@@ -107,6 +107,10 @@ CONTROL_FLOW = {
         "out = []\nfor k in range(n):\n    out.append(s * k)\nreturn out", "for k in range(n):", "for k in range(3):"
     ),
     "print": _jitted("if s > 0:\n    print(s)\nreturn s", "if s > 0:\n        print(s)\n", "\n"),
+    "only an effect": _jitted(
+        "if s > 0:\n    ft.debug.print('s = {}', s)\nreturn s", "if s > 0:\n        ft.debug.print('s = {}', s)\n",
+        "ft.lax.cond(s > 0, lambda: ft.debug.print('s = {}', s), lambda: None)\n",
+    ),
     "raise": _jitted("if s < 0:\n    raise ValueError(s)\nreturn s", "if s < 0:\n        raise ValueError(s)\n    return s",
                      "return np.where(s < 0, np.nan, s)"),
     "assert": _jitted("assert s > 0, 'positive'\nreturn s", "assert s > 0, 'positive'\n    return s", "return s, s > 0"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from functrans.numpy.rewrite.names import binds, surely_bound
 from functrans.numpy.rewrite.rewriter import Rewriter, ends, returns
-from functrans.numpy.rewrite.unsound import Unsound, check
+from functrans.numpy.rewrite.unsound import Unsound, check, nothing
 
 __all__ = ["branch"]
 
@@ -30,7 +30,7 @@ def branch(r: Rewriter, node: ast.stmt, rest: Sequence[ast.stmt], last: bool) ->
 def _assigning(r: Rewriter, node: ast.If) -> list[str]:
     outputs = r.outputs(node, node.body, node.orelse)
     if not outputs:
-        return ["pass"]
+        return nothing([*node.body, *node.orelse])
     one_sided = [name for name in outputs if name not in surely_bound(node.body) & surely_bound(node.orelse)]
     r.demand(one_sided, node, _ONE_SIDED)
     r.demand_arrays(outputs, node)

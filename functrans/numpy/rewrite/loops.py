@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functrans.numpy.rewrite.names import binds, reads
 from functrans.numpy.rewrite.rewriter import Rewriter
 from functrans.numpy.rewrite.truth import expression
-from functrans.numpy.rewrite.unsound import Unsound, check
+from functrans.numpy.rewrite.unsound import Unsound, check, nothing
 
 __all__ = ["fori_loop", "while_loop"]
 
@@ -52,7 +52,7 @@ def fori_loop(r: Rewriter, node: ast.stmt, rest: Sequence[ast.stmt], last: bool)
     variable = node.target.id
     state, value = _state(r, node)
     if not state:
-        return ["pass"], False
+        return nothing(node.body), False
     start, stop, step = _bounds(r, node.iter)
     counter, first = variable, []
     if step is not None:

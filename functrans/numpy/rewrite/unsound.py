@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functrans.numpy.rewrite.known import Known
 from functrans.numpy.rewrite.names import walk_here
 
-__all__ = ["Unsound", "check", "jumps"]
+__all__ = ["Unsound", "check", "jumps", "nothing"]
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
@@ -40,6 +40,18 @@ def check(known: Known, statements: Sequence[ast.stmt], *, may_return: bool = Fa
             raise Unsound(reason)
         if isinstance(node, ast.Return) and not may_return:
             raise Unsound(_RETURN)
+
+
+def nothing(statements: Sequence[ast.stmt]) -> list[str]:
+    """What stands for statements that give no value; raises Unsound where they have an effect."""
+    for node in walk_here(statements):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            call = ast.unparse(node.value)
+            raise Unsound(
+                f"only an effect comes out of it, that of `{call}`. Put it into a function that lax.cond or lax.fori_loop is "
+                f"given, which returns what it got: there it comes when the compiled program gets to it."
+            )
+    return ["pass"]
 
 
 _BREAK = (
