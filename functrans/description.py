@@ -50,7 +50,7 @@ class Leaf(Record):
 
     @property
     def bytes(self) -> int:
-        return self.aval.size * self.aval.dtype.itemsize
+        return self.aval.nbytes
 
 
 class Step(Record):

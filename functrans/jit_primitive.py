@@ -13,7 +13,7 @@ from functrans.backends.executable import compile_jaxpr
 from functrans.compiler.options import Options
 from functrans.compiler.unchecked import trust_indices
 from functrans.core.ir import Jaxpr
-from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, unnamed
 from functrans.donated import given_up
 from functrans.transforms.arguments import owned
 from functrans.transforms.jaxprs import call_batched, call_jvp, call_vjp, vjp_jaxpr
@@ -70,7 +70,7 @@ jit_p = Primitive(
     lambda *_avals, jaxpr, **_: jaxpr.out_avals,
     _vjp,
     _jvp,
-    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    unnamed(_batch),
     _batch,
     carries="jaxpr",
     is_call=True,

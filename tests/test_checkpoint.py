@@ -23,7 +23,7 @@ from functrans.compiler.pipeline import optimize
 from functrans.core.aval import shaped
 from functrans.core.check import check_jaxpr
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr
-from functrans.core.work import bytes_of, work
+from functrans.core.work import work
 from functrans.errors import ArgnumsError, ConcretizationError
 from functrans.transforms.jaxprs import vjp_jaxpr
 from functrans.transforms.min_cut import min_vertex_cut
@@ -214,7 +214,7 @@ def parts(jaxpr: Jaxpr, policy: Policy | None) -> tuple[int, int]:
     check_jaxpr(split.forward)
     check_jaxpr(backward)
     saved = {atom for atom in split.forward.outvars[1:] if isinstance(atom, Var)}
-    return sum(map(bytes_of, saved)), sum(map(work, backward.eqns))
+    return sum(var.aval.nbytes for var in saved), sum(map(work, backward.eqns))
 
 
 def gelu(x: Any) -> Any:

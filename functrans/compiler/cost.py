@@ -71,7 +71,7 @@ class Cost(Record):
 
 def cost_of(plan: Plan) -> Cost:
     """The cost of a plan. Of a loop that ends by a condition it is that of one turn, of branches that of the dearest."""
-    outputs = sum(_bytes(var) for var, place in plan.places.items() if isinstance(place, Output))
+    outputs = sum(var.aval.nbytes for var, place in plan.places.items() if isinstance(place, Output))
     return Cost(tuple(map(_step, plan.steps)), plan.arena, outputs)
 
 
@@ -117,7 +117,7 @@ def worthwhile_parts(nanoseconds: float) -> int:
 def _step(step: Step) -> StepCost:
     if step.bodies:
         return _control(step)
-    written = sum(map(_bytes, dict.fromkeys(step.outs)))
+    written = sum(var.aval.nbytes for var in dict.fromkeys(step.outs))
     if isinstance(step.work, Nest):
         return StepCost("loop nest", _nest_flops(step.work), _nest_reads(step.work, step.work.reads), written)
     if isinstance(step.work, Finished):
@@ -162,7 +162,7 @@ def _flops_within(lowering: Control) -> int:
 
 def _eqn_flops(eqn: Eqn) -> int:
     avals = [atom.aval for atom in eqn.invars]
-    lowering = None if eqn.prim.lower is None else eqn.prim.lower(avals, eqn.params)
+    lowering = eqn.lowering
     if isinstance(lowering, Control):
         return _turns(lowering)[1] * _flops_within(lowering)
     if isinstance(lowering, Contract):
@@ -170,10 +170,6 @@ def _eqn_flops(eqn: Eqn) -> int:
     if isinstance(lowering, Pointwise | Reduce):
         return max(aval.size for aval in (*avals, eqn.outvars[0].aval))
     return 0
-
-
-def _bytes(var: Var) -> int:
-    return var.aval.size * var.aval.dtype.itemsize
 
 
 # ---- loop nests ----
@@ -209,7 +205,7 @@ def _reach(access: Access, sizes: Iterable[int]) -> int:
 def _reads(node: Node) -> int:
     operands = [prod(ref.layout.shape) * ref.base.aval.dtype.itemsize for ref in node.operands]
     if isinstance(node.lowering, Gather | DynamicSlice):
-        operands[0] = min(operands[0], _bytes(node.outs[0]))
+        operands[0] = min(operands[0], node.outs[0].aval.nbytes)
     return sum(operands)
 
 

@@ -74,7 +74,7 @@ def fold(eqn: Eqn, known: Known) -> Atom | Eqn | None:
     broadcasts = [one for atom in eqn.invars if (one := known.broadcast(atom)) is not None]
     if not broadcasts:
         return None
-    lowering = eqn.prim.lower([atom.aval for atom in eqn.invars], eqn.params)
+    lowering = eqn.lowering
     if len(found) == len(numbers):
         literal = _repeated(eqn, lowering, found)
         return None if literal is None else _repeating(literal.value, eqn, broadcasts[0])

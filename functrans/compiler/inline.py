@@ -52,7 +52,7 @@ def _with_inlined_bodies(eqn: Eqn, captured: dict[Var, Array]) -> Eqn:
         captured[var] = value
         return var
 
-    invars, params = hoist(eqn.prim, eqn.invars, map_jaxprs(eqn.params, inline), capture)
+    invars, params = hoist(eqn.prim, eqn.invars, map_jaxprs(eqn, inline).params, capture)
     return Eqn(eqn.prim, invars, params, eqn.outvars, eqn.source)
 
 

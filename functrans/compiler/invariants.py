@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from functrans.core.ir import Atom, Eqn, Jaxpr, Literal, Var
-from functrans.core.lowering import Barrier, Contract, Lowering, Pointwise, Reduce, View
+from functrans.core.lowering import Barrier, Contract, Pointwise, Reduce, View
 from functrans.core.lowering_control import Scan, While
 from functrans.core.lowering_data import Iota
 from functrans.core.nested import hoist
@@ -21,7 +21,7 @@ __all__ = ["invariants"]
 
 def invariants(jaxpr: Jaxpr) -> Jaxpr:
     """The same function, whose loops leave to what is before them what depends on their constants alone."""
-    if not any(isinstance(_lowering(eqn), Scan | While) for eqn in jaxpr.eqns):
+    if not any(isinstance(eqn.lowering, Scan | While) for eqn in jaxpr.eqns):
         return jaxpr
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
@@ -29,13 +29,9 @@ def invariants(jaxpr: Jaxpr) -> Jaxpr:
     return Jaxpr(jaxpr.invars, jaxpr.outvars, tuple(eqns), jaxpr.constvars, jaxpr.consts)
 
 
-def _lowering(eqn: Eqn) -> Lowering | None:
-    return None if eqn.prim.lower is None else eqn.prim.lower([atom.aval for atom in eqn.invars], eqn.params)
-
-
 def _freed(eqn: Eqn) -> list[Eqn]:
     """The equations that go before a loop, and the loop; any other equation alone."""
-    lowering = _lowering(eqn)
+    lowering = eqn.lowering
     if isinstance(lowering, Scan) and lowering.length:
         name, body, first, count, runs = "jaxpr", lowering.jaxpr, 0, lowering.consts, True
     elif isinstance(lowering, While):
@@ -88,12 +84,12 @@ def _may_go(eqn: Eqn, runs: bool) -> bool:
     """Whether it may run before the loop: it has no effect; and unless it runs in any case, first, it never raises nor warns."""
     if eqn.has_effect or next(eqn.jaxprs, None) is not None:
         return False
-    return runs or isinstance(_lowering(eqn), Contract | View | Barrier | Iota)
+    return runs or isinstance(eqn.lowering, Contract | View | Barrier | Iota)
 
 
 def _is_dear(eqn: Eqn) -> bool:
     """Whether it takes longer to compute than to load: kernels, callbacks, reductions."""
-    lowering = _lowering(eqn)
+    lowering = eqn.lowering
     if isinstance(lowering, View | Barrier | Iota) or not eqn.invars:
         return False
     smaller = max(var.aval.size for var in eqn.outvars) <= max(atom.aval.size for atom in eqn.invars)

@@ -134,7 +134,7 @@ class _Builder:
         """What the backend has code for, or else why it has none."""
         if eqn.prim.lower is None:
             return Host(f"`{eqn.prim}` has no native code")
-        lowering = eqn.prim.lower(ins, eqn.params)
+        lowering = eqn.lowering
         if lowering is None:
             return Host(f"`{eqn.prim}` has no native code for these parameters")
         if isinstance(lowering, View | Barrier) or self._supports(lowering, ins, outs):

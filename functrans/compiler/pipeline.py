@@ -11,7 +11,7 @@ from functrans.compiler.inline import inline
 from functrans.compiler.invariants import invariants
 from functrans.compiler.simplify import simplify
 from functrans.core.dce import dce
-from functrans.core.ir import Eqn, Jaxpr
+from functrans.core.ir import Jaxpr
 from functrans.core.nested import map_jaxprs
 
 __all__ = ["PASSES", "Pass", "optimize"]
@@ -19,22 +19,13 @@ __all__ = ["PASSES", "Pass", "optimize"]
 Pass: TypeAlias = Callable[[Jaxpr], Jaxpr]
 
 
-def _carries(eqn: Eqn) -> bool:
-    return next(eqn.jaxprs, None) is not None
-
-
 def _within(transform: Pass) -> Pass:
     """The pass for the jaxprs of loops and branches, then for what they are in."""
 
     @wraps(transform)
     def run(jaxpr: Jaxpr) -> Jaxpr:
-        if any(map(_carries, jaxpr.eqns)):
-            eqns = tuple(
-                Eqn(eqn.prim, eqn.invars, map_jaxprs(eqn.params, run), eqn.outvars, eqn.source)
-                if _carries(eqn)
-                else eqn
-                for eqn in jaxpr.eqns
-            )
+        eqns = tuple(map_jaxprs(eqn, run) for eqn in jaxpr.eqns)
+        if eqns != jaxpr.eqns:
             jaxpr = Jaxpr(jaxpr.invars, jaxpr.outvars, eqns, jaxpr.constvars, jaxpr.consts)
         return transform(jaxpr)
 

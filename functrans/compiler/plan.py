@@ -144,7 +144,7 @@ class _Memory:
             if _writes_over(step, old, var):
                 dying.remove(old)
                 return self._blocks[old]
-        return Block(_bytes(var), number, number)
+        return Block(var.aval.nbytes, number, number)
 
 
 _BEFORE: dict[Level, tuple[Level, ...]] = {
@@ -157,7 +157,7 @@ _BEFORE: dict[Level, tuple[Level, ...]] = {
 def _writes_over(step: Step, old: Var, new: Var) -> bool:
     """Whether each element of `old` is read at the very index at which `new` is written, and never after that."""
     work = step.work
-    if old.aval.dtype.itemsize != new.aval.dtype.itemsize or _bytes(old) != _bytes(new):
+    if old.aval.dtype.itemsize != new.aval.dtype.itemsize or old.aval.nbytes != new.aval.nbytes:
         return False
     if isinstance(work, Finished) and old in work.operands:
         return False
@@ -210,7 +210,3 @@ def _goes_once(nest: Nest, level: Level, access: Access) -> bool:
     own = loops.get(level, ())
     is_in_none = level == "once" or (level == "outer" and not own)
     return not is_in_none and all(access.strides[i] or sizes[i] == 1 for i in own)
-
-
-def _bytes(var: Var) -> int:
-    return var.aval.size * var.aval.dtype.itemsize

@@ -60,9 +60,9 @@ def schedule(units: Sequence[Unit], results: Sequence[Atom], donation: Donation)
     order: list[Unit] = []
 
     def growth(unit: Unit) -> int:
-        grows = sum(_bytes(var) for var in made(unit) if var in kept and var not in forever)
+        grows = sum(var.aval.nbytes for var in made(unit) if var in kept and var not in forever)
         dying = (var for var in reads(unit) if var in maker and var not in forever and users[var] - done == {unit})
-        return grows - sum(map(_bytes, dying))
+        return grows - sum(var.aval.nbytes for var in dying)
 
     while left:
         ready = [unit for unit in left if waits[unit] <= done]
@@ -75,7 +75,3 @@ def schedule(units: Sequence[Unit], results: Sequence[Atom], donation: Donation)
 
 def _effects_before(unit: Unit) -> set[Unit]:
     return {unit.after} if isinstance(unit, Node) and unit.after is not None else set()
-
-
-def _bytes(var: Var) -> int:
-    return var.aval.size * var.aval.dtype.itemsize

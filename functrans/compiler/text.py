@@ -101,7 +101,7 @@ def _place(var: Var, plan: Plan) -> str:
         return f"argument {place.index}"
     if isinstance(place, Output):
         return f"result {place.index}"
-    return _span(plan, var, var.aval.size * var.aval.dtype.itemsize)
+    return _span(plan, var, var.aval.nbytes)
 
 
 def _span(plan: Plan, var: Var, size: int) -> str:

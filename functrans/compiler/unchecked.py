@@ -24,14 +24,9 @@ def trust_indices(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def _unchecked(eqn: Eqn) -> Eqn:
-    prim, params = eqn.prim, eqn.params
-    if prim.carries is not None:
-        params = {**params, prim.carries: trust_indices(params[prim.carries])}
-    elif prim.captures is not None:
-        params = map_jaxprs(params, trust_indices)
-    elif prim.lower is not None and _tests(prim.lower([atom.aval for atom in eqn.invars], params)):
-        prim = trusting(prim)
-    return Eqn(prim, eqn.invars, params, eqn.outvars, eqn.source)
+    if _tests(eqn.lowering):
+        return Eqn(trusting(eqn.prim), eqn.invars, eqn.params, eqn.outvars, eqn.source)
+    return map_jaxprs(eqn, trust_indices)
 
 
 def _tests(lowering: Lowering | None) -> bool:

@@ -20,7 +20,7 @@ from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import needed_inputs, restricted
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr
 from functrans.core.lowering_control import Branch, lower_to
-from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, unnamed
 from functrans.transforms.jaxprs import SplitVjp, batch_jaxpr, jvp_jaxpr, vjp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import zeros
@@ -188,7 +188,7 @@ cond_p = Primitive(
     _abstract_eval,
     _vjp,
     _jvp,
-    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    unnamed(_batch),
     _batch,
     captures=_captures,
     prune=_prune,

@@ -1,23 +1,22 @@
 """Jaxprs made from those of loops and branches, with the results that their places ask for: zeros and copies filled in.
 
-Imports the transforms of jaxprs. Start reading at
-`pushed`.
+Imports the transforms of jaxprs. Start reading at `pushed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
-from functrans.core.primitive import Maybes, NamedAxis, Values
+from functrans.core.primitive import Maybes, NamedAxis
 from functrans.ops.broadcast import broadcast_batch
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import zeros
 from functrans.typing import Array
 
-__all__ = ["batched_as", "merged", "pushed", "strong_aval", "tangent_avals"]
+__all__ = ["batched_as", "merged", "pushed", "settled", "spread", "strong_aval", "tangent_avals"]
 
 
 def strong_aval(aval: ShapedArray) -> ShapedArray:
@@ -34,6 +33,22 @@ def merged(values: Sequence[Array], has: Sequence[bool]) -> Maybes:
     """The values, with None in the places that have none."""
     rest = iter(values)
     return tuple(next(rest) if is_there else None for is_there in has)
+
+
+def settled(flags: tuple[bool, ...], turn: Callable[[tuple[bool, ...]], Sequence[bool]]) -> tuple[bool, ...]:
+    """What is true of what a loop carries after any number of turns: `turn` says what one makes of what was true before.
+
+    flags: what is true before the first. What `turn` gives beyond them is of other results.
+    """
+    while (grown := tuple(map(max, flags, turn(flags)))) != flags:
+        flags = grown
+    return flags
+
+
+def spread(size: int, values: Sequence[Array], has: Sequence[bool], wants: Sequence[bool]) -> list[Array]:
+    """The values, repeated along a batch axis of this size where they want one and do not have it."""
+    rows = zip(values, has, wants, strict=True)
+    return [broadcast_batch(size, x) if wanted and not there else x for x, there, wanted in rows]
 
 
 @memoized
@@ -61,10 +76,6 @@ def batched_as(jaxpr: Jaxpr, axis: NamedAxis, batched: tuple[bool, ...], outs_ba
         return whole.jaxpr
 
     def filled(*args: Array) -> list[Array]:
-        outs: Values = eval_jaxpr(whole.jaxpr, *args)
-        return [
-            broadcast_batch(axis.size, out) if wants and not has else out
-            for out, has, wants in zip(outs, whole.batched, outs_batched, strict=True)
-        ]
+        return spread(axis.size, eval_jaxpr(whole.jaxpr, *args), whole.batched, outs_batched)
 
     return stage(filled, whole.jaxpr.in_avals)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from functrans.control.derived import batched_as
+from functrans.control.derived import batched_as, spread
 from functrans.core.aval import ShapedArray, is_inexact
 from functrans.core.ir import Eqn, Jaxpr, eval_jaxpr, memoized
 from functrans.core.primitive import NamedAxis, Params, Values, aval_of
-from functrans.ops.broadcast import broadcast_batch, broadcast_in_dim
+from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.comparison import eq
 from functrans.ops.identity import stop_gradient
 from functrans.ops.reduce import reduce_or
@@ -76,10 +76,7 @@ def choose_elements(
     cuts = not any(names_axis(branch, axis.name) for branch in branches)
     avals = [aval_of(x) for x in operands]
     full = tuple(has or is_inexact(aval.dtype) for has, aval in zip(batched, avals, strict=True))
-    whole = [
-        broadcast_batch(axis.size, x) if wants and not has else x
-        for x, has, wants in zip(operands, batched, full, strict=True)
-    ]
+    whole = spread(axis.size, operands, batched, full)
     cases: list[Values] = []
     with np.errstate(all="ignore"):  # an infinity may be among the elements that another branch computes
         for number, branch in enumerate(branches):

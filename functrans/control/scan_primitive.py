@@ -13,15 +13,25 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from functrans.control.derived import batched_as, merged, pushed, strong_aval, tangent_avals
+from functrans.control.derived import batched_as, merged, pushed, settled, spread, strong_aval, tangent_avals
 from functrans.control.scan_reverse import Wanted, reverse
 from functrans.control.tracing import bind, check_operands, program
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import needed_inputs, restricted
 from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
 from functrans.core.lowering_control import Scan, lower_to
-from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, strong
-from functrans.ops.broadcast import broadcast_batch
+from functrans.core.primitive import (
+    Maybes,
+    NamedAxis,
+    Params,
+    Primitive,
+    Pruned,
+    Pullback,
+    Values,
+    aval_of,
+    strong,
+    unnamed,
+)
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate
@@ -73,12 +83,8 @@ def _prune(params: Params, used: tuple[bool, ...]) -> Pruned:
     """What is carried stays where a result that is used needs it, after any number of steps."""
     jaxpr: Jaxpr = params["jaxpr"]
     live, ys = used[: params["carry"]], used[params["carry"] :]
-    while True:
-        consts, read, xs = split_operands(needed_inputs(jaxpr, (*live, *ys)), params)
-        grown = tuple(map(max, live, read))
-        if grown == live:
-            break
-        live = grown
+    live = settled(live, lambda flags: split_operands(needed_inputs(jaxpr, (*flags, *ys)), params)[1])
+    consts, _, xs = split_operands(needed_inputs(jaxpr, (*live, *ys)), params)
     operands, results = (*consts, *live, *xs), (*live, *ys)
     left = restricted(jaxpr, operands, results)
     if left is jaxpr:
@@ -100,13 +106,8 @@ class _Both(NamedTuple):
 @memoized
 def _with_tangents(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...], xs: tuple[bool, ...]) -> _Both:
     count = len(carry)
-    while True:
-        found = jvp_jaxpr(jaxpr, (*consts, *carry, *xs)).nonzero
-        grown = tuple(map(max, carry, found[:count]))
-        if grown == carry:
-            break
-        carry = grown
-    ys = found[count:]
+    carry = settled(carry, lambda flags: jvp_jaxpr(jaxpr, (*consts, *flags, *xs)).nonzero[:count])
+    ys = jvp_jaxpr(jaxpr, (*consts, *carry, *xs)).nonzero[count:]
     both = pushed(jaxpr, (*consts, *carry, *xs), (*carry, *ys))
     groups = [(jaxpr.in_avals[: len(consts)], consts), (jaxpr.in_avals[len(consts) :][:count], carry)]
     groups.append((jaxpr.in_avals[len(consts) + count :], xs))
@@ -156,22 +157,16 @@ def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Val
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
     jaxpr: Jaxpr = params["jaxpr"]
     consts, carry, xs = split_operands(args, params)
-    const_flags, flags, x_flags = (tuple(group) for group in split_operands(batched, params))
-    while True:
-        found = batch_jaxpr(jaxpr, axis, (*const_flags, *flags, *x_flags)).batched
-        grown = tuple(map(max, flags, found[: len(flags)]))
-        if grown == flags:
-            break
-        flags = grown
-    outs_batched = (*flags, *found[len(flags) :])
+    const_flags, given, x_flags = (tuple(group) for group in split_operands(batched, params))
+
+    def turn(flags: tuple[bool, ...]) -> tuple[bool, ...]:
+        return batch_jaxpr(jaxpr, axis, (*const_flags, *flags, *x_flags)).batched
+
+    flags = settled(given, lambda flags: turn(flags)[: len(given)])
+    outs_batched = (*flags, *turn(flags)[len(flags) :])
     whole = batched_as(jaxpr, axis, (*const_flags, *flags, *x_flags), outs_batched)
-    had = split_operands(batched, params)[1]
-    spread = [
-        broadcast_batch(axis.size, x) if has and not before else x
-        for x, has, before in zip(carry, flags, had, strict=True)
-    ]
     steps = [move_axis(x, 1, 0) if has else x for x, has in zip(xs, x_flags, strict=True)]
-    outs = bind(scan_p, [*consts, *spread, *steps], {**params, "jaxpr": whole})
+    outs = bind(scan_p, [*consts, *spread(axis.size, carry, given, flags), *steps], {**params, "jaxpr": whole})
     ys = zip(outs[len(flags) :], outs_batched[len(flags) :], strict=True)
     return (*outs[: len(flags)], *(move_axis(y, 1, 0) if has else y for y, has in ys)), outs_batched
 
@@ -182,7 +177,7 @@ scan_p = Primitive(
     _abstract_eval,
     _vjp,
     _jvp,
-    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    unnamed(_batch),
     _batch,
     captures=_captures,
     prune=_prune,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from functrans.control.derived import merged, strong_aval, tangent_avals
+from functrans.control.derived import merged, settled, strong_aval, tangent_avals
 from functrans.control.scan_products import Product, set_apart, sum_of
 from functrans.control.tracing import bind
 from functrans.core.dce import dce
@@ -69,15 +69,13 @@ class Plan(NamedTuple):
 def plan_of(jaxpr: Jaxpr, wanted: Wanted) -> Plan:
     """The plan for a step."""
     first, count, outs = len(wanted.consts), len(wanted.carry), len(jaxpr.outvars)
-    carry = wanted.carry
-    while True:
-        policy = nothing_saveable if wanted.again else None
-        split = vjp_jaxpr(jaxpr, (*wanted.consts, *carry, *wanted.xs), policy)
-        grown = tuple(map(max, carry, split.is_tracked([True] * outs)[:count]))
-        if grown == carry:
-            break
-        carry = grown
-    return _Planner(split, first, count, outs).plan(carry)
+    policy = nothing_saveable if wanted.again else None
+
+    def split(carry: Flags) -> SplitVjp:
+        return vjp_jaxpr(jaxpr, (*wanted.consts, *carry, *wanted.xs), policy)
+
+    carry = settled(wanted.carry, lambda flags: split(flags).is_tracked([True] * outs)[:count])
+    return _Planner(split(carry), first, count, outs).plan(carry)
 
 
 class _Planner:

@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from functrans.control.derived import batched_as, merged, pushed, strong_aval, tangent_avals
+from functrans.control.derived import batched_as, merged, pushed, settled, spread, strong_aval, tangent_avals
 from functrans.control.lanes import over_lanes
 from functrans.control.masked import in_step, names_axis
 from functrans.control.tracing import bind, check_operands, program
@@ -22,8 +22,18 @@ from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import needed_inputs, restricted
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr, memoized
 from functrans.core.lowering_control import While, lower_to
-from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, strong
-from functrans.ops.broadcast import broadcast_batch
+from functrans.core.primitive import (
+    Maybes,
+    NamedAxis,
+    Params,
+    Primitive,
+    Pruned,
+    Pullback,
+    Values,
+    aval_of,
+    strong,
+    unnamed,
+)
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate
@@ -79,12 +89,8 @@ def _prune(params: Params, used: tuple[bool, ...]) -> Pruned:
     asked, fixed = params["cond_consts"], params["body_consts"]
     conditions = needed_inputs(cond, (True,))
     live = tuple(map(max, used, conditions[asked:]))
-    while True:
-        read = needed_inputs(body, live)
-        grown = tuple(map(max, live, read[fixed:]))
-        if grown == live:
-            break
-        live = grown
+    live = settled(live, lambda flags: needed_inputs(body, flags)[fixed:])
+    read = needed_inputs(body, live)
     operands = (*conditions[:asked], *read[:fixed], *live)
     new_cond = restricted(cond, (*conditions[:asked], *live), (True,))
     new_body = restricted(body, (*read[:fixed], *live), live)
@@ -122,11 +128,7 @@ def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, May
 @memoized
 def _with_tangents(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...]) -> tuple[Jaxpr, tuple[bool, ...]]:
     """`(consts, consts', carry, carry') -> (carry, carry')`, and which of the carry have tangents."""
-    while True:
-        grown = tuple(map(max, carry, jvp_jaxpr(jaxpr, (*consts, *carry)).nonzero))
-        if grown == carry:
-            break
-        carry = grown
+    carry = settled(carry, lambda flags: jvp_jaxpr(jaxpr, (*consts, *flags)).nonzero)
     both = pushed(jaxpr, (*consts, *carry), carry)
     first, given = len(consts), sum(consts)
     fixed, moving = jaxpr.in_avals[:first], jaxpr.in_avals[first:]
@@ -174,14 +176,8 @@ def _uncounted(jaxpr: Jaxpr, consts: int) -> Jaxpr:
 
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
     asked, fixed, given = (tuple(group) for group in split_operands(batched, params))
-    flags = given
-    while True:
-        found = batch_jaxpr(params["body_jaxpr"], axis, (*fixed, *flags)).batched
-        grown = tuple(map(max, flags, found))
-        if grown == flags:
-            break
-        flags = grown
     cond, body = params["cond_jaxpr"], params["body_jaxpr"]
+    flags = settled(given, lambda flags: batch_jaxpr(body, axis, (*fixed, *flags)).batched)
     differs = batch_jaxpr(cond, axis, (*asked, *flags)).batched[0]
     together = names_axis(cond, axis.name) or names_axis(body, axis.name)
     if differs and not together:
@@ -197,11 +193,7 @@ def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Par
             "cond_jaxpr": batch_jaxpr(cond, axis, (*asked, *flags)).jaxpr,
             "body_jaxpr": batched_as(body, axis, (*fixed, *flags), flags),
         }
-    spread = [
-        broadcast_batch(axis.size, x) if has and not before else x
-        for x, has, before in zip(carry, flags, given, strict=True)
-    ]
-    return bind(while_p, [*cond_values, *fixed_values, *spread], whole), flags
+    return bind(while_p, [*cond_values, *fixed_values, *spread(axis.size, carry, given, flags)], whole), flags
 
 
 while_p = Primitive(
@@ -210,7 +202,7 @@ while_p = Primitive(
     _abstract_eval,
     _vjp,
     _jvp,
-    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    unnamed(_batch),
     _batch,
     captures=_captures,
     prune=_prune,

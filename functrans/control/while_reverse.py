@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 
 from functrans.control.cond_primitive import cond_p
-from functrans.control.derived import merged, strong_aval, tangent_avals
+from functrans.control.derived import merged, settled, strong_aval, tangent_avals
 from functrans.control.tracing import bind
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import dce, without_effects
@@ -62,13 +62,10 @@ class Reverse(Record, eq=False):
 def reverse_of(body: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...]) -> Reverse:
     """How to go a step back, for consts and a carry of which some have derivatives."""
     first = len(consts)
-    while True:
-        split = vjp_jaxpr(body, (*consts, *carry))
-        tracked = split.is_tracked([True] * len(carry))
-        grown = tuple(map(max, carry, tracked))
-        if grown == carry:
-            break
-        carry = grown
+    every = [True] * len(carry)
+    carry = settled(carry, lambda flags: vjp_jaxpr(body, (*consts, *flags)).is_tracked(every))
+    split = vjp_jaxpr(body, (*consts, *carry))
+    tracked = split.is_tracked(every)
     forward, backward = without_effects(split.forward), split.backward(tracked)
     const_cts, carry_cts = backward.nonzero[:first], backward.nonzero[first:]
     carry_avals = tangent_avals(body.in_avals[first:], carry)
@@ -160,7 +157,7 @@ def go_back(
     """
     avals = [strong_aval(aval_of(x)) for x in carry]
     if places is None:
-        places = min(max(_BYTES // max(sum(a.size * a.dtype.itemsize for a in avals), 1), _FEWEST), _MOST)
+        places = min(max(_BYTES // max(sum(a.nbytes for a in avals), 1), _FEWEST), _MOST)
     cond, body = _program(reverse.body, reverse, loop, places)
     live = [instantiate(ct, aval) for ct, aval, has in zip(cts, avals, reverse.carry, strict=True) if has]
     sums = [zeros(strong_aval(aval_of(x))) for x, has in zip(consts, reverse.consts, strict=True) if has]

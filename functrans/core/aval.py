@@ -57,6 +57,11 @@ class ShapedArray(Record, eq=False, also=("__weakref__",)):
     def size(self) -> int:
         return prod(self.shape)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its elements."""
+        return self.size * self.dtype.itemsize
+
     def update(
         self, *, shape: Shape | None = None, dtype: DType | None = None, weak: bool | None = None
     ) -> ShapedArray:

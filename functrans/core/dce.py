@@ -80,7 +80,6 @@ def without_effects(jaxpr: Jaxpr) -> Jaxpr:
         if not used.isdisjoint(eqn.outvars):
             if eqn.prim.effect:
                 raise RepeatedEffectError(eqn.prim.name, eqn.source.place if eqn.source else "")
-            params = map_jaxprs(eqn.params, without_effects) if eqn.has_effect else eqn.params
-            kept.append(Eqn(eqn.prim, eqn.invars, params, eqn.outvars, eqn.source))
+            kept.append(map_jaxprs(eqn, without_effects) if eqn.has_effect else eqn)
             used.update(eqn.invars)
     return Jaxpr(jaxpr.invars, jaxpr.outvars, tuple(reversed(kept)), jaxpr.constvars, jaxpr.consts)

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 import numpy as np
 
 from functrans.core.aval import ShapedArray, concrete_aval
+from functrans.core.lowering import Lowering
 from functrans.core.primitive import Params, Primitive, Values
 from functrans.core.source import Source, use_source
 from functrans.record import Record
@@ -64,6 +65,12 @@ class Eqn(Record, eq=False):
     params: Params
     outvars: tuple[Var, ...]
     source: Source | None
+
+    @property
+    def lowering(self) -> Lowering | None:
+        """What it is to a compiler; None: only NumPy's implementation runs it."""
+        lower = self.prim.lower
+        return None if lower is None else lower([atom.aval for atom in self.invars], self.params)
 
     @property
     def jaxprs(self) -> Iterator[Jaxpr]:

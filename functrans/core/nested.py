@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from functrans.core.ir import Jaxpr
+from functrans.core.ir import Eqn, Jaxpr
 from functrans.core.primitive import Params, Primitive
 from functrans.typing import Array
 
@@ -17,15 +17,18 @@ __all__ = ["hoist", "map_jaxprs"]
 T = TypeVar("T")
 
 
-def map_jaxprs(params: Params, transform: Callable[[Jaxpr], Jaxpr]) -> Params:
-    """The parameters with each jaxpr, also those in tuples, replaced by what `transform` makes of it."""
-    return {name: _mapped(value, transform) for name, value in params.items()}
+def map_jaxprs(eqn: Eqn, transform: Callable[[Jaxpr], Jaxpr]) -> Eqn:
+    """The equation with each jaxpr that it carries replaced by what `transform` makes of it; itself if it carries none."""
+    if next(eqn.jaxprs, None) is None:
+        return eqn
+    params = {name: _mapped(value, transform) for name, value in eqn.params.items()}
+    return Eqn(eqn.prim, eqn.invars, params, eqn.outvars, eqn.source)
 
 
 def _mapped(value: object, transform: Callable[[Jaxpr], Jaxpr]) -> object:
     if isinstance(value, Jaxpr):
         return transform(value)
-    return tuple(_mapped(item, transform) for item in value) if isinstance(value, tuple) else value
+    return tuple(_mapped(item, transform) for item in value) if type(value) is tuple else value
 
 
 def hoist(

@@ -27,7 +27,7 @@ from functrans.typing import Array
 __all__ = [
     "EVAL", "TRACE", "AbstractEval", "BatchRule", "Captures", "Impl", "JvpRule", "LocallyConstant", "NamedAxis",
     "NamedBatchRule", "NotDifferentiable", "Params", "Primitive", "Prune", "Pruned", "Pullback", "Trace", "Tracer",
-    "VjpRule", "aval_of", "current_trace", "reveal", "use_trace",
+    "VjpRule", "aval_of", "current_trace", "reveal", "unnamed", "use_trace",
 ]  # fmt: skip
 
 Params: TypeAlias = Mapping[str, Any]  # Any: each primitive has parameters of its own types
@@ -82,6 +82,11 @@ class NamedAxis(NamedTuple):
 
 NamedBatchRule: TypeAlias = Callable[[NamedAxis, Values, tuple[bool, ...], Params], tuple[Values, tuple[bool, ...]]]
 """As a BatchRule, for an axis with a name; also called where no operand is batched."""
+
+
+def unnamed(rule: NamedBatchRule) -> BatchRule:
+    """The batching rule for an axis without a name, of one that takes any axis."""
+    return lambda size, args, batched, params: rule(NamedAxis(None, size), args, batched, params)
 
 
 class NotDifferentiable(Record):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
-from functrans.core.ir import Eqn, Var
-from functrans.core.lowering import Barrier, Contract, Lowering, Pointwise, Reduce, View
+from functrans.core.ir import Eqn
+from functrans.core.lowering import Barrier, Contract, Pointwise, Reduce, View
 
-__all__ = ["bytes_of", "is_fusible", "is_light", "is_view", "work"]
+__all__ = ["is_fusible", "is_light", "is_view", "work"]
 
 _LIGHT = 4
 """Additions that an element may cost and still be computed in the time that it takes to store and load it."""
@@ -15,25 +15,19 @@ _KERNEL = 8
 """Additions for an element of what is no loop nest: sorts, gathers, and what NumPy runs."""
 
 
-def _lowering(eqn: Eqn) -> Lowering | None:
-    """What the equation is to a compiler."""
-    lower = eqn.prim.lower
-    return None if lower is None else lower([atom.aval for atom in eqn.invars], eqn.params)
-
-
 def is_view(eqn: Eqn) -> bool:
     """Whether the equation computes nothing."""
-    return eqn.prim.cheap or isinstance(_lowering(eqn), View)
+    return eqn.prim.cheap or isinstance(eqn.lowering, View)
 
 
 def is_fusible(eqn: Eqn) -> bool:
     """Whether it reads its operands element by element, so that they need no place in memory."""
-    return isinstance(_lowering(eqn), Pointwise | Reduce)
+    return isinstance(eqn.lowering, Pointwise | Reduce)
 
 
 def is_light(eqn: Eqn) -> bool:
     """Whether its results are computed from elements of its operands in no more time than it takes to load them."""
-    lowering = _lowering(eqn)
+    lowering = eqn.lowering
     return is_view(eqn) or (isinstance(lowering, Pointwise) and lowering.cost <= _LIGHT)
 
 
@@ -43,7 +37,7 @@ def work(eqn: Eqn) -> int:
         steps: int = eqn.params.get("length", 1)  # of a scan; of other loops nobody knows them
         return steps * sum(work(one) for jaxpr in inner for one in jaxpr.eqns)
     size = sum(var.aval.size for var in eqn.outvars)
-    lowering = _lowering(eqn)
+    lowering = eqn.lowering
     if eqn.prim.cheap or isinstance(lowering, View | Barrier):
         return 0
     if isinstance(lowering, Pointwise):
@@ -53,8 +47,3 @@ def work(eqn: Eqn) -> int:
         return 2 * size * prod(shape[axis] for axis in lowering.contracted[0])
     largest = max(size, *(atom.aval.size for atom in eqn.invars)) if eqn.invars else size
     return largest if lowering is not None else _KERNEL * largest
-
-
-def bytes_of(var: Var) -> int:
-    """The bytes of a variable's elements."""
-    return var.aval.size * var.aval.dtype.itemsize

@@ -22,6 +22,7 @@ from functrans.core.primitive import (
     Values,
     aval_of,
     current_trace,
+    unnamed,
 )
 from functrans.errors import ArgnumsError
 from functrans.ops.barrier import optimization_barrier_p
@@ -74,7 +75,7 @@ checkpoint_p = Primitive(
     lambda *_avals, jaxpr, **_: jaxpr.out_avals,
     _vjp,
     _jvp,
-    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    unnamed(_batch),
     _batch,
     carries="jaxpr",
 )

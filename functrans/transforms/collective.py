@@ -27,6 +27,7 @@ from functrans.core.primitive import (
     Values,
     aval_of,
     current_trace,
+    unnamed,
 )
 from functrans.errors import UnboundAxisError
 from functrans.ops.arithmetic import add, div, mul
@@ -148,7 +149,7 @@ def linear_collective(
         lambda aval, **params: (shaped(shape(aval.shape, **params), aval.dtype),),
         vjp,
         jvp,
-        lambda size, args, batched, params: named(NamedAxis(None, size), args, batched, params),
+        unnamed(named),
         named,
     )
     return prim
@@ -254,7 +255,7 @@ def _extremum(name: str, reduce: Callable[[Array, Sequence[int]], Array]) -> Pri
         lambda aval, **_: (shaped(aval.shape, aval.dtype),),
         vjp,
         jvp,
-        lambda size, args, batched, params: named(NamedAxis(None, size), args, batched, params),
+        unnamed(named),
         named,
     )
     return prim

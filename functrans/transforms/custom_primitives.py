@@ -13,7 +13,7 @@ from typing import cast
 
 from functrans.core.aval import is_inexact
 from functrans.core.ir import Jaxpr, eval_jaxpr
-from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of
+from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of, unnamed
 from functrans.errors import CustomClosureError
 from functrans.ops.broadcast import broadcast_batch, reduce_sum
 from functrans.transforms.vjp import cotangent, instantiate, pull_back, record
@@ -139,7 +139,7 @@ custom_vjp_p = Primitive(
     lambda *_avals, fun, fwd, bwd, rule, outer: fun.out_avals,
     _vjp_rule,
     _vjp_as_jvp,
-    lambda size, args, batched, params: _vjp_batch(NamedAxis(None, size), args, batched, params),
+    unnamed(_vjp_batch),
     _vjp_batch,
     carries="fun",
 )
@@ -220,7 +220,7 @@ custom_jvp_p = Primitive(
     lambda *_avals, fun, rule, outer: fun.out_avals,
     _jvp_as_vjp,
     _jvp_rule,
-    lambda size, args, batched, params: _jvp_batch(NamedAxis(None, size), args, batched, params),
+    unnamed(_jvp_batch),
     _jvp_batch,
     carries="fun",
 )

@@ -15,7 +15,7 @@ from heapq import heapify, heappop, heappush
 from typing import NamedTuple, TypeAlias
 
 from functrans.core.ir import Eqn, Var
-from functrans.core.work import bytes_of, is_fusible, is_light, is_view, work
+from functrans.core.work import is_fusible, is_light, is_view, work
 from functrans.ops.barrier import name_p
 from functrans.record import Record
 from functrans.transforms.min_cut import min_vertex_cut
@@ -134,7 +134,7 @@ def _least_memory(forward: Forward) -> set[Var]:
         if var in vertices:
             continue
         eqn = forward.maker.get(var)
-        vertices[var] = 0 if var in known else bytes_of(var)
+        vertices[var] = 0 if var in known else var.aval.nbytes
         if eqn is None or var in known or var in whole or eqn.has_effect or not is_light(eqn):
             sources.append(var)
             continue
@@ -206,7 +206,7 @@ class _Recomputation:
         self._maker = forward.maker
         least = _cut(forward, self.kept)
         self.again = set(least.again)
-        self.kept_bytes = sum(bytes_of(var) for var in least.saved if var in self._maker)
+        self.kept_bytes = sum(var.aval.nbytes for var in least.saved if var in self._maker)
         self._uses = Counter(forward.needed)
         for eqn in self.again:
             self._uses.update(_variables(eqn))
@@ -231,7 +231,7 @@ class _Recomputation:
                 if maker in self.again - dropped and all(self._uses[out] == less[out] for out in maker.outvars):
                     dropped.add(maker)
                     pending.append(maker)
-        size = sum(map(bytes_of, self._results(eqn))) - sum(map(bytes_of, freed))
+        size = sum(var.aval.nbytes for var in self._results(eqn)) - sum(var.aval.nbytes for var in freed)
         return _Effect(dropped, freed, size)
 
     def merit(self, eqn: Eqn) -> float:

@@ -50,7 +50,7 @@ def table(arrays: Sequence[Array]) -> bytes:
 
 def view(address: int | None, aval: ShapedArray) -> Array:
     """Memory as an array."""
-    size = aval.size * aval.dtype.itemsize
+    size = aval.nbytes
     if not size:
         return np.empty(aval.shape, aval.dtype)
     memory: Any = (ctypes.c_char * size).from_address(address or 0)  # Any: NumPy's types do not know ctypes' arrays

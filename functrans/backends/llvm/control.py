@@ -92,9 +92,9 @@ class ControlWriter:
         start = self._started(carries, self._given[lowering.consts : first], lowering.length)
         with f.loop(0, lowering.length, carry=start) as loop:
             row = lowering.length - 1 - loop.index if lowering.reverse else loop.index
-            rows = [self._row(x, row, var.aval.size * var.aval.dtype.itemsize)
+            rows = [self._row(x, row, var.aval.nbytes)
                     for x, var in zip(self._given[first:], body.arguments[first:], strict=True)]  # fmt: skip
-            outs = [self._row(y, row, atom.aval.size * atom.aval.dtype.itemsize)
+            outs = [self._row(y, row, atom.aval.nbytes)
                     for y, atom in zip(ys, body.results[lowering.carry :], strict=True)]  # fmt: skip
             buffers = loop.carry
             given = [*self._given[: lowering.consts], *buffers[: lowering.carry], *rows]
@@ -169,8 +169,8 @@ class ControlWriter:
 
     def _is_in_place(self, number: int, count: int) -> bool:
         """Whether a result has the memory of what the loop was given for it."""
-        assert not isinstance(self._lowering, Branch)
-        places, first = self._frame.plan.places, self._lowering.consts  # type: ignore[union-attr]
+        assert isinstance(self._lowering, Scan | While)
+        places, first = self._frame.plan.places, self._lowering.consts
         base = self._node.operands[first + number].base
         return isinstance(base, Var) and places[base] == places[self._node.outs[number]]
 
@@ -200,7 +200,7 @@ class ControlWriter:
             element = scalars.constant(np.asarray(atom.value).item(), atom.aval.dtype)
             scalars.store(element, to, self._f.index(0), 0)
         else:
-            self._copy(to, frame.pointer(atom), atom.aval.size * atom.aval.dtype.itemsize)
+            self._copy(to, frame.pointer(atom), atom.aval.nbytes)
 
     def _copy(self, to: Value, of: Value, size: int) -> None:
         if size and to.text != of.text:

@@ -34,8 +34,7 @@ def refuses_elements(lowering: Control) -> bool:
     """Whether an elementwise operation within a loop or a branch does."""
     for jaxpr in lowering.jaxprs:
         for eqn in jaxpr.all_eqns():
-            avals = [atom.aval for atom in eqn.invars]
-            if eqn.prim.lower and avals and _refuses(eqn.prim.lower(avals, eqn.params), avals[0].dtype):
+            if eqn.invars and _refuses(eqn.lowering, eqn.invars[0].aval.dtype):
                 return True
     return False
 

@@ -60,7 +60,7 @@ def _loss(lowering: Control) -> int:
     loss = 0
     for jaxpr in lowering.jaxprs:
         for eqn in jaxpr.all_eqns():
-            found = None if eqn.prim.lower is None else eqn.prim.lower([atom.aval for atom in eqn.invars], eqn.params)
+            found = eqn.lowering
             if isinstance(found, Pointwise) and found.cost > 1:
                 loss += found.cost * max(eqn.outvars[0].aval.size - _VECTOR, 0)
             loss -= 0 if isinstance(found, View) else _CALL
@@ -69,7 +69,7 @@ def _loss(lowering: Control) -> int:
 
 def _eqn_work(eqn: Eqn, supports: Supports | None) -> float:
     ins, outs = [atom.aval for atom in eqn.invars], [var.aval for var in eqn.outvars]
-    lowering = None if eqn.prim.lower is None else eqn.prim.lower(ins, eqn.params)
+    lowering = eqn.lowering
     if isinstance(lowering, Control) and all(aval.size <= _MOST_ELEMENTS for aval in (*ins, *outs)):
         return _work(lowering, supports) * (lowering.length if _is_unrolled(lowering) else 1)
     if lowering is None or any(aval.size > _MOST_ELEMENTS for aval in (*ins, *outs)) or not is_computed(lowering, ins):
@@ -120,7 +120,7 @@ class _Writer:
             self._scalars.store(element, place, i)
 
     def _row(self, stacked: Value, row: Value, aval: ShapedArray) -> Value:
-        return self._f.offset(stacked, row * (aval.size * aval.dtype.itemsize), I8)
+        return self._f.offset(stacked, row * (aval.nbytes), I8)
 
     # ---- the loop or branch itself, between memory and memory ----
 
@@ -158,8 +158,7 @@ class _Writer:
 
         for eqn in jaxpr.eqns:
             ins, outs = [atom.aval for atom in eqn.invars], [var.aval for var in eqn.outvars]
-            assert eqn.prim.lower is not None
-            lowering = eqn.prim.lower(ins, eqn.params)
+            lowering = eqn.lowering
             operands = list(map(read, eqn.invars))
             if isinstance(lowering, Control):
                 found = self._apply(lowering, operands)

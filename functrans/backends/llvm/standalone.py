@@ -79,7 +79,7 @@ class _Caller:
         status = f.call(program, arguments, out, workspace, warnings, _no_services(f))
         f.leave_if(f.icmp("ne", status, 0), status)
         for i, atom in enumerate(self._plan.results):
-            size = atom.aval.size * atom.aval.dtype.itemsize
+            size = atom.aval.nbytes
             place = None if isinstance(atom, Literal) else self._plan.places[atom]
             if place == Output(i) or not size:
                 continue

@@ -55,7 +55,7 @@ def _check_given(recipe: Recipe, plan: Plan) -> None:
     """The arrays that are to be results have their memory for themselves; no argument is a copy of what lies in it."""
     for number in recipe.arrays.values() if plan.given else ():
         recipe.step("ready", number)
-    sizes = [var.aval.size * var.aval.dtype.itemsize for var in plan.arguments]
+    sizes = [var.aval.nbytes for var in plan.arguments]
     for i in sorted(plan.given):
         recipe.step("donated", recipe.arrays[i], i, sizes[i], len(sizes), recipe.table(sizes))
 
@@ -115,7 +115,7 @@ class _Results:
             self._given.remove(source)
             recipe.step("same", recipe.arrays[source], made)
         elif source != self._first + number:
-            recipe.step("copy", *self._array(aval), made, source, aval.size * aval.dtype.itemsize)
+            recipe.step("copy", *self._array(aval), made, source, aval.nbytes)
 
     def _source(self, number: int) -> int | Literal:
         """The word of memory that has a result's address, or the constant that it is."""

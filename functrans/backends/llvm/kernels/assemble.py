@@ -58,7 +58,7 @@ def emit(
 def _concatenate(f: Function, axis: int, ins: Sequence[ShapedArray], aval: ShapedArray, out: Value) -> None:
     """Each operand is rows, which go one after the other into the result's rows."""
     count = prod(aval.shape[:axis])
-    full = [(x.size * x.dtype.itemsize // count, place) for x, place in zip(ins, f.args, strict=False) if x.size]
+    full = [(x.nbytes // count, place) for x, place in zip(ins, f.args, strict=False) if x.size]
     row = sum(size for size, _ in full)
     if count > 1 and len(full) <= _TOGETHER and row <= _TOGETHER * _SHORT:
         steps = Axis(count, (row, *(size for size, _ in full)))

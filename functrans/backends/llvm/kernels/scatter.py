@@ -41,7 +41,7 @@ def emit(module: Module, name: str, spec: Scatter, ins: Sequence[ShapedArray], o
     updates, indices = f.args[number], f.args[1]
     starts = Starts.of(windows, array, ins[1])
     starts.check(f, indices, prod(windows.batch))
-    size = f.index(array.size * array.dtype.itemsize)
+    size = f.index(array.nbytes)
     if spec.from_zeros:
         f.fill(out, 0, size)
     else:
