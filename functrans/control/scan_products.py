@@ -7,7 +7,7 @@ Imports core and ops.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from functrans.ops.families import add_any
 from functrans.ops.linear_algebra import DotDimensionNumbers, dot_general_p
 from functrans.typing import Array
 
-__all__ = ["Apart", "Product", "set_apart", "sum_of"]
+__all__ = ["Apart", "Product", "set_apart", "steady_variables", "sum_of"]
 
 _MANY, _MOST, _LARGE = 16, 48, 1 << 17
 """Products that a step adds to each element: so many and more cost no more time in the loop than after it, as long as the sum,
@@ -69,16 +69,22 @@ def set_apart(jaxpr: Jaxpr, count: int, stacked: tuple[bool, ...], steady: tuple
     return Apart(rest, tuple(stays), tuple(sums), len(finder.more))
 
 
+def steady_variables(jaxpr: Jaxpr, given: Iterable[Var]) -> set[Var]:
+    """The variables that depend on the given ones alone, which are the same in all steps: whatever step computes them."""
+    found = {*jaxpr.constvars, *given}
+    for eqn in jaxpr.eqns:
+        if not eqn.has_effect and all(atom in found for atom in eqn.invars if isinstance(atom, Var)):
+            found.update(eqn.outvars)
+    return found
+
+
 class _Finder:
     def __init__(self, jaxpr: Jaxpr, stacked: Sequence[bool], steady: Sequence[bool]) -> None:
         self.more: list[Var] = []
         self._inputs = jaxpr.invars
         self._maker = {var: eqn for eqn in jaxpr.eqns for var in eqn.outvars}
         self._stacked = {var for var, is_stacked in zip(jaxpr.invars, stacked, strict=True) if is_stacked}
-        self._steady = {*jaxpr.constvars, *(var for var, is_same in zip(jaxpr.invars, steady, strict=True) if is_same)}
-        for eqn in jaxpr.eqns:
-            if all(atom in self._steady for atom in eqn.invars if isinstance(atom, Var)):
-                self._steady.update(eqn.outvars)
+        self._steady = steady_variables(jaxpr, [var for var, same in zip(jaxpr.invars, steady, strict=True) if same])
 
     def products(self, atom: Atom) -> tuple[Product, ...] | None:
         """The products whose sum this is; None if it is no such sum, or its factors are too large."""

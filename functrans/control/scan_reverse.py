@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from functrans.control.derived import merged, settled, strong_aval, tangent_avals
-from functrans.control.scan_products import Product, set_apart, sum_of
+from functrans.control.scan_products import Product, set_apart, steady_variables, sum_of
 from functrans.control.tracing import bind
 from functrans.core.dce import dce
 from functrans.core.ir import Atom, Jaxpr, Var, eval_jaxpr, memoized
@@ -88,7 +88,7 @@ class _Planner:
         self._each: list[Atom] = [*invars[first + count :], *outvars[count:outs]]
         self._given = len(self._each)
         self._once: list[Atom] = [*self._consts]
-        self._steady = _steady(split.forward, first)
+        self._steady = steady_variables(split.forward, self._consts)
         known = (*invars, *outvars)
         self._atoms = [known[i] for i in split.residuals]
 
@@ -112,15 +112,6 @@ class _Planner:
             if self._carry[number] in self._atoms:  # which is kept anyway, and is this of the step before
                 return Residual("later", number)
         return Residual("each", _place(self._each, atom))
-
-
-def _steady(jaxpr: Jaxpr, consts: int) -> set[Var]:
-    """The variables that depend on consts alone, whatever step computes them."""
-    found = {*jaxpr.constvars, *jaxpr.invars[:consts]}
-    for eqn in jaxpr.eqns:
-        if not eqn.has_effect and all(atom in found for atom in eqn.invars if isinstance(atom, Var)):
-            found.update(eqn.outvars)
-    return found
 
 
 def _place(values: list[Atom], atom: Atom) -> int:

@@ -38,7 +38,6 @@ class StepWriter:
         """By the identity of a step."""
         self._numbers = {id(step): i for i, step in enumerate(plan.all_steps())}
         self._warnings, self._services = warnings, services
-        self._chunks: dict[int, Function] = {}
 
     def write(self, frame: Frame) -> None:
         """The steps of a plan; one that fails ends the program with its number, counted from 1."""
