@@ -144,7 +144,7 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         ft.grad(weighted(recurrent), argnums=(1, 2)),
         (F32(40), F32((40, 20)), F32((40, 40)), F32(40), F32((50, 20))),
     ),
-    "while_loop": (orbit, (F32(100), F32(100))),
+    "while_loop": (orbit, (F32(1000), F32(1000))),
     "branches": (
         lambda i, x: lax.switch(i, [lambda x: np.sin(x), lambda x: np.cumsum(x), lambda x: x], x),
         (np.int64(0), F32(100)),

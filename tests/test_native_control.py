@@ -31,7 +31,7 @@ pytestmark = native
 
 Fun = Callable[..., Any]
 DTYPES = ("bool", "int8", "uint16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128")
-LARGE = 40
+LARGE = 160
 """Elements: too many for registers."""
 
 
@@ -115,20 +115,20 @@ def test_what_a_while_loop_carries(name: str, turns: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [0, 1, 16, LARGE])
+@pytest.mark.parametrize("n", [0, 1, 4, 20, 128, LARGE])
 def test_dtypes(dtype: str, n: int) -> None:
     xs = array(3 * n, dtype).reshape(3, n)
     program = run_both(lambda c, xs: lax.scan(lambda c, x: (c | x if dtype == "bool" else c + x, c), c, xs), xs[0], xs)
-    assert in_registers(program) == [n <= 16]
+    assert in_registers(program) == [n <= 128]
     run_both(lambda p, x: lax.cond(p, lambda x: (x, x), lambda x: (x[::-1], x), x), np.bool_(True), xs[1])
     run_both(lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1][::-1]), (0, x)), xs[1])
 
 
-def test_many_dear_operations_are_done_in_vectors() -> None:
+def test_short_arrays_stay_in_registers_whatever_is_done_to_them() -> None:
     def run(x: Any) -> Any:
         return lax.fori_loop(0, 3, lambda i, c: np.sqrt(c * c + 1), x)
 
-    assert [in_registers(run_both(run, array(n, "float64"))) for n in (3, 16)] == [[True], [False]]
+    assert [in_registers(run_both(run, array(n, "float64"))) for n in (3, 16, LARGE)] == [[True], [True], [False]]
 
 
 @pytest.mark.parametrize("n", [1, 3, LARGE])

@@ -1,31 +1,40 @@
-"""What an equation does to arrays whose elements are all at hand, each in a register. Start reading at `compute`.
+"""What an equation does to arrays whose elements are all at hand, in registers. Start reading at `compute`.
 
-What only moves elements is written as the numbers of those that it takes. Imports `scalars` and the lowering data.
+What only moves elements is written as the numbers of those that it takes. Imports `register_values` and the lowering data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from math import prod
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from functrans.backends.llvm.elements import Element, is_half
+from functrans.backends.llvm.elements import is_half
+from functrans.backends.llvm.register_values import Numbers, Registers
 from functrans.backends.llvm.scalars import Scalars
 from functrans.compiler.layout import Layout
 from functrans.core.aval import ShapedArray
-from functrans.core.lowering import Barrier, Contract, Lowering, Pointwise, Reduce, Remap, Reshape, Strided, View
+from functrans.core.lowering import (
+    Barrier,
+    Combine,
+    Contract,
+    Emit,
+    Lowering,
+    Pointwise,
+    Reduce,
+    Remap,
+    Reshape,
+    Strided,
+    View,
+)
 from functrans.core.lowering_data import Concatenate, Iota, Pad
 from functrans.typing import Shape
 
-__all__ = ["Numbers", "compute", "is_computed"]
+__all__ = ["compute", "is_computed"]
 
-Numbers: TypeAlias = list[Element]
-"""The elements of an array, in C order."""
-Combiner: TypeAlias = Callable[[Element, Element], Element]
 Indices: TypeAlias = npt.NDArray[np.intp]
 """Which of the elements stands where."""
 
@@ -40,7 +49,7 @@ def is_computed(lowering: Lowering, ins: Sequence[ShapedArray]) -> bool:
 
 
 def compute(
-    scalars: Scalars,
+    registers: Registers,
     lowering: Lowering,
     operands: Sequence[Numbers],
     ins: Sequence[ShapedArray],
@@ -50,25 +59,27 @@ def compute(
     out = outs[0] if outs else None
     if isinstance(lowering, View):
         pairs = zip(lowering.results, outs, strict=True)
-        return [_taken(operands[0], _seen(ins[0].shape, view, aval.shape)) for view, aval in pairs]
+        return [registers.taken(operands[0], _seen(ins[0].shape, view, aval.shape).ravel()) for view, aval in pairs]
     if isinstance(lowering, Barrier):
         return [*operands]
     assert out is not None
     if isinstance(lowering, Pointwise):
-        rows = zip(*([*x] * out.size if len(x) < out.size else x for x in operands), strict=True)
-        return [[lowering.emit(scalars, *row) for row in rows]]
+        return [_pointwise(registers, lowering.emit, operands, out)]
     if isinstance(lowering, Reduce):
-        return [_reduced(scalars, lowering, operands[0], ins[0])]
+        return [_reduced(registers, lowering, operands[0], ins[0])]
     if isinstance(lowering, Contract):
-        return [_contracted(scalars, lowering, operands, ins)]
+        return [_contracted(registers, lowering, operands, ins)]
     if isinstance(lowering, Iota):
-        return [[scalars.constant(i, out.dtype) for i in range(out.size)]]
-    together = [element for numbers in operands for element in numbers]
-    return [_taken(together, _joined(lowering, [aval.shape for aval in ins], out.shape))]
+        return [registers.constants(range(out.size), out.dtype)]
+    together = [(numbers, i) for numbers in operands for i in range(numbers.size)]
+    indices = _joined(lowering, [aval.shape for aval in ins], out.shape)
+    return [registers.arranged([together[i] for i in indices.ravel()], out.dtype)]
 
 
-def _taken(numbers: Numbers, indices: Indices) -> Numbers:
-    return [numbers[i] for i in indices.flat]
+def _pointwise(registers: Registers, emit: Emit, operands: Sequence[Numbers], out: ShapedArray) -> Numbers:
+    whole = [x if x.size == out.size else registers.taken(x, [0] * out.size) for x in operands]
+    made = [emit(registers.scalars(run), *(x.runs[i] for x in whole)) for i, run in enumerate(registers.runs(out.size))]
+    return Numbers(out.size, out.dtype, tuple(made))
 
 
 def _seen(shape: Shape, view: Remap | Strided | Reshape, result: Shape) -> Indices:
@@ -100,64 +111,71 @@ def _joined(lowering: Lowering, shapes: Sequence[Shape], result: Shape) -> Indic
 # ---- sums ----
 
 
-def _reduced(scalars: Scalars, lowering: Reduce, numbers: Numbers, aval: ShapedArray) -> Numbers:
+def _combine(registers: Registers, combine: Combine, x: Numbers, y: Numbers) -> Numbers:
+    rows = zip(registers.runs(x.size), x.runs, y.runs, strict=True)
+    return x._replace(runs=tuple(registers.scalars(run).combine(combine, a, b) for run, a, b in rows))
+
+
+def _reduced(registers: Registers, lowering: Reduce, numbers: Numbers, aval: ShapedArray) -> Numbers:
+    """All results at once: one element of each after the other, as NumPy adds up what does not lie together."""
     shape = aval.shape
     kept = [axis for axis in range(len(shape)) if axis not in lowering.axes]
-    rows = np.arange(len(numbers)).reshape(shape).transpose([*kept, *lowering.axes])
-    rows = rows.reshape(_size(shape, kept), _size(shape, lowering.axes))
-    start = scalars.identity(lowering.combine, aval.dtype)
+    columns = np.arange(numbers.size).reshape(shape).transpose([*lowering.axes, *kept])
+    columns = columns.reshape(_size(shape, lowering.axes), _size(shape, kept))
+    identity = Scalars(registers.f, 1).identity(lowering.combine, aval.dtype)
+    start = registers.taken(Numbers(1, aval.dtype, (identity,)), [0] * columns.shape[1])
     is_sum = lowering.combine == "add" and aval.dtype.kind in "fc"
     lies_together = [*kept, *lowering.axes] == [*range(len(shape))]
-    combine = partial(scalars.combine, lowering.combine)
-
-    def combined(row: Indices) -> Element:
-        elements = [numbers[i] for i in row]
-        if is_sum and lies_together:
-            elements = _by_eights(combine, elements)
-        return _folded(combine, [start, *elements] if is_sum or not elements else elements)
-
-    return [combined(row) for row in rows]
+    found = [registers.taken(numbers, column) for column in columns]
+    if is_sum and lies_together and len(found) >= _TOGETHER:
+        found = _by_eights(registers, numbers, columns)
+    return _folded(registers, lowering.combine, [start, *found] if is_sum or not found else found)
 
 
-def _by_eights(combine: Combiner, elements: Numbers) -> Numbers:
+_TOGETHER = 8
+
+
+def _by_eights(registers: Registers, numbers: Numbers, columns: Indices) -> list[Numbers]:
     """The sum as NumPy adds up what lies together: eight sums of every eighth element each, then what is left."""
-    whole = len(elements) // 8 * 8
-    if not whole:
-        return elements
-    sums = [_folded(combine, elements[k:whole:8]) for k in range(8)]
-    while len(sums) > 1:
-        sums = [combine(x, y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
-    return [_folded(combine, [*sums, *elements[whole:]])]
+    whole = len(columns) // _TOGETHER * _TOGETHER
+    blocks = columns[:whole].reshape(-1, _TOGETHER * columns.shape[1])
+    sums = _folded(registers, "add", [registers.taken(numbers, block) for block in blocks])
+    while sums.size > columns.shape[1]:
+        pairs = np.arange(sums.size).reshape(-1, 2, columns.shape[1])
+        sums = _combine(registers, "add", *(registers.taken(sums, pairs[:, k].ravel()) for k in (0, 1)))
+    return [_folded(registers, "add", [sums, *(registers.taken(numbers, column) for column in columns[whole:])])]
 
 
 def _size(shape: Shape, axes: Sequence[int]) -> int:
     return prod(shape[axis] for axis in axes)
 
 
-def _folded(combine: Combiner, elements: Sequence[Element]) -> Element:
-    total, *rest = elements
-    for element in rest:
-        total = combine(total, element)
+def _folded(registers: Registers, combine: Combine, arrays: Sequence[Numbers]) -> Numbers:
+    total, *rest = arrays
+    for numbers in rest:
+        total = _combine(registers, combine, total, numbers)
     return total
 
 
 def _contracted(
-    scalars: Scalars, lowering: Contract, operands: Sequence[Numbers], ins: Sequence[ShapedArray]
+    registers: Registers, lowering: Contract, operands: Sequence[Numbers], ins: Sequence[ShapedArray]
 ) -> Numbers:
-    """Sums of products, in order."""
-    sides: list[Indices] = []
-    for side, aval in enumerate(ins):
-        axes = [lowering.batch[side], lowering.free[side], lowering.contracted[side]]
-        order = [axis for some in axes for axis in some]
-        grouped = np.arange(aval.size).reshape(aval.shape).transpose(order)
-        sides.append(grouped.reshape([_size(aval.shape, some) for some in axes]))
-    left, right = sides
+    """Sums of products, in order, of all results at once."""
+    left, right = (_grouped(lowering, side, aval) for side, aval in enumerate(ins))
+    batch, rows, columns = left.shape[0], left.shape[1], right.shape[1]
+    shape = (batch, rows, columns)
+    total = registers.constants([0] * prod(shape), ins[0].dtype) if left.shape[2] == 0 else None
+    for k in range(left.shape[2]):
+        ones = np.broadcast_to(left[:, :, None, k], shape), np.broadcast_to(right[:, None, :, k], shape)
+        pair = [registers.taken(numbers, indices.ravel()) for numbers, indices in zip(operands, ones, strict=True)]
+        product = _combine(registers, "mul", *pair)
+        total = product if total is None else _combine(registers, "add", total, product)
+    assert total is not None
+    return total
 
-    def times(x: int, y: int) -> Element:
-        return scalars.call("mul", operands[0][x], operands[1][y])
 
-    def summed(row: Indices, column: Indices) -> Element:
-        products = [times(x, y) for x, y in zip(row, column, strict=True)]
-        return _folded(partial(scalars.combine, "add"), products or [scalars.constant(0, ins[0].dtype)])
-
-    return [summed(row, column) for batch in range(len(left)) for row in left[batch] for column in right[batch]]
+def _grouped(lowering: Contract, side: int, aval: ShapedArray) -> Indices:
+    """The elements of an operand, by batch, by its own axes, and by those that are summed over."""
+    axes = [lowering.batch[side], lowering.free[side], lowering.contracted[side]]
+    indices = np.arange(aval.size).reshape(aval.shape).transpose([axis for some in axes for axis in some])
+    return indices.reshape([_size(aval.shape, some) for some in axes])

@@ -1,13 +1,13 @@
 """Loops and branches over a few numbers, which are all kept in registers: a function without memory or calls from turn to turn.
 
-An array of a body is a list of elements, in C order; a view is a list of some of them. What is read from memory once, or a row
-a turn, is loaded where it is read. Imports `scalars`, the builder and the compiler's data; start reading at `fits`, then
-`emit`.
+What is read from memory once, or a row a turn, is loaded where it is read. Imports `register_operations`, the builder and the
+compiler's data; start reading at `fits`, then `emit`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TypeGuard
 
 import numpy as np
@@ -15,28 +15,24 @@ import numpy as np
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.patience import turns_between
-from functrans.backends.llvm.reductions import flat, unflat
 from functrans.backends.llvm.refusal import refuses_elements
-from functrans.backends.llvm.register_operations import Numbers, compute, is_computed
+from functrans.backends.llvm.register_operations import compute, is_computed
+from functrans.backends.llvm.register_values import Numbers, Registers, width_of
 from functrans.backends.llvm.scalar_warnings import FAILED
-from functrans.backends.llvm.scalars import Scalars
 from functrans.backends.llvm.services import INTERRUPTED, interrupted
+from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Node, Supports
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var
-from functrans.core.lowering import Pointwise, View
+from functrans.core.lowering import Contract, Pointwise
 from functrans.core.lowering_control import Branch, Control, Scan, While
 
 __all__ = ["emit", "fits"]
 
-_MOST_ELEMENTS = 16
-"""Of a value."""
+_MOST_ELEMENTS = 128
+"""Of an array: more than that does not stay in registers."""
 _MOST_WORK = 800
-"""Operations on elements in all bodies together: each is written out."""
-_VECTOR = 4
-"""So many elements of a dear operation take no longer one by one than as a vector."""
-_CALL = 5
-"""What an equation costs more where a nest computes it, in additions: its part of a call, of loads and stores."""
+"""Operations on vectors in all bodies together: each is written out."""
 _NANOSECOND = 1e-9
 _INDEX = shaped((), np.dtype(np.int32))
 
@@ -44,7 +40,7 @@ _INDEX = shaped((), np.dtype(np.int32))
 def fits(node: Node, supports: Supports) -> bool:
     """Whether a loop or a branch is small enough, and all in it can be computed so."""
     assert isinstance(node.lowering, Control)
-    return _work(node.lowering, supports) <= _MOST_WORK and _loss(node.lowering) <= 0
+    return _work(node.lowering, supports) <= _MOST_WORK
 
 
 def _work(lowering: Control, supports: Supports | None) -> float:
@@ -53,18 +49,6 @@ def _work(lowering: Control, supports: Supports | None) -> float:
     if any(aval.size > _MOST_ELEMENTS for aval in values):
         return float("inf")
     return sum(_eqn_work(eqn, supports) for jaxpr in lowering.jaxprs for eqn in jaxpr.eqns)
-
-
-def _loss(lowering: Control) -> int:
-    """How much longer elements one by one take than vectors of them and calls of the nests that compute those, in additions."""
-    loss = 0
-    for jaxpr in lowering.jaxprs:
-        for eqn in jaxpr.all_eqns():
-            found = eqn.lowering
-            if isinstance(found, Pointwise) and found.cost > 1:
-                loss += found.cost * max(eqn.outvars[0].aval.size - _VECTOR, 0)
-            loss -= 0 if isinstance(found, View) else _CALL
-    return loss
 
 
 def _eqn_work(eqn: Eqn, supports: Supports | None) -> float:
@@ -76,8 +60,12 @@ def _eqn_work(eqn: Eqn, supports: Supports | None) -> float:
         return float("inf")
     if supports is not None and isinstance(lowering, Pointwise) and not supports(lowering, ins, outs):
         return float("inf")
-    each = lowering.cost if isinstance(lowering, Pointwise) else 1
-    return float(each * max(aval.size for aval in (*ins, *outs)))
+    vectors = max(-(-aval.size // width_of(host(), aval.size)) for aval in (*ins, *outs))
+    if isinstance(lowering, Pointwise):
+        return float(lowering.cost * vectors)
+    if isinstance(lowering, Contract):  # two arrangements, a product, a sum
+        return float(4 * vectors * prod(ins[0].shape[axis] for axis in lowering.contracted[0]))
+    return float(vectors)
 
 
 def _is_unrolled(lowering: Control) -> TypeGuard[Scan]:
@@ -108,19 +96,10 @@ class _Writer:
     def __init__(self, f: Function) -> None:
         self._f = f
         self._warnings, self._services = f.args[-2:]
-        self._scalars = Scalars(f, 1, warnings=self._warnings)
-
-    # ---- memory ----
-
-    def load(self, place: Value, aval: ShapedArray) -> Numbers:
-        return [self._scalars.load(place, aval.dtype, i) for i in range(aval.size)]
-
-    def store(self, numbers: Numbers, place: Value) -> None:
-        for i, element in enumerate(numbers):
-            self._scalars.store(element, place, i)
+        self._registers = Registers(f, self._warnings)
 
     def _row(self, stacked: Value, row: Value, aval: ShapedArray) -> Value:
-        return self._f.offset(stacked, row * (aval.nbytes), I8)
+        return self._f.offset(stacked, row * aval.nbytes, I8)
 
     # ---- the loop or branch itself, between memory and memory ----
 
@@ -130,7 +109,9 @@ class _Writer:
         """From pointers to pointers."""
         if isinstance(lowering, Scan):
             first = lowering.consts + lowering.carry
-            head = [self.load(p, var.aval) for p, var in zip(given[:first], lowering.jaxpr.invars, strict=False)]
+            head = [
+                self._registers.load(p, var.aval) for p, var in zip(given[:first], lowering.jaxpr.invars, strict=False)
+            ]
             self._store_all(self._scan(lowering, head, given[first:], outs[lowering.carry :]), outs)
             return
         if isinstance(lowering, While):
@@ -138,12 +119,12 @@ class _Writer:
             avals += [var.aval for var in lowering.body_jaxpr.invars]
         else:
             avals = [_INDEX, *(var.aval for var in lowering.branches[0].invars)]
-        operands = [self.load(p, aval) for p, aval in zip(given, avals, strict=True)]
+        operands = [self._registers.load(p, aval) for p, aval in zip(given, avals, strict=True)]
         self._store_all(self._apply(lowering, operands), outs)
 
     def _store_all(self, values: Sequence[Numbers], outs: Sequence[Value]) -> None:
         for numbers, out in zip(values, outs, strict=False):
-            self.store(numbers, out)
+            self._registers.store(numbers, out)
 
     # ---- jaxprs ----
 
@@ -154,7 +135,7 @@ class _Writer:
         def read(atom: Atom) -> Numbers:
             if isinstance(atom, Var):
                 return env[atom]
-            return [self._scalars.constant(np.asarray(atom.value).item(), atom.aval.dtype)]
+            return self._registers.constants([np.asarray(atom.value).item()], atom.aval.dtype)
 
         for eqn in jaxpr.eqns:
             ins, outs = [atom.aval for atom in eqn.invars], [var.aval for var in eqn.outvars]
@@ -164,14 +145,14 @@ class _Writer:
                 found = self._apply(lowering, operands)
             else:
                 assert lowering is not None
-                found = compute(self._scalars, lowering, operands, ins, outs)
+                found = compute(self._registers, lowering, operands, ins, outs)
             env.update(zip(eqn.outvars, found, strict=True))
         return list(map(read, jaxpr.outvars))
 
     def _apply(self, lowering: Control, operands: Sequence[Numbers]) -> list[Numbers]:
         """A loop or branch over numbers."""
         if isinstance(lowering, Branch):
-            return self._branch(lowering.branches, operands[0][0].value, operands[1:])
+            return self._branch(lowering.branches, operands[0].runs[0].value, operands[1:])
         if isinstance(lowering, While):
             return self._while(lowering, operands)
         first = lowering.consts + lowering.carry
@@ -187,12 +168,18 @@ class _Writer:
         ys: dict[int, list[Numbers]] = {}
         turns = range(lowering.length)
         for turn in reversed(turns) if lowering.reverse else turns:
-            sizes = [len(x) // lowering.length for x in xs]
-            rows = [x[size * turn : size * (turn + 1)] for x, size in zip(xs, sizes, strict=True)]
+            sizes = [x.size // lowering.length for x in xs]
+            rows = [
+                self._registers.taken(x, range(size * turn, size * (turn + 1)))
+                for x, size in zip(xs, sizes, strict=True)
+            ]
             found = self.evaluate(lowering.jaxpr, [*consts, *carry, *rows])
             carry, ys[turn] = found[: lowering.carry], found[lowering.carry :]
         count = len(lowering.jaxpr.outvars) - lowering.carry
-        return [*carry, *([element for turn in turns for element in ys[turn][k]] for k in range(count))]
+        return [*carry, *(self._stacked([ys[turn][k] for turn in turns]) for k in range(count))]
+
+    def _stacked(self, rows: Sequence[Numbers]) -> Numbers:
+        return self._registers.arranged([(row, i) for row in rows for i in range(row.size)], rows[0].dtype)
 
     # ---- branches and loops ----
 
@@ -206,42 +193,42 @@ class _Writer:
 
         def one() -> list[Value]:
             found.append(self.evaluate(jaxpr, operands))
-            return _values(found[-1])
+            return Registers.values(found[-1])
 
         def others() -> list[Value]:
-            return _values(self._branch(branches, index, operands, number + 1))
+            return Registers.values(self._branch(branches, index, operands, number + 1))
 
         values = self._f.choose_all(self._f.icmp("eq", index, number), one, others)
-        return _numbers(values, found[0])
+        return Registers.numbers(values, found[0])
 
     def _while(self, lowering: While, operands: Sequence[Numbers]) -> list[Numbers]:
         f = self._f
         cond_consts, rest = operands[: lowering.cond_consts], operands[lowering.cond_consts :]
         body_consts, carry = rest[: lowering.body_consts], rest[lowering.body_consts :]
-        with f.whilst([f.index(0), *_values(carry)]) as loop:
+        with f.whilst([f.index(0), *Registers.values(carry)]) as loop:
             turn, *values = loop.carry
-            carried = _numbers(values, carry)
-            ((again,),) = self.evaluate(lowering.cond_jaxpr, [*cond_consts, *carried])
-            loop.test(again.value)
+            carried = Registers.numbers(values, carry)
+            (again,) = self.evaluate(lowering.cond_jaxpr, [*cond_consts, *carried])
+            loop.test(again.runs[0].value)
             following = self.evaluate(lowering.body_jaxpr, [*body_consts, *carried])
             self._after_turn(lowering, turn, None)
-            loop.next = [turn + 1, *_values(following)]
-        return _numbers(loop.carry[1:], carry)
+            loop.next = [turn + 1, *Registers.values(following)]
+        return Registers.numbers(loop.carry[1:], carry)
 
     def _scan(self, lowering: Scan, head: Sequence[Numbers], xs: Sequence[Value], ys: Sequence[Value]) -> list[Numbers]:
         """What is carried in the end; rows of the ys go to memory."""
         f, jaxpr = self._f, lowering.jaxpr
         consts, carry = head[: lowering.consts], head[lowering.consts :]
-        with f.loop(0, lowering.length, carry=_values(carry)) as loop:
+        with f.loop(0, lowering.length, carry=Registers.values(carry)) as loop:
             row = lowering.length - 1 - loop.index if lowering.reverse else loop.index
             avals = [var.aval for var in jaxpr.invars[len(head) :]]
-            rows = [self.load(self._row(x, row, aval), aval) for x, aval in zip(xs, avals, strict=True)]
-            found = self.evaluate(jaxpr, [*consts, *_numbers(loop.carry, carry), *rows])
+            rows = [self._registers.load(self._row(x, row, aval), aval) for x, aval in zip(xs, avals, strict=True)]
+            found = self.evaluate(jaxpr, [*consts, *Registers.numbers(loop.carry, carry), *rows])
             for y, numbers, atom in zip(ys, found[lowering.carry :], jaxpr.outvars[lowering.carry :], strict=True):
-                self.store(numbers, self._row(y, row, atom.aval))
+                self._registers.store(numbers, self._row(y, row, atom.aval))
             self._after_turn(lowering, loop.index, lowering.length)
-            loop.next = _values(found[: lowering.carry])
-        return _numbers(loop.results, carry)
+            loop.next = Registers.values(found[: lowering.carry])
+        return Registers.numbers(loop.results, carry)
 
     def _after_turn(self, lowering: Control, turn: Value, turns: int | None) -> None:
         """Leave where an operation was refused, or where the handler of a signal raises."""
@@ -256,12 +243,3 @@ class _Writer:
     def leave_refused(self, lowering: Control) -> None:
         if refuses_elements(lowering):
             self._f.leave_if(self._f.icmp("ne", self._f.load(self._warnings, I64) & FAILED, 0), 1)
-
-
-def _values(numbers: Sequence[Numbers]) -> list[Value]:
-    return flat([element for some in numbers for element in some])
-
-
-def _numbers(values: Sequence[Value], like: Sequence[Numbers]) -> list[Numbers]:
-    elements = iter(unflat(values, [element for some in like for element in some]))
-    return [[next(elements) for _ in some] for some in like]
