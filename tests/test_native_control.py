@@ -429,3 +429,14 @@ def test_explain_shows_what_is_in_a_loop() -> None:
     text = str(run.explain())
     assert "a loop with" in text
     assert "a kernel, Sort" in text
+
+
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_rows_of_a_scan_within_a_loop_stay_in_registers(length: int) -> None:
+    def step(c: Any, x: Any) -> tuple[Any, Any]:
+        c, ys = lax.scan(lambda c, x: (c * x + 1, c - x), c, x[:length])
+        return c, np.sum(ys) + c
+
+    assert in_registers(
+        run_both(lambda c, xs: lax.scan(step, c, xs), np.float64(0.5), array(15, "float64").reshape(3, 5))
+    )

@@ -175,11 +175,11 @@ class _Writer:
             ]
             found = self.evaluate(lowering.jaxpr, [*consts, *carry, *rows])
             carry, ys[turn] = found[: lowering.carry], found[lowering.carry :]
-        count = len(lowering.jaxpr.outvars) - lowering.carry
-        return [*carry, *(self._stacked([ys[turn][k] for turn in turns]) for k in range(count))]
+        avals = lowering.jaxpr.out_avals[lowering.carry :]
+        return [*carry, *(self._stacked([ys[turn][k] for turn in turns], aval) for k, aval in enumerate(avals))]
 
-    def _stacked(self, rows: Sequence[Numbers]) -> Numbers:
-        return self._registers.arranged([(row, i) for row in rows for i in range(row.size)], rows[0].dtype)
+    def _stacked(self, rows: Sequence[Numbers], aval: ShapedArray) -> Numbers:
+        return self._registers.arranged([(row, i) for row in rows for i in range(row.size)], aval.dtype)
 
     # ---- branches and loops ----
 
