@@ -15,7 +15,9 @@ from collections.abc import Sequence
 
 from functrans.control.associative_scan import associative_scan, reduce
 from functrans.control.branch import cond, switch
+from functrans.control.linear_solve import custom_linear_solve
 from functrans.control.loop import fori_loop, while_loop
+from functrans.control.root import custom_fixed_point, custom_root
 from functrans.control.scan import map, scan
 from functrans.core.primitive import aval_of
 from functrans.ops import arithmetic
@@ -147,6 +149,9 @@ __all__ = [
     "cummin",
     "cumprod",
     "cumsum",
+    "custom_fixed_point",
+    "custom_linear_solve",
+    "custom_root",
     "deg2rad",
     "digamma",
     "div",

@@ -46,7 +46,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "public": (
         "functrans.lax functrans.ad_checkpoint functrans.flatten_util functrans.test_util functrans.tree_util"
         " functrans.nn functrans.random"
-        " functrans.scipy functrans.optim functrans.debug functrans.callback functrans.called_back"
+        " functrans.scipy functrans.solvers functrans.optim functrans.debug functrans.callback functrans.called_back"
         " functrans.experimental functrans.external functrans.finite_differences functrans.progress",
         "jit",
     ),
