@@ -1,5 +1,4 @@
-"""functrans.scipy: those of SciPy's modules that JAX has too, in functions that can be traced. Imports lax's layer."""
+"""functrans.scipy: those of SciPy's modules that JAX has too, in functions that can be traced: `optimize`, `sparse`.
 
-from functrans.scipy import optimize, sparse
-
-__all__ = ["optimize", "sparse"]
+As in SciPy, a module is imported by its name: `import functrans.scipy.optimize`.
+"""

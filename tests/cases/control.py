@@ -8,6 +8,7 @@ import numpy as np
 from functrans.control.associative_scan import associative_scan, reduce
 from functrans.control.branch import cond, switch
 from functrans.control.cond_primitive import cond_p
+from functrans.control.linear_solve import custom_linear_solve, linear_solve_p
 from functrans.control.loop import fori_loop, while_loop
 from functrans.control.scan import map as mapped
 from functrans.control.scan import scan
@@ -81,7 +82,13 @@ def python_partial(x: Array) -> Iterator[Array]:
         yield total
 
 
+def scaled(d: Array, b: Array) -> Any:
+    """The solution of equations with a diagonal matrix."""
+    return custom_linear_solve(lambda x: (2 + d * d) * x, b, lambda _, y: y / (2 + d * d), symmetric=True)
+
+
 CASES = (
+    Case(linear_solve_p, scaled, lambda d, b: b / (2 + d * d), (Operand(), Operand())),
     Case(
         cond_p,
         lambda p, x, y: cond(p, lambda a, b: (np.sin(a) * b, a), lambda a, b: (b, a * b * b), x, y),
