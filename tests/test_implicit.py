@@ -54,7 +54,8 @@ def test_solutions(name: str, dtype: str) -> None:
     method, make = METHODS[name]
     a, b = make(7, dtype), vector(7, dtype)
     tol = 1e-5 if dtype == "float32" else 1e-12
-    runs: list[Fun] = [method, jit(method, static_argnames="tol")]
+    compiled: Fun = jit(method, static_argnames="tol")
+    runs: list[Fun] = [method, compiled]
     for run in runs:
         x, info = run(a, b, tol=tol)
         assert x.dtype == dtype
@@ -92,9 +93,10 @@ def test_derivatives_of_solutions_are_solutions(name: str) -> None:
     x, db = inverse @ b, vector(5, seed=2)
     da = make(5, seed=3)
     dx = inverse @ (db - da @ x)
-    push: Fun = lambda a, b: jvp(solve, (a, b), (da, db))[1]
-    for derivative in (push, jit(push)):
-        np.testing.assert_allclose(derivative(a, b), dx, rtol=1e-9)
+    tangent: Fun = lambda: jvp(solve, (a, b), (da, db))[1]
+    compiled: Fun = jit(tangent)
+    for derivative in (tangent, compiled):
+        np.testing.assert_allclose(derivative(), dx, rtol=1e-9)
     adjoint = inverse.T @ np.cos(x)
     ga, gb = jit(grad(lambda a, b: np.sum(np.sin(solve(a, b))), (0, 1)))(a, b)
     np.testing.assert_allclose(gb, adjoint, rtol=1e-9)
@@ -206,6 +208,10 @@ def test_functions_that_do_not_fit_are_refused() -> None:
         jit(lambda b: lax.custom_linear_solve(lambda x: x, b, lambda _, b: b[:1]))(b)
     with pytest.raises(CustomRuleError, match=r"as the guess"):
         jit(lambda b: lax.custom_root(lambda x: x[:1], b, lambda _, b: b, lambda g, y: y))(b)
+    with pytest.raises(CustomRuleError, match=r"gives {'y': 'f64\[2\]'}"):
+        jit(lambda b: lax.custom_root(lambda x: {"y": x["x"]}, {"x": b}, lambda _, x: x, lambda g, y: y))(b)
+    with pytest.raises(CustomRuleError, match="'aux'"):
+        jit(lambda b: lax.custom_root(lambda x: x, b, lambda _, b: b, lambda g, y: y, has_aux=True))(b)
 
 
 # ---- roots ----

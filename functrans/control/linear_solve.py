@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from functrans import tree
 from functrans.control.tracing import Traced, bind, trace
+from functrans.core.aval import ShapedArray
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr
 from functrans.core.primitive import (
     EVAL,
@@ -22,6 +23,7 @@ from functrans.core.primitive import (
     Values,
     aval_of,
     current_trace,
+    unnamed,
 )
 from functrans.errors import CustomRuleError
 from functrans.ops.arithmetic import neg, sub
@@ -32,7 +34,7 @@ from functrans.transforms.linear_transpose import linear_transpose
 from functrans.transforms.vjp import instantiate, pull_back, record, zeros
 from functrans.typing import Array
 
-__all__ = ["custom_linear_solve", "linear_solve_p", "sharing"]
+__all__ = ["check_like", "custom_linear_solve", "linear_solve_p", "sharing"]
 
 T = TypeVar("T")
 
@@ -123,7 +125,7 @@ linear_solve_p = Primitive(
     lambda *_avals, solve, **_: solve.out_avals,
     _vjp,
     _jvp,
-    lambda size, args, batched, params: _batch(NamedAxis(None, size), args, batched, params),
+    unnamed(_batch),
     _batch,
     carries="solve",
 )
@@ -147,6 +149,26 @@ def sharing(*functions: Traced | None) -> tuple[Values, list[Jaxpr | None]]:
         return Jaxpr((*leading, *own), one.jaxpr.outvars, one.jaxpr.eqns)
 
     return tuple(outer.values()), list(map(over_all, functions))
+
+
+def check_like(
+    caller: str,
+    fun: Callable[..., Any],
+    given: Traced,
+    wanted: tuple[tree.TreeDef[Any], Sequence[ShapedArray]],
+    what: str,
+    has_aux: bool,
+) -> None:
+    """Raise where a function that `caller` was given does not return a tree like its argument `what` (and aux, with has_aux)."""
+    found = tree.unflatten(given.out_tree, [aval.update(weak=False) for aval in given.jaxpr.out_avals])
+    is_pair = isinstance(found, tuple) and len(found) == 2
+    leaves, structure = tree.flatten(found[0] if has_aux and is_pair else found)
+    if (has_aux and not is_pair) or structure != wanted[0] or leaves != [*wanted[1]]:
+        like = tree.unflatten(wanted[0], [*map(str, wanted[1])])
+        got = tree.map(str, found)
+        raise CustomRuleError(
+            caller, f"`{function_name(fun)}` gives {got}", f"{(like, 'aux') if has_aux else like}, as {what}"
+        )
 
 
 def custom_linear_solve(
@@ -197,16 +219,10 @@ def custom_linear_solve(
     across = None if backwards is None else product if symmetric else trace(transposed, arguments, avals)
     for fun, given in ((matvec, product), (solve, solution), (transpose_solve, backwards)):
         if given is not None:
-            _check_like(function_name(cast(Any, fun)), given, avals, has_aux and fun is not matvec)
+            check_like(
+                "custom_linear_solve", cast(Any, fun), given, (b_tree, avals), "b", has_aux and fun is not matvec
+            )
     consts, jaxprs = sharing(product, across, solution, backwards)
     params = {"consts": len(consts), **dict(zip((*_MATRICES, *_SOLVERS), jaxprs, strict=True))}
     outs = bind(linear_solve_p, (*consts, *leaves), params)
     return tree.unflatten(solution.out_tree, outs)
-
-
-def _check_like(name: str, given: Traced, avals: Sequence[Any], has_aux: bool) -> None:
-    count = len(avals)
-    found = [aval.update(weak=False) for aval in given.jaxpr.out_avals]
-    if found[:count] != [*avals] or (len(found) > count and not has_aux):
-        got, wanted = (", ".join(map(str, one)) for one in (found, avals))
-        raise CustomRuleError("custom_linear_solve", f"`{name}` gives {got or 'nothing'}", f"{wanted}, as b")

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from functrans import tree
-from functrans.control.linear_solve import sharing
-from functrans.control.tracing import Traced, trace
+from functrans.control.linear_solve import check_like, sharing
+from functrans.control.tracing import trace
 from functrans.core.aval import FLOAT0
 from functrans.core.ir import Jaxpr, eval_jaxpr
 from functrans.core.primitive import EVAL, Maybes, Values, aval_of, current_trace
-from functrans.errors import CustomRuleError
 from functrans.ops.arithmetic import neg
-from functrans.transforms.arguments import check_leaves, function_name
+from functrans.transforms.arguments import check_leaves
 from functrans.transforms.custom_primitives import custom_jvp_p
 from functrans.transforms.jaxprs import jvp_jaxpr
 from functrans.transforms.vjp import instantiate
@@ -62,18 +61,11 @@ def custom_root(
     arguments = tree.structure((initial_guess,))
     function = trace(f, arguments, avals)
     solution = trace(solve, arguments, avals, lambda guess: solve(f, guess))
-    _check_like(function_name(f), function, avals, False)
-    _check_like(function_name(solve), solution, avals, has_aux)
+    check_like("custom_root", f, function, (guess_tree, avals), "the guess", False)
+    check_like("custom_root", solve, solution, (guess_tree, avals), "the guess", has_aux)
     consts, (root_of, solver) = sharing(function, solution)
     call = _Root(len(consts), guess_tree, cast(Jaxpr, root_of), cast(Jaxpr, solver), tangent_solve)
     return tree.unflatten(solution.out_tree, call(*consts, *leaves))
-
-
-def _check_like(name: str, given: Traced, avals: list[Any], has_aux: bool) -> None:
-    found = [aval.update(weak=False) for aval in given.jaxpr.out_avals]
-    if found[: len(avals)] != avals or (len(found) > len(avals) and not has_aux):
-        got, wanted = (", ".join(map(str, one)) for one in (found, avals))
-        raise CustomRuleError("custom_root", f"`{name}` gives {got or 'nothing'}", f"{wanted}, as the guess")
 
 
 class _Root:
