@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import functrans as ft
-from examples import circuit, digits_mlp, hmc, lstm_text, ode, optimal_control
+from examples import circuit, digits_mlp, hmc, implicit, lstm_text, ode, optimal_control
 
 PNG = b"\x89PNG"
 
@@ -200,3 +200,27 @@ def test_the_regulator_is_exact_where_all_is_linear(monkeypatch: pytest.MonkeyPa
     target = np.concatenate([np.zeros(6), 10 * (optimal_control.UPRIGHT - way.end)])
     np.testing.assert_allclose(better.forces, np.linalg.lstsq(rows, target)[0], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(cost, np.sum((rows @ better.forces - target) ** 2) / 2)
+
+
+def test_penalties_are_learnt_through_a_solution(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "implicit.png"
+    result = implicit.main(["--steps", "40", "--out", str(picture)])
+    assert np.all(np.diff(result.chosen) < 0)
+    assert result.judged[-1] < 0.5 < 0.52 < result.judged[0] < min(result.curve.judged[0], result.curve.judged[-1])
+    slopes = np.gradient(result.curve.chosen, result.curve.penalties)
+    np.testing.assert_allclose(result.curve.slopes[1:-1], slopes[1:-1], atol=2e-3)
+    assert "65, 40 steps" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_the_gradient_by_penalties_is_that_of_the_formula() -> None:
+    (fitted, unseen, _), names = implicit.load()
+    penalties = np.linspace(-3, 1, len(names))
+    x, y = fitted
+    inverse = np.linalg.inv(x.T @ x / len(y) + np.diag(np.exp(penalties)))
+    found = inverse @ x.T @ y / len(y)
+    np.testing.assert_allclose(implicit.weights(fitted, penalties), found, rtol=1e-7, atol=1e-9)
+    error = unseen.features @ found - unseen.progression
+    by_weights = 2 * unseen.features.T @ error / len(error)
+    gradient = ft.grad(lambda p: implicit.unseen_loss(fitted, unseen, p))(penalties)
+    np.testing.assert_allclose(gradient, -(inverse @ by_weights) * np.exp(penalties) * found, rtol=1e-6, atol=1e-9)
