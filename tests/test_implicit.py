@@ -431,3 +431,17 @@ def test_minima_of_a_batch_are_found_at_once() -> None:
     assert found.converged.all()
     for start, x in zip(starts, found.x, strict=True):
         np.testing.assert_allclose(x, bfgs(rosen, start).x, rtol=1e-6)
+
+
+def test_single_values_are_numpy_scalars() -> None:
+    results = [bisect(lambda x: x - 2, 0.0, 2.0).x, cg(np.eye(2), np.ones(2))[1]]
+    results.append(minimize(lambda x: np.sum(x**2), np.ones(2), method="BFGS").status)
+    assert not any(isinstance(result, np.ndarray) for result in results)
+
+
+@pytest.mark.parametrize("solver", [newton, anderson])
+def test_a_function_that_gives_something_else_is_refused(solver: Fun) -> None:
+    with pytest.raises(ParameterError, match=rf"`{solver.__name__}` got a function whose values have shapes \(1,\)"):
+        solver(lambda x: x[:1], np.ones(2))
+    with pytest.raises(ParameterError, match="as x0 has"):
+        solver(lambda x: {"y": x["x"]}, {"x": 1.0})

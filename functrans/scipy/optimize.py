@@ -64,6 +64,6 @@ def minimize(
     limit = 200 * size if maxiter is None else maxiter
     x, found = minimum(lambda x: fun(x, *args), x0, Dense() if is_dense else History(history), gtol, limit)
     value, gradient = value_and_grad(lambda x: fun(x, *args))(x)
-    status = np.where(found.converged, 0, np.where(found.steps >= limit, 1, 2))
+    status = np.where(found.converged, 0, np.where(found.steps >= limit, 1, 2))[()]
     inverse = found.memory if is_dense else None
     return OptimizeResults(x, found.converged, status, value, gradient, inverse, found.calls, found.calls, found.steps)

@@ -11,7 +11,7 @@ from functrans.control.loop import while_loop
 from functrans.control.root import custom_fixed_point
 from functrans.core.primitive import aval_of
 from functrans.ops.dynamic_slice import dynamic_update_index_in_dim
-from functrans.solvers.solution import Solution, flattened, general_solve, is_small, positive_solve, tolerance
+from functrans.solvers.solution import Solution, general_solve, is_small, over_vectors, positive_solve, tolerance
 from functrans.typing import Array
 
 __all__ = ["anderson"]
@@ -31,7 +31,7 @@ def anderson(
     >>> round(float(found.x), 12), bool(found.converged)
     (0.739085133215, True)
     """
-    start, unravel = flattened(x0)
+    flat, start, unravel = over_vectors("anderson", f, x0)
     close = tolerance(tol, start)
     size, dtype = aval_of(start).size, aval_of(start).dtype
 
@@ -59,9 +59,6 @@ def anderson(
             (0, x, f(x), none, none),
         )
         return value, (k, is_small(value - x, x, close))
-
-    def flat(v: Array) -> Array:
-        return flattened(f(unravel(v)))[0]
 
     x, (steps, converged) = custom_fixed_point(flat, start, solve, general_solve, has_aux=True)
     return Solution(unravel(x), steps, converged)

@@ -10,7 +10,7 @@ import numpy as np
 from functrans.control.loop import while_loop
 from functrans.control.root import custom_root
 from functrans.core.primitive import aval_of
-from functrans.solvers.solution import Solution, backtrack, flattened, general_solve, is_small, norm, tolerance
+from functrans.solvers.solution import Solution, backtrack, general_solve, is_small, norm, over_vectors, tolerance
 from functrans.transforms.jvp import jvp
 from functrans.typing import Array, ArrayLike
 
@@ -58,7 +58,7 @@ def bisect(
         return np.where(f(low) == 0, low, middle(a, b)), (steps, differ)
 
     x, (steps, converged) = custom_root(f, ends[0], solve, lambda g, y: y / g(np.ones(shape, dtype)), has_aux=True)
-    return Solution(x, steps, converged)
+    return Solution(x[()], steps, converged)
 
 
 def newton(f: Callable[[T], T], x0: T, *, tol: float | None = None, maxiter: int = 100) -> Solution[T]:
@@ -71,11 +71,8 @@ def newton(f: Callable[[T], T], x0: T, *, tol: float | None = None, maxiter: int
     >>> round(float(found.x["x"]), 10), round(float(found.x["y"]), 10), bool(found.converged)
     (2.0, 4.0, True)
     """
-    start, unravel = flattened(x0)
+    flat, start, unravel = over_vectors("newton", f, x0)
     close = tolerance(tol, start)
-
-    def flat(v: Array) -> Array:
-        return flattened(f(unravel(v)))[0]
 
     def solve(f: Callable[[Array], Array], x: Array) -> tuple[Array, Any]:
         def step(state: Any) -> Any:

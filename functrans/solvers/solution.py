@@ -10,6 +10,7 @@ import numpy as np
 from functrans import tree
 from functrans.control.loop import fori_loop, while_loop
 from functrans.core.primitive import aval_of
+from functrans.errors import ParameterError
 from functrans.flatten_util import ravel_pytree
 from functrans.ops.dynamic_slice import dynamic_index_in_dim, dynamic_update_index_in_dim
 from functrans.scipy.sparse.linalg import as_floats, cg, gmres
@@ -22,6 +23,7 @@ __all__ = [
     "general_solve",
     "is_small",
     "norm",
+    "over_vectors",
     "positive_solve",
     "symmetric_solve",
     "tolerance",
@@ -42,6 +44,22 @@ class Solution(NamedTuple, Generic[T]):
 def flattened(x0: T) -> tuple[Array, Callable[[Array], T]]:
     """A tree as a floating vector, and the function that makes one a tree again; integers become float64."""
     return ravel_pytree(tree.map(as_floats, x0))
+
+
+def over_vectors(
+    solver: str, f: Callable[[T], T], x0: T
+) -> tuple[Callable[[Array], Array], Array, Callable[[Array], T]]:
+    """A function from trees like x0 to such trees as one of vectors, x0 as a vector, and what makes vectors trees again."""
+    start, unravel = flattened(x0)
+
+    def flat(v: Array) -> Array:
+        value = f(unravel(v))
+        given, wanted = (tree.map(lambda leaf: str(aval_of(leaf).shape), one) for one in (value, x0))
+        if given != wanted:
+            raise ParameterError(solver, f"a function whose values have shapes {given}", f"shapes as x0 has: {wanted}")
+        return flattened(value)[0]
+
+    return flat, start, unravel
 
 
 def tolerance(tol: float | None, x: Array) -> float:

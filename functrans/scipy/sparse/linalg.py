@@ -82,7 +82,7 @@ def _unless_zero(denominator: ArrayLike) -> Array:
 
 def _done(residual: Array, bound: Array, steps: ArrayLike) -> Array:
     """SciPy's info: 0, or the number of steps that were not enough."""
-    return cast(Array, np.where(residual <= bound, 0, steps))
+    return cast(Array, np.where(residual <= bound, 0, steps)[()])
 
 
 # ---- conjugate gradients ----
