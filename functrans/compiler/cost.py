@@ -166,7 +166,7 @@ def _eqn_flops(eqn: Eqn) -> int:
     if isinstance(lowering, Control):
         return _turns(lowering)[1] * _flops_within(lowering)
     if isinstance(lowering, Contract):
-        return 2 * eqn.outvars[0].aval.size * prod(avals[0].shape[axis] for axis in lowering.contracted[0])
+        return lowering.flops(avals[0].shape, eqn.outvars[0].aval.size)
     if isinstance(lowering, Pointwise | Reduce):
         return max(aval.size for aval in (*avals, eqn.outvars[0].aval))
     return 0
@@ -213,7 +213,7 @@ def _flops(node: Node) -> int:
     lowering, size = node.lowering, sum(var.aval.size for var in node.outs[:1])
     shapes = [ref.layout.shape for ref in node.operands]
     if isinstance(lowering, Contract):
-        return 2 * size * prod(shapes[0][axis] for axis in lowering.contracted[0])
+        return lowering.flops(shapes[0], size)
     if isinstance(lowering, Cumulative):
         return size
     if isinstance(lowering, LinearRecurrence):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import prod
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from functrans.core.aval import ShapedArray
@@ -17,7 +18,7 @@ from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_order import Order
 from functrans.record import Record
-from functrans.typing import DType
+from functrans.typing import DType, Shape
 
 __all__ = [
     "Barrier", "Combine", "Contract", "Emit", "Lower", "Lowering", "Pointwise", "Reduce", "Remap", "Reshape", "ScalarBuilder",
@@ -118,6 +119,10 @@ class Contract(Record):
     contracted: tuple[tuple[int, ...], tuple[int, ...]]
     batch: tuple[tuple[int, ...], tuple[int, ...]]
     free: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def flops(self, left: Shape, results: int) -> int:
+        """Multiplications and additions, for the left operand's shape and so many elements of the result."""
+        return 2 * results * prod(left[axis] for axis in self.contracted[0])
 
 
 Lowering: TypeAlias = Pointwise | Reduce | View | Barrier | Contract | DataMovement | Order | Control

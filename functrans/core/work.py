@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from functrans.core.ir import Eqn
 from functrans.core.lowering import Barrier, Contract, Pointwise, Reduce, View
 
@@ -43,7 +41,6 @@ def work(eqn: Eqn) -> int:
     if isinstance(lowering, Pointwise):
         return lowering.cost * size
     if isinstance(lowering, Contract):
-        shape = eqn.invars[0].aval.shape
-        return 2 * size * prod(shape[axis] for axis in lowering.contracted[0])
+        return lowering.flops(eqn.invars[0].aval.shape, size)
     largest = max(size, *(atom.aval.size for atom in eqn.invars)) if eqn.invars else size
     return largest if lowering is not None else _KERNEL * largest
