@@ -104,6 +104,7 @@ def orbit(x: Any, v: Any) -> Any:
 
 
 NORM = (F32((64, 256)), F32((64, 256)), F32(256), F32(256))
+LAYER = (F32((128, 784)), F32((784, 512)), F32(512))  # large on every machine
 PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "elementwise": (mish, (F32(1000),)),
     "elementwise_gradient": (ft.grad(lambda x: np.sum(mish(x))), (F32(1000),)),
@@ -111,16 +112,13 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "log_softmax_gradient": (ft.grad(cross_entropy), (F32((64, 100)), F32((64, 100)))),
     "layer_norm": (layer_norm, NORM[1:]),
     "layer_norm_gradient": (ft.value_and_grad(weighted(layer_norm), argnums=(1, 2, 3)), NORM),
-    "dense": (dense, (F32((64, 32)), F32((32, 16)), F32(16))),
-    "dense_gradient": (
-        ft.grad(weighted(dense), argnums=(2, 3)),
-        (F32((64, 16)), F32((64, 32)), F32((32, 16)), F32(16)),
-    ),
+    "dense": (dense, LAYER),
+    "dense_gradient": (ft.grad(weighted(dense), argnums=(2, 3)), (F32((128, 512)), *LAYER)),
     "training_step": (
         training_step,
         ([(F32((784, 512)), F32(512)), (F32((512, 10)), F32(10))], F32((128, 784)), F32((128, 10))),
     ),
-    "layer_values": (lambda x, w, b: (x @ w, x @ w + b, np.tanh(x @ w + b)), (F32((64, 32)), F32((32, 16)), F32(16))),
+    "layer_values": (lambda x, w, b: (x @ w, x @ w + b, np.tanh(x @ w + b)), LAYER),
     "logistic_gradient": (ft.value_and_grad(logistic), (F32(20), F32((100, 20)), F32(100))),
     "large_logistic_gradient": (ft.value_and_grad(logistic), (F32(200), F32((1000, 200)), F32(1000))),
     "gather": (lambda x, i: x[i] * 2, (F32((50, 8)), I64(10))),

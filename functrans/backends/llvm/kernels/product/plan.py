@@ -82,14 +82,13 @@ class Plan(Record):
         parts = [self.layout.n]
         if self.cut.axis == "columns" and self.cut.count > 1:
             parts = [self.cut.each, self.layout.n % self.cut.each]
-        if self.path == "blocked":
-            width = best_tile(module, self.ring).columns(module, self.ring)
-            parts = [size for n in parts for size in ((width if n >= width else 0), n % width)]
-        return tuple(dict.fromkeys(n for n in parts if n))
+        width = best_tile(module, self.ring).columns(module, self.ring)
+        sizes = (size for n in parts for size in ((width if n >= width else 0), n % width))
+        return tuple(dict.fromkeys(n for n in sizes if n))
 
 
 def plan_of(module: Module, ring: Ring, layout: Layout, *, finished: bool, library: bool) -> Plan:
-    """`finished`: with an epilogue. `library`: by OpenBLAS wherever that can be."""
+    """`finished`: with an epilogue, which large products can have. `library`: by OpenBLAS wherever that can be."""
     if _is_thin(module, ring, layout):
         layout = _turned(layout)
     path = _path(module, ring, layout)
@@ -100,17 +99,15 @@ def plan_of(module: Module, ring: Ring, layout: Layout, *, finished: bool, libra
     cut = WHOLE if whole else cut_of(module, ring.wide, layout, _least(module, ring, tile, layout, path))
     blocks = _blocks(module, ring, tile, cut.part(layout, cut.each))
     part = cut.part(layout, cut.each)
-    rows, columns = _sums(module, ring, tile, part, path, blocks) if finished else (0, 0)
+    rows, columns = _sums(module, ring, tile, part, blocks) if finished else (0, 0)
     regions = _regions(module, ring, tile, layout, path, blocks, cut, rows * columns * ring.bytes)
     return Plan(layout, ring, path, cut, blocks, regions, columns)
 
 
-def _sums(module: Module, ring: Ring, tile: Tile, part: Layout, path: Path, blocks: Blocks) -> tuple[int, int]:
-    """Rows and columns of the sums that an epilogue waits for: of one product of a part; of a large one those of some tiles, or
-    if there are several blocks along k, all that these add to.
+def _sums(module: Module, ring: Ring, tile: Tile, part: Layout, blocks: Blocks) -> tuple[int, int]:
+    """Rows and columns of the sums that an epilogue waits for: those of some tiles, or if there are several blocks along k,
+    all that these add to.
     """
-    if path != "blocked":
-        return part.m, part.n
     width = tile.columns(module, ring)
     if part.k <= blocks.depth:
         return FINISHED * tile.rows, width

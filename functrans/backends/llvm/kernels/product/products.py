@@ -13,7 +13,6 @@ from functrans.backends.llvm.ir import I8, I64, PTR, Value
 from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS, blocked
 from functrans.backends.llvm.kernels.product.direct import Compute, Matrices, direct
 from functrans.backends.llvm.kernels.product.dot import dots
-from functrans.backends.llvm.kernels.product.finish import State
 from functrans.backends.llvm.kernels.product.layout import Layout
 from functrans.backends.llvm.kernels.product.openblas import by_openblas
 from functrans.backends.llvm.kernels.product.plan import Plan
@@ -102,22 +101,17 @@ class Products(Record):
     # ---- kernels ----
 
     def _near(self, layout: Layout) -> Callable[[Place], None]:
-        """By functions of this module; an epilogue goes through the whole product, which is near still."""
+        """By functions of this module."""
         f, ring = self.f, self.plan.ring.wide
         path = {"direct": direct, "dot": dots, "stream": streamed, "outer": outer, "library": by_openblas}[
             self.plan.path
         ]
 
         def product(place: Place) -> None:
-            result, step = (place.c, layout.c) if self.epilogue is None else (self._sums, self.plan.sums_row)
-
             def store(row: Value, column: Value, _rows: Value | int, _columns: Value | int, compute: Compute) -> None:
-                compute(self._at(result, row * step + column), f.index(step))
+                compute(self._at(place.c, row * layout.c + column), f.index(layout.c))
 
             path(f, ring, _matrices(layout, place), store)
-            if self.epilogue is not None:
-                table = f.load(State(f, self.state).table, PTR)
-                f.call(self.epilogue, result, step, place.row, place.column, layout.m, layout.n, table)
 
         return product
 
