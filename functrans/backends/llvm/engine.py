@@ -6,12 +6,14 @@ No LLVM pass pipeline is run: the text is written with vectors and without redun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from functrans.backends.llvm.disk_cache import key_of, store
 from functrans.backends.llvm.half import half_conversions
+from functrans.backends.llvm.image import Library, placed, process_symbol
+from functrans.backends.llvm.linker import linked
 from functrans.backends.llvm.target import Target, host
 from functrans.core.locks import fork_safe
 
@@ -29,17 +31,6 @@ _lock = fork_safe(Lock())
 _count = iter(range(1 << 62))
 
 
-class Library:
-    """Loaded machine code; unloaded when nothing refers to this object."""
-
-    def __init__(self, tracker: binding.ResourceTracker) -> None:
-        self._tracker = tracker
-
-    def address(self, name: str) -> int:
-        """Of an exported function."""
-        return int(self._tracker[name])
-
-
 def load(text: str, target: Target, exports: tuple[str, ...], symbols: Mapping[str, int] | None = None) -> Library:
     """Compile a module for this machine and load it; `symbols` are addresses that it refers to by name."""
     return load_object(object_code(text, target), exports, symbols)
@@ -47,15 +38,31 @@ def load(text: str, target: Target, exports: tuple[str, ...], symbols: Mapping[s
 
 def load_object(code: bytes, exports: tuple[str, ...], symbols: Mapping[str, int] | None = None) -> Library:
     """Load object code that `object_code` made for this machine."""
+    image, known = linked(code), symbols or {}
+    if image is not None:
+        try:
+            return placed(image, partial(_symbol, known))
+        except (OSError, AttributeError):  # a system that refuses, a symbol that it does not have
+            pass
+    return _by_llvm(code, exports, known)
+
+
+def _symbol(known: Mapping[str, int], name: str) -> int:
+    return known[name] if name in known else process_symbol(name)
+
+
+def _by_llvm(code: bytes, exports: tuple[str, ...], symbols: Mapping[str, int]) -> Library:
+    """Loaded by LLVM's linker, which knows all kinds of object code."""
     from llvmlite import binding
 
     builder = binding.JITLibraryBuilder().add_object_img(code).add_current_process()
-    for name, address in (symbols or {}).items():
+    for name, address in symbols.items():
         builder.import_symbol(name, address)
     for name in exports:  # exported here: a tracker that a later lookup gives would unload the code when it dies
         builder.export_symbol(name)
     with _lock:
-        return Library(builder.link(_engine(), f"functrans{next(_count)}"))
+        tracker = builder.link(_engine(), f"functrans{next(_count)}")
+    return Library({name: int(tracker[name]) for name in exports}, tracker.close)
 
 
 def object_code(text: str, target: Target) -> bytes:

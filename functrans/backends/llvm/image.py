@@ -1,0 +1,93 @@
+"""Machine code as it lies in memory: an `Image` is made once of object code, and can be placed in any process.
+
+No page of it can be written and run at the same time. Imports where NumPy has its functions; start reading at `placed`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import NamedTuple, TypeAlias
+from weakref import finalize
+
+from functrans.backends.llvm.call.layout import NUMPY_FUNCTIONS, array_function, python_function
+
+__all__ = ["WORD", "Image", "Library", "placed", "process_symbol", "whole_pages"]
+
+WORD = 8
+
+Places: TypeAlias = "tuple[tuple[str, int], ...]"
+"""Names, each with its distance from the image's beginning, in bytes."""
+
+
+class Image(NamedTuple):
+    """Code, its constants, and words for addresses. Nothing but these words depends on where it lies."""
+
+    code: bytes
+    memory: int
+    """How many zeroed bytes, which can be written, follow on pages of their own."""
+    exports: Places
+    imports: Places
+    """The words for addresses, of what it exports or of what others define."""
+
+
+class Library:
+    """Loaded machine code; unloaded when nothing refers to this object, but not by the end of the interpreter: threads that
+    nobody waits for may be running it.
+    """
+
+    def __init__(self, addresses: Mapping[str, int], unload: Callable[[], object]) -> None:
+        self._addresses = addresses
+        finalize(self, unload).atexit = False
+
+    def address(self, name: str) -> int:
+        """Of an exported function."""
+        return self._addresses[name]
+
+
+def placed(image: Image, symbol: Callable[[str], int]) -> Library:
+    """An image in memory; `symbol` gives the addresses of what it does not define. Raises OSError where the system refuses."""
+    size = whole_pages(len(image.code))
+    start = _pages(size + image.memory)
+    own = {name: start + place for name, place in image.exports}
+    library = Library(own, partial(_system().munmap, start, size + image.memory))
+    ctypes.memmove(start, image.code, len(image.code))
+    for name, place in image.imports:
+        ctypes.c_uint64.from_address(start + place).value = own[name] if name in own else symbol(name)
+    if _system().mprotect(start, size, mmap.PROT_READ | mmap.PROT_EXEC):
+        raise OSError(ctypes.get_errno(), "machine code cannot be made executable")
+    return library
+
+
+def _pages(size: int) -> int:
+    """Where new memory is, which can be written."""
+    access, kind = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    start: int | None = _system().mmap(None, size, access, kind, -1, 0)
+    if start is None or start == _FAILED:
+        raise OSError(ctypes.get_errno(), "there is no memory for machine code")
+    return start
+
+
+_FAILED = ctypes.c_size_t(-1).value
+
+
+@cache
+def _system() -> ctypes.CDLL:
+    """The C library, with the types of what is called here."""
+    library, size, number = ctypes.CDLL(None, use_errno=True), ctypes.c_size_t, ctypes.c_int
+    library.mmap.argtypes = [ctypes.c_void_p, size, number, number, number, ctypes.c_long]
+    library.mmap.restype = ctypes.c_void_p
+    library.mprotect.argtypes, library.munmap.argtypes = [ctypes.c_void_p, size, number], [ctypes.c_void_p, size]
+    return library
+
+
+def whole_pages(size: int) -> int:
+    """The bytes of as many pages as so many bytes take."""
+    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def process_symbol(name: str) -> int:
+    """The address of a function of NumPy, of Python, or of the C library. Raises AttributeError where there is none."""
+    return array_function(name) if name in NUMPY_FUNCTIONS else python_function(name)
