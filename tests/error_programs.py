@@ -256,7 +256,15 @@ COMPILING = {
 _ONE = "ft.ShapeDtypeStruct((), float)"
 _SINE = f"def f(t):\n    return ft.pure_callback(math.sin, {_ONE}, t)\n"
 
+_KEYS = "key = ft.random.key(0)\nfirst, second = ft.random.split(key)\nwith ft.random.check_keys():\n    "
 OUTSIDE = {
+    "key used twice": Mistake(
+        f"{_KEYS}a = ft.random.normal(first)\n    b = ft.random.uniform(first)", "b = ft.random.uniform(second)"
+    ),
+    "key used in every turn of a loop": Mistake(
+        f"{_KEYS}a = sum(ft.random.normal(first) for i in range(2))",
+        "a = sum(ft.random.normal(ft.random.fold_in(first, i)) for i in range(2))",
+    ),
     "result of another type": Mistake(
         "def f(t):\n    return ft.pure_callback(np.sin, ft.ShapeDtypeStruct((2,), np.float32), t)\nft.jit(f)(x)",
         "return ft.pure_callback(np.sin, ft.ShapeDtypeStruct((3,), np.float64), t)",

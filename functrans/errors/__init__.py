@@ -83,6 +83,7 @@ from functrans.errors.primitives import (
     ParameterError,
     ShapeMismatchError,
 )
+from functrans.errors.random import KeyReuseError
 from functrans.errors.tracing import (
     ConcretizationError,
     InPlaceError,
@@ -136,6 +137,7 @@ __all__ = [
     "IntegerOutputError",
     "ItemAssignmentError",
     "JaxprError",
+    "KeyReuseError",
     "LeakedTracerError",
     "MissingPackageError",
     "MissingRuleError",

@@ -136,12 +136,13 @@ _TRANSCENDENTAL = frozenset(
     | {np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan, np.arctan2, np.hypot, np.float_power, np.gcd, np.lcm}
     | {np.sinh, np.cosh, np.tanh, np.arcsinh, np.arccosh, np.arctanh}
 )
+_DEAR_MODULES = ("special_kernels", "exponential", "threefry")
 _DIVISIONS = frozenset({np.divide, np.sqrt, np.reciprocal, np.floor_divide, np.remainder, np.fmod})
 
 
 def _cost(impl: Callable[..., Any]) -> int:  # Any: a NumPy ufunc
     """About how many additions one element costs in machine code."""
-    if impl in _TRANSCENDENTAL or getattr(impl, "__module__", "").endswith(("special_kernels", "exponential")):
+    if impl in _TRANSCENDENTAL or getattr(impl, "__module__", "").endswith(_DEAR_MODULES):
         return 20
     return 4 if impl in _DIVISIONS else 1
 

@@ -25,6 +25,7 @@ from tests.cases import (
     shape,
     sort,
     special,
+    threefry,
     trigonometric,
 )
 from tests.cases.case import Case
@@ -54,5 +55,6 @@ CASES: tuple[Case, ...] = (
     *shape.CASES,
     *sort.CASES,
     *special.CASES,
+    *threefry.CASES,
     *trigonometric.CASES,
 )

@@ -179,6 +179,10 @@ def _shift_left(b: Lanes, _dtype: DType, x: Value, y: Value) -> Value:
     return f.select(fits, f.integer("shl", x, f.select(fits, y, 0)), 0)
 
 
+def _rotate_left(b: Lanes, _dtype: DType, x: Value, *, bits: int) -> Value:
+    return b.function.intrinsic("fshl", x, x, b.function.like(bits, x))
+
+
 def _shift_right_logical(b: Lanes, _dtype: DType, x: Value, y: Value) -> Value:
     f = b.function
     fits = f.icmp("ult", y, x.type.bits)
@@ -249,6 +253,7 @@ INTEGER: dict[str, Operation] = {
     "shift_left": _shift_left,
     "shift_right_arithmetic": _shift_right,
     "shift_right_logical": _shift_right_logical,
+    "rotate_left": _rotate_left,
     "bitwise_count": _bitwise_count,
     **{name: compare(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     **{name: _pick("gt") for name in ("max", "fmax")},

@@ -1,0 +1,166 @@
+"""functrans.random against JAX: the same bits, the same numbers; and against the distributions that it samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any  # arrays of two libraries
+
+import numpy as np
+import pytest
+
+import functrans as ft
+from functrans import random
+from functrans.errors import KeyReuseError, ParameterError
+
+KEY = random.key(42)
+
+
+@pytest.fixture(scope="module")
+def jax() -> Iterator[Any]:
+    module = pytest.importorskip("jax")
+    old = module.config.jax_enable_x64
+    module.config.update("jax_enable_x64", True)
+    yield module
+    module.config.update("jax_enable_x64", old)
+
+
+@contextmanager
+def layout(jax: Any, partitionable: bool) -> Iterator[None]:
+    with jax.threefry_partitionable(partitionable), random.threefry_partitionable(partitionable):
+        yield
+
+
+def same(ours: Any, theirs: Any, ulps: float = 0) -> None:
+    """The same shape, dtype and values, floating ones up to so many epsilons."""
+    want = np.asarray(theirs)
+    assert (np.shape(ours), ours.dtype) == (want.shape, want.dtype)
+    tolerance = ulps * float(np.finfo(want.dtype).eps) if want.dtype.kind in "fc" else 0.0
+    np.testing.assert_allclose(ours, want, rtol=tolerance, atol=tolerance)
+
+
+# ---- bits ----
+
+
+@pytest.mark.parametrize("partitionable", [True, False])
+def test_keys_are_those_of_jax(jax: Any, partitionable: bool) -> None:
+    with layout(jax, partitionable):
+        for seed in (0, 42, -1, 2**40 + 5, np.int32(-3), np.uint64(2**63)):
+            theirs, ours = jax.random.PRNGKey(seed), random.key(seed)
+            same(ours, theirs)
+            for num in (3, (2, 3), 0):
+                same(random.split(ours, num), jax.random.split(theirs, num))
+            for data in (7, np.int32(-1)):
+                same(random.fold_in(ours, data), jax.random.fold_in(theirs, data))
+
+
+@pytest.mark.parametrize("partitionable", [True, False])
+def test_bits_and_uniform_numbers_are_those_of_jax(jax: Any, partitionable: bool) -> None:
+    theirs = jax.random.PRNGKey(42)
+    with layout(jax, partitionable):
+        for dtype in ("uint8", "uint16", "uint32", "uint64"):
+            for shape in ((), (7,), (3, 4)):
+                same(random.bits(KEY, shape, dtype), jax.random.bits(theirs, shape, dtype))
+            assert random.bits(KEY, (2, 0, 3), dtype).shape == (2, 0, 3)
+        for dtype in ("float16", "float32", "float64"):
+            same(random.uniform(KEY, 7, dtype), jax.random.uniform(theirs, (7,), dtype))
+            same(random.normal(KEY, 7, dtype), jax.random.normal(theirs, (7,), dtype), 8)
+
+
+def test_hash_of_counters(jax: Any) -> None:
+    from jax._src.random.threefry2x32 import threefry_2x32
+
+    counts = np.random.default_rng(0).integers(0, 2**32, 9, np.uint32)
+    for count in (counts, counts[:8].reshape(2, 4), counts[0].reshape(())):
+        same(random.threefry_2x32((KEY[0], KEY[1]), count), threefry_2x32((KEY[0], KEY[1]), count))
+
+
+def test_numpy_evaluates_the_same_bits_as_machine_code() -> None:
+    def f(key: Any) -> Any:
+        return random.bits(key, 100_000), random.uniform(key, (3, 7)), random.split(key, 5)
+
+    with ft.disable_jit():
+        eager = f(KEY)
+    for one, other in zip(eager, ft.jit(f)(KEY), strict=True):
+        same(one, other)
+
+
+# ---- transforms ----
+
+
+def test_vmap_over_keys_is_a_loop() -> None:
+    keys = random.split(KEY, 4)
+    for f in (lambda key: random.normal(key, (3,)), random.split, lambda key: random.fold_in(key, 3)):
+        want = np.stack([f(key) for key in keys])
+        same(ft.vmap(f)(keys), want)
+        same(ft.jit(ft.vmap(f))(keys), want)
+    seeds = np.arange(3)
+    same(ft.vmap(random.key)(seeds), np.stack([random.key(seed) for seed in seeds]))
+
+
+# ---- checked keys ----
+
+
+def test_a_key_used_twice_is_an_error() -> None:
+    random.normal(KEY)
+    random.normal(KEY)
+    with random.check_keys():
+        random.normal(KEY)
+        with pytest.raises(KeyReuseError, match="`split` got a key that `normal` has used already") as info:
+            random.split(KEY)
+        assert str(info.value).count("test_random.py") == 2
+        with pytest.raises(KeyReuseError):
+            random.uniform(KEY.copy())
+        random.uniform(random.clone(KEY))
+        first, second = random.split(random.fold_in(KEY, 1))
+        random.normal(first)
+        random.normal(second)
+
+
+def test_keys_are_checked_within_transforms_and_loops() -> None:
+    def step(i: Any, total: Any) -> Any:
+        return total + random.normal(KEY)
+
+    def folded(i: Any, total: Any) -> Any:
+        return total + random.normal(random.fold_in(KEY, i))
+
+    same_keys = np.stack([KEY, KEY])
+    with random.check_keys():
+        assert np.isfinite(ft.lax.fori_loop(0, 3, folded, 0.0))
+        for wrong in (
+            lambda: ft.jit(lambda key: random.normal(key) + random.uniform(key))(random.key(1)),
+            lambda: ft.lax.fori_loop(0, 3, step, 0.0),
+            lambda: ft.vmap(random.normal)(same_keys),
+            lambda: ft.make_jaxpr(lambda key: random.normal(key) + random.normal(key))(random.key(2)),
+            lambda: ft.grad(lambda x: x * random.normal(random.key(3)) + random.normal(random.key(3)))(1.0),
+        ):
+            with pytest.raises(KeyReuseError):
+                wrong()
+
+
+# ---- mistakes ----
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: random.normal(np.zeros(2)),
+        lambda: random.normal(random.split(KEY)),
+        lambda: random.normal(KEY, -1),
+        lambda: random.normal(KEY, (1.5,)),  # type: ignore[arg-type]  # that is the mistake
+        lambda: random.normal(KEY, (), int),
+        lambda: random.uniform(KEY, (2,), float, np.zeros(3)),
+        lambda: random.uniform(KEY, (2,), float, 1j),
+        lambda: random.bits(KEY, (), int),
+        lambda: random.bernoulli(KEY, 1),
+        lambda: random.key(1.0),
+        lambda: random.key(2**63),
+        lambda: random.key(np.array([1])),
+        lambda: random.key(1, impl="rbg"),
+        lambda: random.fold_in(KEY, 0.5),
+        lambda: random.wrap_key_data(np.zeros(3, np.uint32)),
+    ],
+)
+def test_what_does_not_fit_is_refused(call: Any) -> None:
+    with pytest.raises(ParameterError):
+        call()
