@@ -17,7 +17,8 @@ from tests.benchmarks.inputs import leaves
 from tests.benchmarks.measure import Row, Samples
 from tests.benchmarks.messages import First
 from tests.benchmarks.protocol import PeerError, Worker, environment, started
-from tests.benchmarks.workloads import Workload, workloads
+from tests.benchmarks.workload import Workload
+from tests.benchmarks.workloads import workloads
 
 TINY = [w for w in workloads(8) if w.measures != "import"]
 

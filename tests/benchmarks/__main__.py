@@ -15,7 +15,8 @@ from tests.benchmarks import report
 from tests.benchmarks.frameworks import CLASSES, OURS, is_installed
 from tests.benchmarks.measure import Row, measure
 from tests.benchmarks.picture import draw
-from tests.benchmarks.workloads import SERIAL, Workload, workloads
+from tests.benchmarks.workload import Workload
+from tests.benchmarks.workloads import SERIAL, workloads
 
 _QUICK_MOST = 32
 

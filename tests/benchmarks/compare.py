@@ -9,13 +9,13 @@ import numpy as np
 
 from tests.benchmarks.frameworks.with_numpy import NumPy
 from tests.benchmarks.inputs import leaves, map_leaves
-from tests.benchmarks.workloads import Workload
+from tests.benchmarks.workload import Workload
 
 Array = np.ndarray[Any, Any]
 Arrays = Sequence[Array]
 ErrorOf = Callable[[Array, Array], float]
 
-TOLERANCES = {"float32": 2e-5, "float64": 1e-11}
+TOLERANCES = {"float32": 2e-5, "float64": 1e-11, "int64": 0.0}
 """For every number, by the dtype that the workload computes in; see `number_error`."""
 STEP_TOLERANCE = 0.01
 """For what a training step changes; see `norm_error`. Rounding takes single units over relu's kink."""
@@ -26,7 +26,7 @@ def wrong(workload: Workload, got: Arrays, want: Arrays) -> str | None:
     if not got and not want:
         return None
     dtype = dtype_of(workload)
-    if workload.kind == "mlp_step":
+    if workload.kind.endswith("_step"):
         start = leaves(workload.inputs()[0])
         return difference(_changes(got, start), _changes(want, start), dtype, norm_error, STEP_TOLERANCE)
     return difference(got, want, dtype, number_error, TOLERANCES[dtype.name])
@@ -54,7 +54,7 @@ def reference(workload: Workload) -> Arrays | None:
 
 
 def _widened(leaf: Array) -> Array:
-    return leaf if leaf.dtype == bool else leaf.astype(np.float64)
+    return leaf.astype(np.float64) if leaf.dtype.kind == "f" else leaf
 
 
 def difference(got: Arrays, want: Arrays, dtype: np.dtype[Any], error_of: ErrorOf, tolerance: float) -> str | None:

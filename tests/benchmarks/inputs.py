@@ -77,3 +77,28 @@ def choice(size: int) -> tuple[Any, ...]:
     """What `where` takes."""
     (x,) = linspace(0.1, 1.0, size)
     return x > 0.5, x, x
+
+
+def sequences(steps: int, batch: int, size: int, gates: int) -> tuple[Tree, Any, Any]:
+    """Parameters of a recurrent network with so many gates, sequences, and what it should say of each step."""
+    w, u, out, xs, ys = normal(
+        (size, gates * size), (size, gates * size), (size, 8), (steps, batch, size), (steps, batch, 8), dtype="float32"
+    )
+    scale = np.float32(size**-0.5)
+    return [scale * w, scale * u, np.zeros(gates * size, np.float32), scale * out], xs, ys
+
+
+def planets(count: int) -> tuple[Any, ...]:
+    """Eccentricities and mean anomalies."""
+    return np.linspace(0.1, 0.7, count), np.linspace(3.0, 0.5, count)
+
+
+def dynamics(size: int) -> tuple[Any, ...]:
+    """A contracting matrix, and a state."""
+    (a,) = normal((size, size), dtype="float64", scale=0.1)
+    return a, np.ones(size)
+
+
+def integers(first: int, last: int, count: int) -> tuple[Any, ...]:
+    """From the first to the last."""
+    return (np.linspace(first, last, count).astype(np.int64),)

@@ -19,7 +19,7 @@ from tests.benchmarks.frameworks import CLASSES, OURS, framework_class
 from tests.benchmarks.imports import import_seconds
 from tests.benchmarks.messages import First, FirstCall, Times
 from tests.benchmarks.protocol import PeerError, Worker, started
-from tests.benchmarks.workloads import BEST, Rival, Workload
+from tests.benchmarks.workload import BEST, Rival, Workload
 
 _TURN = 0.02
 """Seconds that a turn takes at least."""

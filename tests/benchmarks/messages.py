@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.workloads import Workload
+from tests.benchmarks.workload import Workload
 
 
 @dataclass(frozen=True)

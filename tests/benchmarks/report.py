@@ -11,7 +11,8 @@ from statistics import median
 
 from tests.benchmarks.frameworks import CLASSES, OURS
 from tests.benchmarks.measure import Row, Samples
-from tests.benchmarks.workloads import BEST, GROUP_GOALS
+from tests.benchmarks.workload import BEST
+from tests.benchmarks.workloads import GROUP_GOALS
 
 HEAD = (  # "compile": what the first call takes beyond a later one
     "| | workload | functrans (least) | peers (functrans / peer) | / best | aim | compile, JAX's (ratio) | peak, JAX's |\n"

@@ -19,7 +19,7 @@ from typing import Any
 from tests.benchmarks.frameworks import framework_class
 from tests.benchmarks.frameworks.base import Framework, Program
 from tests.benchmarks.messages import Failure, First, FirstCall, Ready, Times, Turn
-from tests.benchmarks.workloads import Workload
+from tests.benchmarks.workload import Workload
 
 
 def timed(program: Program, calls: int = 1) -> tuple[Times, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,15 @@ import functrans as ft
 import functrans.numpy as fnp
 from functrans import lax
 from tests.benchmarks import models
-from tests.benchmarks.frameworks.base import Array, Framework, Program, carried
+from tests.benchmarks.frameworks.base import Array, Program, carried
+from tests.benchmarks.frameworks.with_lax import Lax
 from tests.benchmarks.inputs import Tree
 
 
-class Functrans(Framework):
+class Functrans(Lax):
     """functrans."""
+
+    library, numpy, lax = ft, np, lax
 
     def __init__(self, threads: int) -> None:
         ft.tree.register_dataclass(models.Layer)
@@ -25,6 +29,13 @@ class Functrans(Framework):
         start = ft.jit(lambda x: x + 1)
         for _ in range(2):  # the second call loads the way into machine code
             start(np.zeros(1))
+
+    def _call(self, fun: Callable[..., Any], *arguments: Tree, ahead: bool = False) -> Program:
+        jitted = ft.jit(fun)
+        return partial(jitted.lower(*arguments).compile() if ahead else jitted, *arguments)
+
+    def _scan_in_blocks(self, step: Callable[[Any], Any], carry: Any, steps: int) -> Any:
+        return lax.scan(lambda carry, _: (step(carry), None), carry, None, length=steps, checkpoint="sqrt")[0]
 
     # ---- small arrays, tracing, memory ----
 

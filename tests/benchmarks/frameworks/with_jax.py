@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -10,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from tests.benchmarks import models
-from tests.benchmarks.frameworks.base import Array, Framework, Program, carried
+from tests.benchmarks.frameworks.base import Array, Program, carried
+from tests.benchmarks.frameworks.with_lax import Lax
 from tests.benchmarks.inputs import Tree, leaves
 
 
-class Jax(Framework):
+class Jax(Lax):
     """JAX on the CPU. How many threads it may have, the environment says (NPROC)."""
 
     def __init__(self, threads: int) -> None:
-        self.jax: Any = import_module("jax")
-        self.numpy: Any = self.jax.numpy
+        self.jax = self.library = import_module("jax")
+        self.numpy, self.lax = self.jax.numpy, self.jax.lax
         self.nn: Any = self.jax.nn
         self.jax.tree_util.register_dataclass(models.Layer, ["weights", "offsets"], [])
 
@@ -27,13 +29,14 @@ class Jax(Framework):
         self.jax.jit(lambda x: x + 1)(0.0).block_until_ready()
 
     def put(self, inputs: Tree) -> Tree:
-        if any(leaf.dtype == np.float64 for leaf in leaves(inputs)):
+        if any(leaf.dtype in (np.float64, np.int64) for leaf in leaves(inputs)):
             self.jax.config.update("jax_enable_x64", True)
         return self.jax.block_until_ready(self.jax.device_put(inputs))
 
-    def _call(self, fun: Callable[..., Any], *arguments: Tree) -> Program:
+    def _call(self, fun: Callable[..., Any], *arguments: Tree, ahead: bool = False) -> Program:
         jitted, wait = self.jax.jit(fun), self.jax.block_until_ready
-        return lambda: wait(jitted(*arguments))
+        program = jitted.lower(*arguments).compile() if ahead else jitted
+        return lambda: wait(program(*arguments))
 
     # ---- small arrays, tracing ----
 
@@ -56,7 +59,16 @@ class Jax(Framework):
     def _trace(self, fun: Any, *arguments: Tree) -> None:
         self.jax.make_jaxpr(self.jax.grad(fun))(*arguments)
 
-    # ---- derivatives ----
+    # ---- derivatives, loops ----
+
+    def newton_derivative(self, e: Array, mean: Array, *, mode: str) -> Program:
+        """In place of reverse mode through a while_loop, which JAX has not, the implicit function theorem."""
+        return super().newton_derivative(e, mean, mode="implicit" if mode == "reverse" else mode)
+
+    def _scan_in_blocks(self, step: Callable[[Any], Any], carry: Any, steps: int) -> Any:
+        blocks = next(count for count in range(math.isqrt(steps), 0, -1) if steps % count == 0)
+        block = self.jax.checkpoint(lambda carry: self._scan(step, carry, steps // blocks))
+        return self._scan(block, carry, blocks)
 
     def hessian(self, x: Array) -> Program:
         return self._call(self.jax.hessian(models.rosenbrock), x)

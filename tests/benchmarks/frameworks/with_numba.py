@@ -60,3 +60,21 @@ class Numba(Framework):
             return self._call(f"{function}_{axis}", x)
         total, count = self._call(f"sum_{axis}", x), x.dtype.type(x.shape[axis])
         return lambda: total() / count
+
+    # ---- loops ----
+
+    def newton(self, e: Array, mean: Array) -> Program:
+        return self._loop("newton", e, mean)
+
+    def odeint(self, y: Array, *, steps: int) -> Program:
+        return self._loop("odeint", y, steps)
+
+    def collatz(self, n: Array) -> Program:
+        return self._loop("collatz", n)
+
+    def growth(self, rate: Array) -> Program:
+        return self._loop("growth", rate)
+
+    def _loop(self, name: str, *arguments: Any) -> Program:
+        loops = import_module("tests.benchmarks.frameworks.numba_control")
+        return partial(self.njit(getattr(loops, name), fastmath=True), *arguments)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks import models
+from tests.benchmarks import loops, models
 from tests.benchmarks.frameworks.base import Array, Framework, Program, carried
 from tests.benchmarks.inputs import Tree
 
@@ -84,8 +84,31 @@ class NumPy(Framework):
     def layer_norm_grad(self, x: Array, scale: Array, offset: Array, ct: Array) -> Program:
         return partial(_layer_norm, x, scale, offset, ct)
 
+    # ---- loops ----
+
+    def newton(self, e: Array, mean: Array) -> Program:
+        return partial(loops.newton, np, _while_loop, e, mean)
+
+    def newton_derivative(self, e: Array, mean: Array, *, mode: str) -> Program:
+        def derivative() -> Array:
+            root = loops.newton(np, _while_loop, e, mean)
+            return np.sin(root) / (1 - e * np.cos(root))
+
+        return derivative
+
+    def odeint(self, y: Array, *, steps: int) -> Program:
+        return partial(loops.odeint, np, _while_loop, steps, y)
+
+    # ---- arrays ----
+
     def reduction(self, x: Array, *, function: str, axis: int) -> Program:
         return partial(getattr(np, function), x, axis=axis)
+
+
+def _while_loop(goes_on: Callable[[Any], Any], step: Callable[[Any], Any], state: Any) -> Any:
+    while goes_on(state):
+        state = step(state)
+    return state
 
 
 def _network_gradient(activation: str, params: Tree, x: Array, y: Array) -> tuple[Any, Tree]:

@@ -88,6 +88,27 @@ class _Torch(Framework):
 
         return in_place if donate else step
 
+    def recurrent_step(self, params: Tree, xs: Array, ys: Array, *, cell: str) -> Program:
+        """Its own modules: weights transposed, and a second bias that stays zero."""
+        nn, (w, u, bias, out) = self.torch.nn, params
+        network = {"lstm": nn.LSTM, "rnn": nn.RNN}[cell](xs.shape[2], u.shape[0])
+        network.bias_hh_l0.requires_grad_(False)
+        readout = nn.Linear(u.shape[0], out.shape[1], bias=False)
+        parameters = [network.weight_ih_l0, network.weight_hh_l0, network.bias_ih_l0, readout.weight]
+        with self.torch.no_grad():
+            network.bias_hh_l0.zero_()
+            for parameter, value in zip(parameters, (w, u, bias, out), strict=True):
+                parameter.copy_(value.T)
+        loss = self.compiled(lambda: self.functional.mse_loss(readout(network(xs)[0]), ys))
+
+        def step() -> tuple[Any, Tree]:
+            value = loss()
+            grads = self.torch.autograd.grad(value, parameters)
+            with self.torch.no_grad():
+                return value, [p.sub(g, alpha=models.RATE).T for p, g in zip(parameters, grads, strict=True)]
+
+        return step
+
     def logistic(self, w: Array, x: Array, y: Array) -> Program:
         entropy = self.functional.binary_cross_entropy_with_logits
         loss = self.compiled(lambda w: entropy(x @ w, y))
