@@ -19,12 +19,15 @@ from functrans.core.aval import (
 )
 from functrans.core.effects import once
 from functrans.core.primitive import (
+    JvpRule,
     LocallyConstant,
     Maybes,
     Params,
     Primitive,
     Pullback,
     Values,
+    VjpRule,
+    aval_of,
 )
 from functrans.core.source import current_source
 from functrans.errors import CallbackBatchError, NotDifferentiableError
@@ -37,7 +40,7 @@ from functrans.typing import Array, PyTree
 
 __all__ = [
     "VmapMethod", "bind_callback", "declared_types", "io_callback", "io_callback_p", "make_callback_primitive",
-    "pure_callback", "pure_callback_p",
+    "pure_callback", "pure_callback_p", "rules_of_the_unknown",
 ]  # fmt: skip
 
 R = TypeVar("R")
@@ -63,22 +66,29 @@ def _refuse(prim: Primitive) -> NotDifferentiableError:
     )  # fmt: skip
 
 
-def make_callback_primitive(name: str, *, effect: bool, derivative: LocallyConstant | None = None) -> Primitive:
-    """A callback primitive; without a `derivative` only results that have none, integers and bools, can be differentiated."""
+def rules_of_the_unknown(primitive: Callable[[], Primitive]) -> tuple[VjpRule, JvpRule]:
+    """The rules of a primitive that calls something unknown: results that have no derivative, integers and bools, may be in
+    what is differentiated, others are refused."""
 
     def vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-        refusal = _refuse(prim)
+        refusal = _refuse(primitive())
 
         def pullback(_cts: Maybes) -> Maybes:
             raise refusal
 
-        return prim.bind(*primals, **params), pullback
+        return primitive().bind(*primals, **params), pullback
 
     def jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, Maybes]:
-        if any(is_inexact(aval.dtype) for aval in params["callback"].avals):
-            raise _refuse(prim)
-        outs = prim.bind(*primals, **params)
-        return outs, (None,) * len(outs)
+        avals = primitive().abstract_eval(*map(aval_of, primals), **params)
+        if any(is_inexact(aval.dtype) for aval in avals):
+            raise _refuse(primitive())
+        return primitive().bind(*primals, **params), (None,) * len(avals)
+
+    return vjp, jvp
+
+
+def make_callback_primitive(name: str, *, effect: bool, derivative: LocallyConstant | None = None) -> Primitive:
+    """A callback primitive; without a `derivative` it has the rules of the unknown."""
 
     def batch(size: int, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:
         operands, call = _batched(size, args, batched, params["callback"], params["vmap_method"])
@@ -88,10 +98,8 @@ def make_callback_primitive(name: str, *, effect: bool, derivative: LocallyConst
     def run(*args: Array, callback: Call, vmap_method: VmapMethod | None) -> Values:
         return once(callback, *args) if effect else callback(*args)
 
-    prim = Primitive(
-        name, run, lambda *_avals, callback, vmap_method: callback.avals, derivative or vjp, derivative or jvp, batch,
-        effect=effect,
-    )  # fmt: skip
+    vjp, jvp = (derivative, derivative) if derivative else rules_of_the_unknown(lambda: prim)
+    prim = Primitive(name, run, lambda *_avals, callback, vmap_method: callback.avals, vjp, jvp, batch, effect=effect)
     return prim
 
 

@@ -254,6 +254,10 @@ COMPILING = {
 }  # fmt: skip
 
 _ONE = "ft.ShapeDtypeStruct((), float)"
+_C = "import ctypes\nc, double, point = ctypes.CDLL(None), ctypes.c_double, ctypes.POINTER(ctypes.c_int)\n"
+_COS = f"{_C}c.cos.argtypes, c.cos.restype = [double], double\n"
+_FREXP = f"{_C}c.frexp.argtypes, c.frexp.restype = [double, point], double\n"
+_INT = "ft.ShapeDtypeStruct((), np.int32)"
 _SINE = f"def f(t):\n    return ft.pure_callback(math.sin, {_ONE}, t)\n"
 
 _KEYS = "key = ft.random.key(0)\nfirst, second = ft.random.split(key)\nwith ft.random.check_keys():\n    "
@@ -310,6 +314,58 @@ OUTSIDE = {
         f"f = ft.external(math.sin, {_ONE}, vjp=lambda ct, out, t: ct * np.cos(t))\nft.grad(f)(1.0)",
         f"f = ft.external(math.sin, {_ONE}, vjp=lambda ct, out, t: (ct * np.cos(t),))",
         f"f = ft.external(math.sin, {_ONE}, vjp=lambda ct, out, t: ct * np.cos(t))",
+    ),
+    "C function of unknown parameters": Mistake(
+        f"{_C}f = c.cos\nft.external(f, {_ONE})",
+        f"f.argtypes, f.restype = [ctypes.c_double], ctypes.c_double; ft.external(f, {_ONE})",
+    ),
+    "C function that returns something else": Mistake(
+        f"{_C}c.cos.argtypes = [double]\nft.external(c.cos, {_ONE})(1.0)",
+        f"c.cos.restype = ctypes.c_double; ft.external(c.cos, {_ONE})(1.0)",
+    ),
+    "C function of text": Mistake(
+        f"{_C}c.atof.argtypes, c.atof.restype = [ctypes.c_char_p], double\nft.external(c.atof, {_ONE})",
+        f"ft.external(lambda *args: c.atof(b'2.5'), {_ONE})",
+    ),
+    "C function of Python": Mistake(
+        f"import ctypes\nf = ctypes.PYFUNCTYPE(ctypes.c_double, ctypes.c_double)(abs)\nft.external(f, {_ONE})",
+        f"ft.external(lambda *args: f(*args), {_ONE})",
+    ),
+    "null pointer": Mistake(
+        f"{_COS}ft.external(ctypes.CFUNCTYPE(double, double)(0), {_ONE})", f"ft.external(c.cos, {_ONE})"
+    ),
+    "C function with a batch": Mistake(
+        f"{_COS}ft.external(c.cos, {_ONE}, vmap='vectorized')", f"ft.external(c.cos, {_ONE})"
+    ),
+    "C function by name": Mistake(f"{_COS}ft.external(c.cos, {_ONE})(x=1.0)", f"ft.external(c.cos, {_ONE})(1.0)"),
+    "argument that C would round": Mistake(
+        f"{_FREXP}f = ft.external(c.frexp, ({_ONE}, {_INT}))\nft.jit(lambda t: f(t * 1j))(1.0)",
+        "ft.jit(lambda t: f(t))(1.0)",
+    ),
+    "array for a number of C": Mistake(
+        f"{_FREXP}f = ft.external(c.frexp, ({_ONE}, {_INT}))\nft.jit(lambda t: f(t))(x)",
+        "ft.jit(ft.vmap(lambda t: f(t)))(x)",
+    ),
+    "result without a parameter": Mistake(
+        f"{_FREXP}f = ft.external(c.frexp, {_ONE})\nft.jit(f)(1.0)",
+        f"f = ft.external(c.frexp, ({_ONE}, {_INT}))",
+        f"f = ft.external(c.frexp, {_ONE})",
+    ),
+    "argument in place of nothing": Mistake(
+        f"{_FREXP}ft.external(c.frexp, ({_ONE}, {_INT}), input_output_aliases={{1: 2}})(1.0, np.int32(0))",
+        f"ft.external(c.frexp, ({_ONE}, {_INT}), input_output_aliases={{1: 1}})(1.0, np.int32(0))",
+    ),
+    "argument in place of another type": Mistake(
+        f"{_FREXP}f = ft.external(c.frexp, ({_ONE}, {_INT}), input_output_aliases={{1: 1}})\nf(1.0, np.zeros(2, np.int32))",
+        "f(1.0, np.int32(0))",
+    ),
+    "aliases of a Python function": Mistake(
+        f"ft.external(math.sin, {_ONE}, input_output_aliases={{0: 0}})", f"ft.external(math.sin, {_ONE})"
+    ),
+    "derivative of a C function": Mistake(
+        f"{_COS}f = ft.external(c.cos, {_ONE})\nft.grad(f)(1.0)",
+        f"f = ft.external(c.cos, {_ONE}, finite_differences=True)",
+        f"f = ft.external(c.cos, {_ONE})",
     ),
     "format without a value": Mistake("ft.debug.print('x = {x}', y=x)", "ft.debug.print('x = {x}', x=x)"),
 }

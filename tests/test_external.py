@@ -135,7 +135,7 @@ def test_a_vectorized_function_is_called_once() -> None:
         return np.sin(x)
 
     for vmap, expected in (("loop", [()] * 4), ("vectorized", [(4,)])):
-        f = ft.external(sine, struct(), vmap=vmap)  # type: ignore[arg-type]
+        f = ft.external(sine, struct(), vmap=vmap)  # type: ignore[call-overload]
         calls.clear()
         ft.jit(ft.vmap(f))(X)
         assert calls == expected

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
+from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.lowering_order import Order
 from functrans.record import Record
 from functrans.typing import DType, Shape
@@ -125,7 +126,7 @@ class Contract(Record):
         return 2 * results * prod(left[axis] for axis in self.contracted[0])
 
 
-Lowering: TypeAlias = Pointwise | Reduce | View | Barrier | Contract | DataMovement | Order | Control
+Lowering: TypeAlias = Pointwise | Reduce | View | Barrier | Contract | DataMovement | Order | Control | ForeignCall
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functrans.core.ir import Eqn
 from functrans.core.lowering import Barrier, Contract, Pointwise, Reduce, View
+from functrans.core.lowering_foreign import ForeignCall
 
 __all__ = ["is_fusible", "is_light", "is_view", "work"]
 
@@ -43,4 +44,5 @@ def work(eqn: Eqn) -> int:
     if isinstance(lowering, Contract):
         return lowering.flops(eqn.invars[0].aval.shape, size)
     largest = max(size, *(atom.aval.size for atom in eqn.invars)) if eqn.invars else size
-    return largest if lowering is not None else _KERNEL * largest
+    is_unknown = lowering is None or isinstance(lowering, ForeignCall)
+    return _KERNEL * largest if is_unknown else largest

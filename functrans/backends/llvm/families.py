@@ -14,6 +14,7 @@ from functrans.backends.llvm.kernels import (
     contract,
     cumulative,
     extremum_position,
+    foreign_call,
     gather,
     scatter,
     sort,
@@ -23,6 +24,7 @@ from functrans.backends.llvm.kernels import (
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
 from functrans.core.lowering_data import Concatenate, DynamicSlice, DynamicUpdateSlice, Gather, Iota, Pad, Scatter
+from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 
 __all__ = ["FAMILIES", "Family"]
@@ -60,4 +62,5 @@ FAMILIES: dict[type, Family] = {
     Concatenate: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
     Pad: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
     Iota: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
+    ForeignCall: Family(foreign_call.emit, foreign_call.supports, foreign_call.scratch_bytes),
 }

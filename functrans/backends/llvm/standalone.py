@@ -22,6 +22,7 @@ from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.ir import Literal
+from functrans.core.lowering_foreign import ForeignCall
 from functrans.errors import NotExportableError
 from functrans.typing import Array
 
@@ -37,8 +38,7 @@ Describe: TypeAlias = Callable[[str, tuple[str, ...], int], bytes]
 
 def standalone_object(plan: Plan, consts: Sequence[Array], name: str, describe: Describe) -> bytes:
     """The object code of a plan whose leading arguments are `consts`. Raises NotExportableError for what needs this process."""
-    lowerings = (step.work.lowering for step in plan.all_steps() if isinstance(step.work, Node))
-    if reasons := [lowering.why for lowering in lowerings if isinstance(lowering, Host)]:
+    if reasons := [why for step in plan.all_steps() if isinstance(step.work, Node) and (why := _needs(step.work))]:
         raise NotExportableError(name, reasons)
     target = host()
     module = emit_program(plan, target, f"{name}_program", exported=False)
@@ -50,6 +50,14 @@ def standalone_object(plan: Plan, consts: Sequence[Array], name: str, describe: 
     module.constant(DESCRIPTION.format(name), describe(target.triple, target.wanted, plan.arena), exported=True)
     _Caller(module, plan, consts, name).emit()
     return object_file([module.text(), *parts], target)
+
+
+def _needs(node: Node) -> str:
+    """What a step needs of this process; empty for nothing."""
+    lowering = node.lowering
+    if isinstance(lowering, ForeignCall):
+        return f"it calls the C function `{lowering.name}`, whose address is that of this process"
+    return lowering.why if isinstance(lowering, Host) else ""
 
 
 class _Caller:

@@ -19,6 +19,7 @@ from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Literal
 from functrans.core.lowering_control import While
+from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.primitive import strong
 from functrans.core.recycled import empty, is_large
 from functrans.typing import Array
@@ -36,8 +37,8 @@ _LONG = 20e-6
 def is_long(callee: Callee) -> bool:
     """Whether other threads are to run Python meanwhile: always where nobody knows how long it takes."""
     works = (step.work for step in callee.plan.all_steps())
-    has_while = any(isinstance(work, Node) and isinstance(work.lowering, While) for work in works)
-    return has_while or seconds(callee.plan) >= _LONG
+    is_unknown = any(isinstance(work, Node) and isinstance(work.lowering, While | ForeignCall) for work in works)
+    return is_unknown or seconds(callee.plan) >= _LONG
 
 
 def write_program(recipe: Recipe, callee: Callee, is_long: bool, made: Sequence[int]) -> None:
