@@ -11,7 +11,8 @@ good is the course, and do schools differ? The model has a mean effect μ and a 
 
 The sampler takes the parameters for the place of a ball in a landscape, the negative logarithm of their density, gives it a
 random push, and follows its way for a while (Duane and others 1987, Neal 2011). Read `log_density`, plain NumPy for ONE point;
-then `transition`. `grad` makes the slope, `fori_loop` the way, `scan` a chain, `vmap` several, `jit` one function of all.
+then `transition`. `grad` makes the slope, `fori_loop` the way, `scan` a chain, `vmap` several, `jit` one function of all;
+`progress` shows how far it has come.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ def sample(leaps: int, starts: Place, pushes: Push) -> tuple[Place, Array]:
     """Every draw of several chains, and which proposals were accepted: arrays of chains × draws × …"""
 
     def chain(start: Place, pushes: Push) -> tuple[Place, Array]:
-        _, drawn = lax.scan(partial(transition, leaps), start, pushes)
+        counted = ft.progress(len(pushes.step_size), "draws")(partial(transition, leaps))
+        _, drawn = lax.scan(counted, start, pushes)
         return drawn
 
     return ft.vmap(chain)(starts, pushes)

@@ -135,7 +135,9 @@ def test_eight_schools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     np.testing.assert_allclose(means, means_by_quadrature(), atol=0.8)
     assert hmc.r_hat(result.mu) < 1.05
     assert 0.8 < result.accepted < 1
-    assert "school H" in capsys.readouterr().out
+    printed, bar = capsys.readouterr()
+    assert "school H" in printed
+    assert re.search(r"draws: 100%.* 400/400 ", bar)
     assert picture.read_bytes().startswith(PNG)
 
 
