@@ -130,6 +130,9 @@ TRACING = {
     "complex()": _line("t = t * complex(s)"),
     "math.sin": _line("t = t * math.sin(s)"),
     "math.sin under grad": _line("t = t * math.sin(s)", transform="grad"),
+    "list for what is not NumPy's": _line(
+        "t = t + np.random.default_rng(0).choice([s, s])", "t = t + s * np.random.default_rng(0).choice(2)"
+    ),
     "index of a list": _line("t = t * [1.0, 2.0][i]"),
     "length": _line("t = t + np.zeros(i)", "t = t + np.zeros(t.shape)"),
     "f-string": _line("print(f'{s:.3f}')", "with ft.disable_jit(): pass"),

@@ -6,11 +6,14 @@ golden files anew, and then read what changed: `python -m pytest tests/test_erro
 
 from __future__ import annotations
 
+import ast
 import linecache
 import math
 import pickle
+import pkgutil
 import re
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,8 @@ from functrans.errors import FunctransError
 from tests.error_programs import ERRORS, Mistake
 from tests.pasting import paste
 
-GOLDEN = Path(__file__).parent / "golden" / "errors"
+ROOT = Path(__file__).parent.parent
+GOLDEN = ROOT / "tests" / "golden" / "errors"
 CASES = [
     pytest.param(mistake, id=f"{subject}-{name}") for subject in ERRORS for name, mistake in ERRORS[subject].items()
 ]
@@ -92,6 +96,51 @@ def test_what_it_advises_works(mistake: Mistake) -> None:
     better = mistake.instead or (match[1] if match else "")
     assert line in mistake.program
     run(mistake.program.replace(line, better, 1))
+
+
+# ---- what messages name ----
+
+NAME = re.compile(r"(?<![\w./])(np|fnp|lax|functrans)((?:\.[A-Za-z_]\w*)+)(?!\w|\{)")
+MODULES = {"np": "numpy", "fnp": "functrans.numpy", "lax": "functrans.lax", "functrans": "functrans"}
+
+
+def texts_of_messages() -> Iterator[tuple[str, str]]:
+    """Where messages are written, and what stands there; a value within is `{}`."""
+    for path in (*ROOT.glob("functrans/errors/*.py"), *ROOT.glob("functrans/numpy/rewrite/*.py")):
+        nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+        joined = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+        inner = {part for node in joined for part in node.values}
+        for text in joined:
+            parts = (str(part.value) if isinstance(part, ast.Constant) else "{}" for part in text.values)
+            yield f"{path.name}:{text.lineno}", "".join(parts)
+        for node in nodes:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inner:
+                yield f"{path.name}:{node.lineno}", node.value
+    for path in GOLDEN.glob("*.txt"):
+        yield path.name, path.read_text(encoding="utf-8")
+
+
+def unknown(text: str) -> list[str]:
+    """The names in a text that do not exist."""
+    names = {f"{MODULES[found[1]]}{found[2]}" for found in NAME.finditer(text)}
+    return [name for name in sorted(names) if not exists(name)]
+
+
+def exists(name: str) -> bool:
+    try:
+        pkgutil.resolve_name(name)
+    except (AttributeError, ImportError):
+        return False
+    return True
+
+
+def test_names_in_messages_exist() -> None:
+    assert unknown("Write lax.scan, lax.stack or np.linalg.norm(x); np.float{}") == ["functrans.lax.stack"]
+    wrong = [f"{place}: {name}" for place, text in texts_of_messages() for name in unknown(text)]
+    assert not wrong, "\n".join(wrong)
+
+
+# ---- tracebacks ----
 
 
 def lines_shown(error: BaseException) -> list[str]:

@@ -13,13 +13,13 @@ __all__ = [
     "BranchTypeError", "CarryTypeError", "PredicateError", "ScanLengthError", "ScanResultError",
 ]  # fmt: skip
 
-_NUMPY = {"bool": "np.bool_", "f": "np.float", "i": "np.int", "u": "np.uint", "c": "np.complex"}
+_NUMPY = {"bool": "bool_", "f": "float", "i": "int", "u": "uint", "c": "complex"}
 
 
 def _numpy_type(aval: str) -> str:
     """`np.float32` for `f32[3]`."""
     short = aval.partition("[")[0].rstrip("*")
-    return _NUMPY["bool"] if short == "bool" else _NUMPY[short[0]] + short[1:]
+    return f"np.{_NUMPY['bool']}" if short == "bool" else f"np.{_NUMPY[short[0]]}{short[1:]}"
 
 
 class CarryTypeError(FunctransError, TypeError):

@@ -149,8 +149,18 @@ def _call(place: Site, node: ast.Call) -> str:
         return f"{place.operand(node.args[0])}.astype({place.of(function)})"
     if isinstance(function, ast.Attribute) and name in _IN_PLACE and isinstance(place.statement, ast.Expr):
         return f"{module} = np.{_IN_PLACE[name]}({', '.join(filter(None, (module, _arguments(node, place.of))))})"
-    maker = _MAKERS.get(name, _with_stacked)
-    return maker(place, node, module or "np", keywords) if node.args else ""
+    home = _home(place, function)
+    maker = _MAKERS.get(name, _with_stacked if home else None)
+    return maker(place, node, home or "np", keywords) if maker and node.args else ""
+
+
+def _home(place: Site, function: ast.expr) -> str:
+    """What the user calls the NumPy that a function is from, also where that is `np.linalg.norm`; "" for another's."""
+    if not isinstance(function, ast.Attribute):
+        return "np"
+    while isinstance(function, ast.Attribute):
+        function = function.value
+    return place.of(function) if hasattr(place.value_of(function), "stack") else ""
 
 
 def _arguments(node: ast.Call, text: Callable[[ast.expr], str], *, without: str = "") -> str:
@@ -184,7 +194,7 @@ def _with_stacked(place: Site, node: ast.Call, module: str, _keywords: dict[str,
     return f"{place.of(node.func)}({stacked})"
 
 
-def _normal(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) -> str:
+def _normal(place: Site, node: ast.Call, _module: str, keywords: dict[str, str]) -> str:
     names = ("loc", "scale", "size")
     named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
     given = {**dict(zip(names, node.args, strict=False)), **named}
@@ -192,7 +202,7 @@ def _normal(place: Site, node: ast.Call, module: str, keywords: dict[str, str]) 
         place.operand(given[name]) if name in given else default for name, default in zip(names, "01", strict=False)
     )
     size = keywords.get("size") or (place.of(given["size"]) if "size" in given else f"np.shape({loc})")
-    new = f"{loc} + {scale} * {module}.normal(size={size})"
+    new = f"{loc} + {scale} * {place.of(node.func)}(size={size})"
     return new if getattr(place.statement, "value", None) is node else f"({new})"
 
 
