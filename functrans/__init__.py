@@ -31,6 +31,7 @@ from functrans.callback import pure_callback
 from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
+from functrans.drawing import Drawing, draw
 from functrans.exported import ExportedFiles, deserialize, export, load_exported
 from functrans.external import External, external
 from functrans.jit import Jitted, clear_caches, disable_jit, jit
@@ -57,6 +58,7 @@ __all__ = [
     "ArrayLike",
     "Compiled",
     "DTypeLike",
+    "Drawing",
     "ExportedFiles",
     "External",
     "Jaxpr",
@@ -74,6 +76,7 @@ __all__ = [
     "debug",
     "deserialize",
     "disable_jit",
+    "draw",
     "errors",
     "eval_shape",
     "experimental",

@@ -14,7 +14,7 @@ from functrans.backends.executable import Executable, compile_jaxpr
 from functrans.backends.vectorcall import Vectorcallable
 from functrans.compiler.options import Options
 from functrans.core.aval import ShapedArray
-from functrans.core.ir import Jaxpr
+from functrans.core.ir import DRAW, Jaxpr, Var
 from functrans.core.primitive import EVAL, aval_of, current_trace
 from functrans.errors import CompiledArgumentsError
 from functrans.guards import Guards
@@ -135,6 +135,16 @@ class Lowered(Generic[P, R]):
         return self._planned.jaxpr
 
     @property
+    def stored(self) -> tuple[tuple[Var, ...], ...]:
+        """The variables of `optimized_jaxpr` that each step stores: what else it computes, it computes on the way."""
+        return tuple(step.outs for step in self._planned.plan.steps)
+
+    @property
+    def in_paths(self) -> tuple[str, ...]:
+        """The user's names for the leaves of the arguments: `params['w']`."""
+        return self._signature.in_paths
+
+    @property
     def in_tree(self) -> TreeDef[Any]:
         """The structure of `(args, kwargs)`, without static arguments."""
         return self._signature.in_tree
@@ -189,6 +199,10 @@ class Lowered(Generic[P, R]):
 
     def __str__(self) -> str:
         return self.kernels
+
+    def _repr_svg_(self) -> str | None:
+        """For notebooks: see `functrans.draw`."""
+        return DRAW[0](self)
 
     def __repr__(self) -> str:
         return f"<lowered {self._signature.label}: {len(self._planned.plan.steps)} steps>"

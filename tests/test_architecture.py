@@ -47,7 +47,7 @@ LAYERS: dict[str, tuple[str, str]] = {
         "functrans.lax functrans.ad_checkpoint functrans.flatten_util functrans.test_util functrans.tree_util"
         " functrans.nn functrans.random"
         " functrans.scipy functrans.solvers functrans.optim functrans.debug functrans.callback functrans.called_back"
-        " functrans.experimental functrans.external functrans.finite_differences functrans.progress"
+        " functrans.drawing functrans.experimental functrans.external functrans.finite_differences functrans.progress"
         " functrans.c_types functrans.c_functions functrans.foreign functrans.foreign_call",
         "jit",
     ),

@@ -166,8 +166,13 @@ class Jaxpr(Record, eq=False, also=("__dict__", "__weakref__")):
 
     __repr__ = __str__
 
+    def _repr_svg_(self) -> str | None:
+        """For notebooks: see `functrans.draw`."""
+        return DRAW[0](self)
+
 
 PRINT: list[Callable[[Jaxpr], str]] = []  # filled by printer.py, which imports this module
+DRAW: list[Callable[[Any], str | None]] = []  # filled by drawing, for jaxprs and for what is made of them
 
 
 def memoized(function: Callable[Concatenate[Jaxpr, P], R]) -> Callable[Concatenate[Jaxpr, P], R]:
