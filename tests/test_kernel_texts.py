@@ -148,6 +148,7 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         (np.int64(0), F32(100)),
     ),
     "loop_in_registers": (orbit, (F32(3), F32(3))),
+    "loops_in_lanes": (ft.vmap(lambda n: lax.while_loop(lambda x: x % 2 == 0, lambda x: x // 2, n)), (I64(1000),)),
     "dynamic_update": (lambda x: lax.dynamic_update_slice(x, x[:2] * 2, (3,)), (F32(10),)),
 }
 

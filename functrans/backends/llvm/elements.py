@@ -83,12 +83,20 @@ class Lanes:
     """Where elements are computed: a function, a number of lanes, and where to note what NumPy would warn of."""
 
     def __init__(
-        self, function: Function, lanes: int, *, valid: int | None = None, warnings: Value | None = None
+        self,
+        function: Function,
+        lanes: int,
+        *,
+        valid: int | None = None,
+        mask: Value | None = None,
+        warnings: Value | None = None,
     ) -> None:
         self.function = function
         self.lanes = lanes
         self.valid = lanes if valid is None else valid
         """How many lanes count: the others are neither loaded nor stored, and warn of nothing."""
+        self.mask = mask
+        """Which of those that are valid count, where that is known only in the function."""
         self.warnings = warnings
 
     def number(self, value: float, kind: Type) -> Value:
@@ -103,6 +111,8 @@ class Lanes:
     def any(self, mask: Value) -> Value:
         """Whether the mask is true in a lane that counts."""
         f = self.function
+        if self.mask is not None:
+            mask = mask & self.mask
         if self.lanes == 1:
             return mask
         if self.valid < self.lanes:

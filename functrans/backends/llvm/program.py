@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from functrans.backends.llvm import registers
+from functrans.backends.llvm import lanes, registers
 from functrans.backends.llvm.across import across_bytes
 from functrans.backends.llvm.columns import ColumnEmitter
 from functrans.backends.llvm.elements import is_known
@@ -90,7 +90,7 @@ def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
 
 def _is_kernel(node: Node) -> bool:
     """Whether a loop or a branch is so small that all of it is kept in registers."""
-    return registers.fits(node, supports)
+    return lanes.fits(node, supports) or registers.fits(node, supports)
 
 
 BACKEND = Backend(supports, scratch_bytes, parts, refuses, finishes, _is_kernel)
@@ -122,5 +122,6 @@ def _emit_step(module: Module, name: str, step: Step) -> Function | None:
     if isinstance(work.lowering, Host) or step.bodies:
         return None
     if isinstance(work.lowering, Control):
-        return registers.emit(module, name, work)
+        emit = lanes.emit if lanes.fits(work, supports) else registers.emit
+        return emit(module, name, work)
     return FAMILIES[type(work.lowering)].emit(module, name, work.lowering, *_avals(work))

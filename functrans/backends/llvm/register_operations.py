@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from functrans.backends.llvm.elements import is_half
 from functrans.backends.llvm.register_values import Numbers, Registers
-from functrans.backends.llvm.scalars import Scalars
 from functrans.compiler.layout import Layout
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import (
@@ -122,7 +121,7 @@ def _reduced(registers: Registers, lowering: Reduce, numbers: Numbers, aval: Sha
     kept = [axis for axis in range(len(shape)) if axis not in lowering.axes]
     columns = np.arange(numbers.size).reshape(shape).transpose([*lowering.axes, *kept])
     columns = columns.reshape(_size(shape, lowering.axes), _size(shape, kept))
-    identity = Scalars(registers.f, 1).identity(lowering.combine, aval.dtype)
+    identity = registers.scalars(*registers.runs(1)).identity(lowering.combine, aval.dtype)
     start = registers.taken(Numbers(1, aval.dtype, (identity,)), [0] * columns.shape[1])
     is_sum = lowering.combine == "add" and aval.dtype.kind in "fc"
     lies_together = [*kept, *lowering.axes] == [*range(len(shape))]

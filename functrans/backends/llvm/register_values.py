@@ -91,7 +91,7 @@ class Registers:
 
     def constants(self, values: Iterable[complex], dtype: DType) -> Numbers:
         """An array of numbers that are known."""
-        one = Scalars(self.f, 1)
+        one = self.scalars(*self.runs(1))
         ones = [Numbers(1, dtype, (one.constant(value, dtype),)) for value in values]
         return self.arranged([(number, 0) for number in ones], dtype)
 

@@ -7,8 +7,6 @@ compiler's data; start reading at `fits`, then `emit`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
-from typing import TypeGuard
 
 import numpy as np
 
@@ -16,23 +14,18 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.patience import turns_between
 from functrans.backends.llvm.refusal import refuses_elements
-from functrans.backends.llvm.register_operations import compute, is_computed
-from functrans.backends.llvm.register_values import Numbers, Registers, width_of
+from functrans.backends.llvm.register_operations import compute
+from functrans.backends.llvm.register_values import Numbers, Registers
+from functrans.backends.llvm.register_work import IN_VECTORS, MOST_WORK, is_unrolled, work
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.services import INTERRUPTED, interrupted
-from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Node, Supports
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.ir import Atom, Eqn, Jaxpr, Var
-from functrans.core.lowering import Contract, Pointwise
+from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.core.lowering_control import Branch, Control, Scan, While
 
-__all__ = ["emit", "fits"]
+__all__ = ["Writer", "emit", "fits"]
 
-_MOST_ELEMENTS = 128
-"""Of an array: more than that does not stay in registers."""
-_MOST_WORK = 800
-"""Operations on vectors in all bodies together: each is written out."""
 _NANOSECOND = 1e-9
 _INDEX = shaped((), np.dtype(np.int32))
 
@@ -40,40 +33,7 @@ _INDEX = shaped((), np.dtype(np.int32))
 def fits(node: Node, supports: Supports) -> bool:
     """Whether a loop or a branch is small enough, and all in it can be computed so."""
     assert isinstance(node.lowering, Control)
-    return _work(node.lowering, supports) <= _MOST_WORK
-
-
-def _work(lowering: Control, supports: Supports | None) -> float:
-    """The operations on elements that are written for a loop or a branch; infinite where something does not fit."""
-    values = [atom.aval for jaxpr in lowering.jaxprs for atom in (*jaxpr.invars, *jaxpr.outvars)]
-    if any(aval.size > _MOST_ELEMENTS for aval in values):
-        return float("inf")
-    return sum(_eqn_work(eqn, supports) for jaxpr in lowering.jaxprs for eqn in jaxpr.eqns)
-
-
-def _eqn_work(eqn: Eqn, supports: Supports | None) -> float:
-    ins, outs = [atom.aval for atom in eqn.invars], [var.aval for var in eqn.outvars]
-    lowering = eqn.lowering
-    if isinstance(lowering, Control) and all(aval.size <= _MOST_ELEMENTS for aval in (*ins, *outs)):
-        return _work(lowering, supports) * (lowering.length if _is_unrolled(lowering) else 1)
-    if lowering is None or any(aval.size > _MOST_ELEMENTS for aval in (*ins, *outs)) or not is_computed(lowering, ins):
-        return float("inf")
-    if supports is not None and isinstance(lowering, Pointwise) and not supports(lowering, ins, outs):
-        return float("inf")
-    vectors = max(-(-aval.size // width_of(host(), aval.size)) for aval in (*ins, *outs))
-    if isinstance(lowering, Pointwise):
-        return float(lowering.cost * vectors)
-    if isinstance(lowering, Contract):  # two arrangements, a product, a sum
-        return float(4 * vectors * prod(ins[0].shape[axis] for axis in lowering.contracted[0]))
-    return float(vectors)
-
-
-def _is_unrolled(lowering: Control) -> TypeGuard[Scan]:
-    """Whether a loop within a body has rows: those are numbers in registers, which no index finds."""
-    return (
-        isinstance(lowering, Scan)
-        and max(len(lowering.jaxpr.invars) - lowering.consts, len(lowering.jaxpr.outvars)) > lowering.carry
-    )
+    return work(node.lowering, supports, IN_VECTORS) <= MOST_WORK
 
 
 def emit(module: Module, name: str, node: Node) -> Function:
@@ -83,7 +43,7 @@ def emit(module: Module, name: str, node: Node) -> Function:
     names = [f"p{i}" for i in range(len(node.operands) + len(node.outs))]
     f = Function(module, name, [*((p, PTR) for p in names), ("warnings", PTR), ("services", PTR)], I64)
     f.optimized = True
-    writer = _Writer(f)
+    writer = Writer(f, Registers(f, f.args[-2]))
     writer.step(
         lowering, [var.aval for var in node.outs], f.args[: len(node.operands)], f.args[len(node.operands) : -2]
     )
@@ -92,11 +52,13 @@ def emit(module: Module, name: str, node: Node) -> Function:
     return f
 
 
-class _Writer:
-    def __init__(self, f: Function) -> None:
+class Writer:
+    """Writes a loop or a branch into a function, whose last two arguments are the warnings and the services."""
+
+    def __init__(self, f: Function, registers: Registers) -> None:
         self._f = f
         self._warnings, self._services = f.args[-2:]
-        self._registers = Registers(f, self._warnings)
+        self._registers = registers
 
     def _row(self, stacked: Value, row: Value, aval: ShapedArray) -> Value:
         return self._f.offset(stacked, row * aval.nbytes, I8)
@@ -120,7 +82,7 @@ class _Writer:
         else:
             avals = [_INDEX, *(var.aval for var in lowering.branches[0].invars)]
         operands = [self._registers.load(p, aval) for p, aval in zip(given, avals, strict=True)]
-        self._store_all(self._apply(lowering, operands), outs)
+        self._store_all(self.apply(lowering, operands), outs)
 
     def _store_all(self, values: Sequence[Numbers], outs: Sequence[Value]) -> None:
         for numbers, out in zip(values, outs, strict=False):
@@ -142,21 +104,21 @@ class _Writer:
             lowering = eqn.lowering
             operands = list(map(read, eqn.invars))
             if isinstance(lowering, Control):
-                found = self._apply(lowering, operands)
+                found = self.apply(lowering, operands)
             else:
                 assert lowering is not None
                 found = compute(self._registers, lowering, operands, ins, outs)
             env.update(zip(eqn.outvars, found, strict=True))
         return list(map(read, jaxpr.outvars))
 
-    def _apply(self, lowering: Control, operands: Sequence[Numbers]) -> list[Numbers]:
+    def apply(self, lowering: Control, operands: Sequence[Numbers]) -> list[Numbers]:
         """A loop or branch over numbers."""
         if isinstance(lowering, Branch):
             return self._branch(lowering.branches, operands[0].runs[0].value, operands[1:])
         if isinstance(lowering, While):
             return self._while(lowering, operands)
         first = lowering.consts + lowering.carry
-        if _is_unrolled(lowering):
+        if is_unrolled(lowering):
             return self._unrolled(
                 lowering, operands[: lowering.consts], operands[lowering.consts : first], operands[first:]
             )
@@ -234,7 +196,7 @@ class _Writer:
         """Leave where an operation was refused, or where the handler of a signal raises."""
         f = self._f
         self.leave_refused(lowering)
-        between = turns_between(max(_work(lowering, None), 1) * _NANOSECOND, turns)
+        between = turns_between(max(work(lowering, None, IN_VECTORS), 1) * _NANOSECOND, turns)
         if between is not None:
             with f.when(f.icmp("eq", turn & (between - 1), between - 1)):
                 status = f.call(interrupted(f.module), self._services)
