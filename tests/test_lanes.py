@@ -170,12 +170,18 @@ def prices(n: Any) -> Any:
     return lax.switch(n % 4, branches, 1.0 + n)
 
 
+def halved(x: Any) -> Any:
+    """Of one byte: there are more lanes in a register than bits in a word."""
+    return lax.while_loop(lambda x: x > 3, lambda x: x // np.int8(2), x)
+
+
 PROGRAMS = {fun.__name__: (fun, xs) for fun, xs in (
     (collatz, np.arange(1, 301)),
     (root, np.linspace(0.1, 1e6, 100)),
     (turning, np.linspace(0.05, 1.0, 37)),
     (twice, np.arange(25) % 11),
     (prices, np.arange(30)),
+    (halved, np.arange(-100, 100).astype(np.int8)),
 )}  # fmt: skip
 
 
@@ -192,6 +198,13 @@ def test_rows_are_in_lanes(name: str) -> None:
     fun, xs = PROGRAMS[name]
     assert {*in_lanes(fun, xs)} == {True}
     assert {*in_lanes(fun, xs[:2])} == {False}
+
+
+@native
+def test_rows_that_are_vectors_themselves_are_not_in_lanes() -> None:
+    halve = lambda x: lax.while_loop(lambda x: np.max(x) > 1, lambda x: x / 2, x)  # it is one line
+    assert in_lanes(halve, np.ones((50, 4))) == [True]
+    assert in_lanes(halve, np.ones((50, 8))) == [False]
 
 
 def test_derivatives() -> None:

@@ -60,11 +60,12 @@ def emit(module: Module, name: str, node: Node) -> Function:
 
 
 def _lane_count(target: Target, lowering: Scan) -> int:
-    """A power of two, at most as many as there are rows; of long rows fewer, so that they stay in registers."""
+    """A power of two, at most as many as there are rows; fewer of rows and of bodies that are long."""
     atoms = [atom for eqn in lowering.jaxpr.all_eqns() for atom in (*eqn.invars, *eqn.outvars)]
     widest = max(memory_type(atom.aval.dtype).bytes for atom in (*lowering.jaxpr.invars, *atoms))
     longest = max(sum(atom.aval.size for atom in jaxpr.outvars) for jaxpr in _with_inner(lowering.jaxpr))
-    vectors = max(1, min(_VECTORS, target.vector_registers // max(longest, 1)))
+    written = work(lowering, None, IN_LANES)
+    vectors = max(1, min(_VECTORS, target.vector_registers // max(longest, 1), int(MOST_WORK // max(written, 1))))
     return 1 << min(vectors * target.vector_bytes // widest, _MOST_LANES, lowering.length).bit_length() - 1
 
 

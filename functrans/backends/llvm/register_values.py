@@ -19,17 +19,17 @@ from functrans.backends.llvm.target import Target
 from functrans.core.aval import ShapedArray
 from functrans.typing import DType
 
-__all__ = ["Numbers", "Place", "Registers", "Run", "width_of"]
+__all__ = ["SHORT", "Numbers", "Place", "Registers", "Run", "width_of"]
 
 _WIDEST = 8
 """Bytes of the widest elements, and of the parts of complex ones."""
-_SHORT = 4
+SHORT = 4
 """Elements of an array that is not cut into vectors."""
 
 
 def width_of(target: Target, size: int) -> int:
     """The lanes of a whole vector of an array of a size."""
-    return target.vector_bytes // _WIDEST if size > _SHORT else 1
+    return target.vector_bytes // _WIDEST if size > SHORT else 1
 
 
 class Run(NamedTuple):

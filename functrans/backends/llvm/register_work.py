@@ -10,7 +10,7 @@ from math import prod
 from typing import NamedTuple, TypeGuard
 
 from functrans.backends.llvm.register_operations import is_computed
-from functrans.backends.llvm.register_values import width_of
+from functrans.backends.llvm.register_values import SHORT, width_of
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Supports
 from functrans.core.ir import Eqn
@@ -40,8 +40,12 @@ IN_LANES = Cut(16, lambda size: size)
 
 
 def has_lanes(lowering: object) -> TypeGuard[Scan]:
-    """Whether the rows of a loop may be computed in lanes, for none needs what another gives."""
-    return isinstance(lowering, Scan) and lowering.carry == 0 and lowering.length >= _FEWEST_LANES
+    """Whether the rows of a loop are worth computing in lanes: none needs what another gives, and they are no vectors."""
+    if not isinstance(lowering, Scan) or lowering.carry or lowering.length < _FEWEST_LANES:
+        return False
+    carried = (var for eqn in lowering.jaxpr.all_eqns() if isinstance(eqn.lowering, While) for var in eqn.outvars)
+    values = (*lowering.jaxpr.invars[lowering.consts :], *lowering.jaxpr.outvars, *carried)
+    return all(atom.aval.size <= SHORT for atom in values)
 
 
 def is_unrolled(lowering: Control) -> TypeGuard[Scan]:
