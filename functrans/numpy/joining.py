@@ -162,7 +162,9 @@ def _parts(x: Array, sections: int | Sequence[int], axis: int) -> list[Array]:
     else:
         cuts = [index(cut) for cut in sections]
     ends = [min(max(cut + size if cut < 0 else cut, 0), size) for cut in map(int, cuts)]
-    bounds = zip([0, *ends], [*ends, size], strict=True)
+    bounds = [*zip([0, *ends], [*ends, size], strict=True)]
+    if all(start <= stop for start, stop in bounds):  # their cotangents are joined, not added up
+        return [*joining.split(x, [stop - start for start, stop in bounds], axis)]
     return [along(x, axis, start, max(start, stop)) for start, stop in bounds]
 
 
