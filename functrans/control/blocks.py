@@ -49,10 +49,17 @@ def run_blocks(args: Sequence[Array], params: Params, unroll: int | bool, checkp
 def _block_size(checkpoint: Checkpoint, length: int) -> int:
     """0 for no checkpoint."""
     if checkpoint == "sqrt":
-        return max(isqrt(length), 1)
+        return _near_root(length)
     if checkpoint < 0:
         raise ParameterError("scan", f"checkpoint={checkpoint!r}", 'a bool, a number of steps or "sqrt"')
     return int(checkpoint)
+
+
+def _near_root(length: int) -> int:
+    """A size of blocks with no step left over, where one takes not much more memory: what is left over is one more program."""
+    root = isqrt(length)
+    even = next((size for size in range(root, root // 2, -1) if length % size == 0), root)
+    return max(even, 1)
 
 
 _Block: TypeAlias = Callable[[Sequence[Array], Params], Values]

@@ -69,9 +69,8 @@ def scan(
 
     unroll: how many steps to write out in the body of the loop; True: all. checkpoint: what reverse mode keeps. False: what
     the steps back need of each step; True: only the carry before each step, the rest is computed again; k: the carry before
-    each block of k steps; "sqrt": the same with as many blocks as steps in a block, so that n steps need memory for about
-    2·√n. Raises CarryTypeError and TreeMismatchError for a carry
-    that changes, ScanLengthError, ScanResultError.
+    each block of k steps; "sqrt": the same with about as many blocks as steps in a block, so that n steps need memory for
+    2·√n to 2.5·√n. Raises CarryTypeError and TreeMismatchError for a carry that changes, ScanLengthError, ScanResultError.
 
     >>> import numpy as np
     >>> scan(lambda total, x: (total + x, total * x), 0.0, np.array([1.0, 2.0, 3.0]))
