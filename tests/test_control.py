@@ -265,6 +265,41 @@ def test_what_all_steps_share_is_kept_once_and_elements_are_not_copied() -> None
     assert len(stacked) <= 2, str(jaxpr)  # the carry, and c * exp(w)
 
 
+@pytest.mark.parametrize(("size", "products"), [(11, 0), (12, 1)])
+def test_a_large_sum_of_outer_products_is_one_product_after_the_loop(size: int, products: int) -> None:
+    def loss(w: Any, x: Any) -> Any:
+        return np.sum(lax.scan(lambda c, _: (np.tanh(w @ c), None), x, length=5)[0])
+
+    w, x = np.eye(size) + 0.1, np.linspace(-1, 1, size)
+    jaxpr = make_jaxpr(grad(loss))(w, x)
+    assert [eqn.prim.name for eqn in jaxpr.eqns].count("dot_general") == products, str(jaxpr)
+    with disable_jit():
+        np.testing.assert_allclose(grad(loss)(w, x), eval_jaxpr(jaxpr, w, x)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("length", "sizes"), [(1, (1,)), (14, (7, 2)), (22, (5, 4, 1, 2)), (100_000, (400, 250))])
+def test_blocks_of_about_the_root_of_all_steps_leave_none_over_where_they_can(
+    length: int, sizes: tuple[int, ...]
+) -> None:
+    def run(x: Any) -> Any:
+        return lax.scan(lambda c, _: (c * c, None), x, length=length, checkpoint="sqrt")[0]
+
+    scans = (eqn for eqn in make_jaxpr(run)(1.0).all_eqns() if eqn.prim.name == "scan")
+    found = [eqn.params["length"] for eqn in scans]
+    assert sorted(found) == sorted(sizes)
+
+
+def test_cotangents_of_parts_are_joined() -> None:
+    def loss(x: Any) -> Any:
+        first, second, third = np.split(x, 3)
+        return np.sum(first * second * third)
+
+    jaxpr = make_jaxpr(grad(loss))(np.ones(6))
+    names = [eqn.prim.name for eqn in jaxpr.eqns]
+    assert "concatenate" in names, str(jaxpr)
+    assert "pad" not in names, str(jaxpr)
+
+
 @native
 def test_gradients_of_loops_take_as_much_memory_as_is_said() -> None:
     a, x = np.full((5, 5), 0.1), np.ones(5)

@@ -23,6 +23,8 @@ __all__ = ["Apart", "Product", "set_apart", "steady_variables", "sum_of"]
 _MANY, _MOST, _LARGE = 16, 48, 1 << 17
 """Products that a step adds to each element: so many and more cost no more time in the loop than after it, as long as the sum,
 of fewer elements than `_LARGE`, stays in the cache; of a larger sum it is `_MOST`. In the loop no factor has to be kept."""
+_TINY = 128
+"""Elements of a sum that stays in registers from step to step, where the loop does: there it costs less than to keep factors."""
 _VIEWS = frozenset({"reshape", "transpose"})
 
 
@@ -128,10 +130,11 @@ class _Finder:
 
 
 def _adds_little(eqn: Eqn) -> bool:
-    """Whether few products are added to each element of a step's product."""
+    """Whether few products are added to each element of a step's product, and those are not very few."""
     shape, axes = eqn.invars[0].aval.shape, eqn.params["dimension_numbers"][0][0]
     terms: int = prod(shape[axis] for axis in axes)
-    return terms < (_MOST if eqn.outvars[0].aval.size > _LARGE else _MANY)
+    size = eqn.outvars[0].aval.size
+    return size > _TINY and terms < (_MOST if size > _LARGE else _MANY)
 
 
 def sum_of(products: Sequence[Product], values: Sequence[Array | None]) -> Array:
