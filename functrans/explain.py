@@ -10,7 +10,7 @@ from itertools import count
 
 from functrans.backends.planned import plan_jaxpr
 from functrans.call_log import CallLog, Miss
-from functrans.compiler.nest import Finished, Nest, Work
+from functrans.compiler.nest import Fused, Nest, Work
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Plan, Step
 from functrans.core.aval import ShapedArray
@@ -136,9 +136,8 @@ def _count(number: int, what: str) -> str:
 def _title(step: Step) -> str:
     if isinstance(step.work, Nest):
         return f"one loop nest for {_count(len(step.work.ops), 'operation')}"
-    if isinstance(step.work, Finished):
-        count = _count(len(step.work.nest.ops), "operation")
-        return f"a kernel, {type(step.work.product.lowering).__name__}, and {count} on each element of its result"
+    if isinstance(step.work, Fused):
+        return f"a kernel, {type(step.work.product.lowering).__name__}, {' and '.join(_inside(step.work))}"
     lowering = step.work.lowering
     if isinstance(lowering, Host):
         return f"a callback to NumPy: {lowering.why}"
@@ -146,6 +145,14 @@ def _title(step: Step) -> str:
         inside = sum(1 for body in step.bodies for _ in body.all_steps())
         return f"a {'branch' if isinstance(lowering, Branch) else 'loop'} with {_count(inside, 'step')} in it"
     return f"a kernel, {type(lowering).__name__}"
+
+
+def _inside(work: Fused) -> Iterator[str]:
+    """What is done inside a product."""
+    if work.prologue is not None:
+        yield f"with {_count(len(work.prologue.ops), 'operation')} on each element of its right operand"
+    if work.epilogue is not None:
+        yield f"with {_count(len(work.epilogue.ops), 'operation')} on each element of its result"
 
 
 def _sources(step: Step) -> Iterator[str]:
@@ -161,8 +168,10 @@ def _sources(step: Step) -> Iterator[str]:
 def _nodes(work: Work) -> list[Node]:
     if isinstance(work, Node):
         return [work]
-    nest, first = (work.nest, [work.product]) if isinstance(work, Finished) else (work, [])
-    return [*first, *(op.node for op in nest.ops)]
+    if isinstance(work, Nest):
+        return [op.node for op in work.ops]
+    before, after = (nest.ops if nest else () for nest in (work.prologue, work.epilogue))
+    return [*(op.node for op in before), work.product, *(op.node for op in after)]
 
 
 def _place(eqn: Eqn) -> str:

@@ -7,15 +7,19 @@ it runs. Start reading at `check`.
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from hypothesis import Phase, given, settings
 
 from functrans.backends import numpy as reference
 from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.kernels import contract
+from functrans.backends.llvm.kernels.product import plan as product_plan
 from functrans.backends.llvm.program import BACKEND, ENTRY, emit_program
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.target import host
@@ -42,13 +46,22 @@ def compiled(sample: Sample) -> tuple[Jaxpr, tuple[Any, ...]]:
     return optimize(jaxpr.with_consts_as_inputs()), (*jaxpr.consts, *sample.inputs)
 
 
+@contextmanager
+def wherever() -> Iterator[None]:
+    """Products are done in blocks, with prologues and epilogues wherever that is possible, whether it pays or not."""
+    always = mock.patch.multiple(contract, _DEEP=1, _MANY=1, _PAGE=1 << 60)
+    with always, mock.patch.multiple(product_plan, NEAR=-1, FAR=-1):
+        yield
+
+
 def check(sample: Sample) -> None:
     """Run a sample in guarded memory, and hold it to the NumPy backend."""
     jaxpr, args = compiled(sample)
-    plan = make_plan(jaxpr, BACKEND._replace(chunks=lambda _work: 1))
-    if any(isinstance(step.work, Node) and isinstance(step.work.lowering, Host) for step in plan.steps):
-        return
-    module = emit_program(plan, host())
+    with wherever() if sample.name.startswith("inside") else nullcontext():
+        plan = make_plan(jaxpr, BACKEND._replace(chunks=lambda _work: 1))
+        if any(isinstance(step.work, Node) and isinstance(step.work.lowering, Host) for step in plan.steps):
+            return
+        module = emit_program(plan, host())
     library = load(
         module.text(), host(), (ENTRY,), {name: external.address() for name, external in module.externals.items()}
     )

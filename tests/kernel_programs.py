@@ -291,8 +291,10 @@ def reductions(over: Sequence[int | None]) -> st.SearchStrategy[Sample]:
 
 
 @st.composite
-def products(draw: st.DrawFn, *, finished: bool = False) -> Sample:
-    """Products of matrices as they are and transposed; or what is made of their elements, with rows that are slices."""
+def products(draw: st.DrawFn, *, inside: bool = False) -> Sample:
+    """Products of matrices as they are and transposed; or of what is made of a right one, and what is made of the result, with
+    rows that are slices.
+    """
     dtype = draw(st.sampled_from(NUMBERS))
     m, k, n = (draw(st.sampled_from([0, 1, 2, 5, 16, 17, 33, 65, 130])) for _ in range(3))
     turn = draw(st.tuples(st.booleans(), st.booleans()))
@@ -300,14 +302,16 @@ def products(draw: st.DrawFn, *, finished: bool = False) -> Sample:
     y = array(draw, dtype, (n, k) if turn[1] else (k, n), moderate=True)
 
     def fun(x: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
+        if not inside:
+            return (fnp.matmul(x.T if turn[0] else x, y.T if turn[1] else y),)
+        row, column, whole, factors = rest
+        y = y * factors[:, 1:] - y
         z = fnp.matmul(x.T if turn[0] else x, y.T if turn[1] else y)
-        if not finished:
-            return (z,)
-        row, column, whole = rest
         return z + row, fnp.where(whole[:, 1:] == column, z * 2, z + row)
 
-    rest = [array(draw, dtype, shape, moderate=True) for shape in ((n,), (m, 1), (m, n + 1)) if finished]
-    return Sample(f"matmul {turn}", fun, (x, y, *rest), dtype.kind in "iu")
+    shapes = ((n,), (m, 1), (m, n + 1), (y.shape[0], y.shape[1] + 1)) if inside else ()
+    rest = [array(draw, dtype, shape, moderate=True) for shape in shapes]
+    return Sample(f"{'inside ' * inside}matmul {turn}", fun, (x, y, *rest), dtype.kind in "iu")
 
 
 SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
@@ -323,6 +327,6 @@ SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "rows": reductions([1, None]),
     "columns": reductions([0]),
     "contract": products(),
-    "epilogues": products(finished=True),
+    "inside products": products(inside=True),
 }
 """By kernel family, and by kind of nest."""

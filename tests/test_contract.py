@@ -321,7 +321,10 @@ def test_the_way_of_a_product(shape: str) -> None:
     ring = ring_of(out.dtype)
     assert ring is not None
     layout = layout_of(spec, left, right)
-    plans = [plan_of(Module(target), ring, layout, finished=False, library=False) for target in (WIDE, NARROW, NEON)]
+    plans = [
+        plan_of(Module(target), ring, layout, prepared=False, finished=False, library=False)
+        for target in (WIDE, NARROW, NEON)
+    ]
     assert " ".join(plan.path for plan in plans) == PATHS[shape]
 
 
@@ -331,7 +334,8 @@ def test_blocks_follow_the_caches() -> None:
     assert ring is not None
     layout = layout_of(spec, (2048, 2048), (2048, 2048))
     blocks = [
-        plan_of(Module(target), ring, layout, finished=False, library=False).blocks for target in (WIDE, NARROW, NEON)
+        plan_of(Module(target), ring, layout, prepared=False, finished=False, library=False).blocks
+        for target in (WIDE, NARROW, NEON)
     ]
     assert blocks == [Blocks(192, 128, 1024, False), Blocks(96, 128, 1024, False), Blocks(96, 128, 2048, False)]
 

@@ -16,13 +16,11 @@ from functrans import jit, make_jaxpr
 from functrans.backends import numpy as reference
 from functrans.backends.llvm import executable
 from functrans.backends.llvm.executable import NativeProgram
-from functrans.backends.llvm.kernels import contract
-from functrans.backends.llvm.kernels.product import plan
 from functrans.backends.llvm.kernels.product.layout import layout_of
 from functrans.backends.llvm.program import BACKEND
 from functrans.backends.llvm.threads import pool
 from functrans.compiler import cost
-from functrans.compiler.nest import Finished
+from functrans.compiler.nest import Fused
 from functrans.compiler.options import Options
 from functrans.compiler.pipeline import optimize
 from functrans.compiler.steps import Argument, Step
@@ -30,6 +28,7 @@ from functrans.core.aval import shaped
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import aval_of
 from functrans.transforms.stage import stage
+from tests.guarded_programs import wherever
 from tests.marks import native
 
 pytestmark = native
@@ -53,15 +52,9 @@ def kinds(fun: Callable[..., Any], *args: Any) -> list[str]:
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Products are computed, and afterwards what is made of them."""
-    with mock.patch.object(executable, "BACKEND", BACKEND._replace(finishes=lambda _product: False)):
-        yield
-
-
-@contextmanager
-def wherever() -> Iterator[None]:
-    """Products are done in blocks, and have epilogues, wherever that is possible, whether it pays or not."""
-    with mock.patch.multiple(contract, _DEEP=1, _MANY=1), mock.patch.multiple(plan, NEAR=-1, FAR=-1):
+    """What makes operands of products is computed before, and what is made of the results afterwards."""
+    never = BACKEND._replace(finishes=lambda _product: False, prepares=lambda _product: False)
+    with mock.patch.object(executable, "BACKEND", never):
         yield
 
 
@@ -222,7 +215,7 @@ def test_large_products_with_any_number_of_threads(name: str, dtype: str) -> Non
     with apart():
         wanted = NativeProgram(jaxpr)(*args)
     program = NativeProgram(jaxpr)
-    assert any(isinstance(step.work, Finished) for step in program.plan.steps)
+    assert any(isinstance(step.work, Fused) for step in program.plan.steps)
     for count in (1, 3):
         pool.set_threads(count)
         for x, y in zip(program(*args), wanted, strict=True):
@@ -230,9 +223,9 @@ def test_large_products_with_any_number_of_threads(name: str, dtype: str) -> Non
 
 
 def test_what_openblas_does_has_no_epilogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Finished" in kinds(layer, X, W, B)
+    assert "Fused" in kinds(layer, X, W, B)
     monkeypatch.setenv("FUNCTRANS_MATMUL", "openblas")
-    assert "Finished" not in kinds(layer, X, W, B)
+    assert "Fused" not in kinds(layer, X, W, B)
 
 
 def test_warnings_come_out() -> None:
@@ -252,14 +245,14 @@ X, W, B = numbers(M, K), numbers(K, N), numbers(N)
 
 def test_values_of_a_layer_are_stored_as_they_come() -> None:
     (step,) = steps(lambda x, w, b: (x @ w + b, fnp.maximum(x @ w + b, 0)), X, W, B)
-    assert isinstance(step.work, Finished)
+    assert isinstance(step.work, Fused)
     assert len(step.outs) == 2
     assert step.work.result not in step.outs
 
 
 def test_the_result_itself_is_stored_if_it_is_wanted() -> None:
     (step,) = steps(lambda x, w, b: (x @ w, x @ w + b), X, W, B)
-    assert isinstance(step.work, Finished)
+    assert isinstance(step.work, Fused)
     assert len(step.outs) == 2
 
 
@@ -270,7 +263,7 @@ def test_sums_of_columns_are_left_to_a_nest() -> None:
         d = fnp.where(z > 0, x @ w, 0)
         return d, fnp.sum(d, 0)
 
-    assert kinds(fun, X, W, numbers(M, N)) == ["Finished", "Nest"]
+    assert kinds(fun, X, W, numbers(M, N)) == ["Fused", "Nest"]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +277,7 @@ def test_sums_of_columns_are_left_to_a_nest() -> None:
     ],
 )
 def test_what_is_left_to_nests(fun: Callable[..., Any]) -> None:
-    assert "Finished" not in kinds(fun, X, W, B)
+    assert "Fused" not in kinds(fun, X, W, B)
 
 
 @pytest.mark.parametrize(
@@ -309,21 +302,22 @@ def test_units_do_not_wait_for_each_other() -> None:
 
     x, y = numbers(2, 150, 150)
     first, second = steps(fun, x, y)
-    assert not isinstance(first.work, Finished)
-    assert isinstance(second.work, Finished)
+    assert not isinstance(first.work, Fused)
+    assert isinstance(second.work, Fused)
     assert_close([jit(fun)(x, y)], [fun(x, y)])
 
 
 def test_two_products_that_are_added() -> None:
-    assert kinds(lambda x, w, b: x @ w + (2 * x) @ w + b, X, W, B) == ["Nest", "Node", "Finished"]
+    assert kinds(lambda x, w, b: x @ w + (2 * x) @ w + b, X, W, B) == ["Nest", "Node", "Fused"]
 
 
 def test_numbers_are_computed_before() -> None:
     """Once, not for each tile."""
     first, second = steps(lambda x, w, rate: w - fnp.exp(rate) * (x.T @ x @ w), X, numbers(K, 300), 0.5)[-2:]
-    assert [type(first.work).__name__, type(second.work).__name__] != ["Finished", "Nest"]
-    assert isinstance(second.work, Finished)
-    assert all(op.level == "full" for op in second.work.nest.ops)
+    assert [type(first.work).__name__, type(second.work).__name__] != ["Fused", "Nest"]
+    assert isinstance(second.work, Fused)
+    assert second.work.epilogue is not None
+    assert all(op.level == "full" for op in second.work.epilogue.ops)
 
 
 def test_a_step_of_descent_is_taken_in_place() -> None:
@@ -358,7 +352,7 @@ def test_costs_and_explanations_say_what_a_product_does() -> None:
     assert step.bytes_read == X.nbytes + W.nbytes + B.nbytes
     assert step.bytes_written == M * N * 4
     layer(X, W, B)
-    assert "a kernel, Contract, and 2 operations on each element of its result" in str(layer.explain())
+    assert "a kernel, Contract, with 2 operations on each element of its result" in str(layer.explain())
 
 
 @pytest.mark.parametrize("form", range(10))
@@ -367,11 +361,12 @@ def test_rows_and_columns_are_those_of_the_kernels(form: int) -> None:
     fun, *shapes, out = forms(70, 400, 133)[form]
     with wherever():
         (step,) = steps(lambda x, y, z: fun(x, y) + z, *(numbers(*shape) for shape in (*shapes, out)))[-1:]
-    if isinstance(step.work, Finished):
+    if isinstance(step.work, Fused):
         spec = step.work.product.lowering
         ins = [shaped(ref.layout.shape, np.dtype("f4")) for ref in step.work.product.operands]
         frame = layout_of(spec, ins[0].shape, ins[1].shape).frame  # type: ignore[arg-type]
-        nest = step.work.nest
+        nest = step.work.epilogue
+        assert nest is not None
         assert frame == (nest.lead[0] if nest.lead else 1, nest.inner[0])
 
 

@@ -119,6 +119,7 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         ([(F32((784, 512)), F32(512)), (F32((512, 10)), F32(10))], F32((128, 784)), F32((128, 10))),
     ),
     "layer_values": (lambda x, w, b: (x @ w, x @ w + b, np.tanh(x @ w + b)), LAYER),
+    "masked_weights": (lambda x, w, b: np.maximum(x @ (w * b), 0), LAYER),
     "logistic_gradient": (ft.value_and_grad(logistic), (F32(20), F32((100, 20)), F32(100))),
     "large_logistic_gradient": (ft.value_and_grad(logistic), (F32(200), F32((1000, 200)), F32(1000))),
     "gather": (lambda x, i: x[i] * 2, (F32((50, 8)), I64(10))),
@@ -156,7 +157,9 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 def text_of(fun: Callable[..., Any], args: tuple[Any, ...]) -> str:
     program = pytest.importorskip("functrans.backends.llvm.program")
     jaxpr = optimize(inline(ft.make_jaxpr(fun)(*args)).with_consts_as_inputs())
-    backend = Backend(program.supports, finishes=program.BACKEND.finishes, is_kernel=program.BACKEND.is_kernel)
+    backend = Backend(
+        program.supports, finishes=program.finishes, prepares=program.prepares, is_kernel=program.BACKEND.is_kernel
+    )
     plan = make_plan(jaxpr, backend)
     return print_plan(plan, Names.of(jaxpr)) + "\n"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from functrans.compiler.nest import Access, Finished, Nest, Op
+from functrans.compiler.nest import Access, Fused, Nest, Op
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Output, Plan, Step
 from functrans.core.ir import Eqn, Var
@@ -120,10 +120,12 @@ def _step(step: Step) -> StepCost:
     written = sum(var.aval.nbytes for var in dict.fromkeys(step.outs))
     if isinstance(step.work, Nest):
         return StepCost("loop nest", _nest_flops(step.work), _nest_reads(step.work, step.work.reads), written)
-    if isinstance(step.work, Finished):
-        product, nest = step.work.product, step.work.nest
-        read = _reads(product) + _nest_reads(nest, step.work.reads)
-        return StepCost(type(product.lowering).__name__, _flops(product) + _nest_flops(nest), read, written)
+    if isinstance(step.work, Fused):
+        product, nests = step.work.product, step.work.nests
+        read = _reads(product, without=step.work.made)
+        read += sum(_nest_reads(nest, [x for x in nest.reads if x.base is not step.work.result]) for nest in nests)
+        flops = _flops(product) + sum(map(_nest_flops, nests))
+        return StepCost(type(product.lowering).__name__, flops, read, written)
     if isinstance(step.work.lowering, Control):
         kind, turns = _turns(step.work.lowering)
         return StepCost(kind, turns * _flops_within(step.work.lowering), _reads(step.work), written)
@@ -202,8 +204,9 @@ def _reach(access: Access, sizes: Iterable[int]) -> int:
 # ---- kernels ----
 
 
-def _reads(node: Node) -> int:
-    operands = [prod(ref.layout.shape) * ref.base.aval.dtype.itemsize for ref in node.operands]
+def _reads(node: Node, without: Var | None = None) -> int:
+    refs = [ref for ref in node.operands if ref.base is not without]
+    operands = [prod(ref.layout.shape) * ref.base.aval.dtype.itemsize for ref in refs]
     if isinstance(node.lowering, Gather | DynamicSlice):
         operands[0] = min(operands[0], node.outs[0].aval.nbytes)
     return sum(operands)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from functrans.compiler.epilogues import Product
 from functrans.compiler.fusion import Unit
 from functrans.compiler.groups import Group
 from functrans.compiler.nodes import Node
+from functrans.compiler.products import Product
 from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.typing import Shape
 

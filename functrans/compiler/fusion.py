@@ -1,8 +1,8 @@
 """Which nodes are computed together: groups grow along the values that go from one to the next, then between neighbours.
 
 A merge never makes a cycle (groups stay convex), and never asks for a nest that the kernels do not have (`groups.py`).
-In the end matrix products take what is done to their results (`epilogues.py`). Imports `nodes`, `groups` and `epilogues`;
-start reading at `fuse`.
+In the end matrix products take what is done to their results (`epilogues.py`), and what makes their operands (`prologues.py`).
+Imports these, `nodes` and `groups`; start reading at `fuse`.
 """
 
 from __future__ import annotations
@@ -11,31 +11,34 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
-from functrans.compiler.epilogues import Product, Split, with_epilogue
+from functrans.compiler.epilogues import with_epilogue
 from functrans.compiler.groups import Group, aligned, merged, shared_ties, ties
 from functrans.compiler.nodes import Node
+from functrans.compiler.products import Product, Split
+from functrans.compiler.prologues import with_prologue
 from functrans.core.ir import Atom, Var
 from functrans.core.lowering import Contract
 
 __all__ = ["Finishes", "Unit", "fuse"]
 
 Unit: TypeAlias = Group | Node | Product
-"""What is computed at once: a group, as a loop nest; a node that is a kernel or a callback; a product with its epilogue."""
+"""What is computed at once: a group, as a loop nest; a node that is a kernel or a callback; a product with groups inside it."""
 
 Finishes: TypeAlias = Callable[[Node], bool]
-"""Whether the backend has code for a matrix product with an epilogue, and it pays."""
+"""Whether the backend has code for a matrix product with an epilogue, or with a prologue, and it pays."""
 
 _WORTH_SHARING = 4096
 """Elements of an operand that is better read once by two groups."""
 
 
-def fuse(nodes: Sequence[Node], results: Sequence[Atom], finishes: Finishes) -> list[Unit]:
+def fuse(nodes: Sequence[Node], results: Sequence[Atom], finishes: Finishes, prepares: Finishes) -> list[Unit]:
     """Nodes as units; the units are in no particular order."""
     fusion = _Fusion(nodes, results)
     fusion.merge_along_values()
     if fusion.merge_neighbours():
         fusion.merge_along_values()
     fusion.finish_products(finishes)
+    fusion.prepare_products(prepares)
     return fusion.units()
 
 
@@ -117,6 +120,26 @@ class _Fusion:
             return False
         return True
 
+    def prepare_products(self, prepares: Finishes) -> None:
+        """Give products what makes their right operands, where nobody else reads these."""
+        for node in self._nodes:
+            if isinstance(node.lowering, Contract) and prepares(node):
+                base = node.operands[1].base
+                maker = self._maker.get(base) if isinstance(base, Var) else None
+                if maker is not None and self._users[maker] == [node] and not self._results.intersection(maker.outs):
+                    self._prepare(node, self._unit[maker])
+
+    def _prepare(self, node: Node, unit: Unit) -> None:
+        """Make what makes an operand the prologue, if it can be. All else goes before the product as it did: no cycle comes."""
+        own = self._unit[node]
+        if not isinstance(unit, Group) or isinstance(own, Group):
+            return
+        product = own if isinstance(own, Product) else Product(node)
+        outs = (var for one in unit.nodes for var in one.outs if var is not product.operand)
+        split = with_prologue(product, unit, {var for var in outs if self._is_wanted(var, unit)})
+        if split is not None:
+            self._replace(split)
+
     def _replace(self, split: Split) -> None:
         for unit in (split.product, split.numbers, split.rest):
             if unit is not None:
@@ -127,8 +150,9 @@ class _Fusion:
         return var in self._results or any(self._unit[user] is not unit for user in self._users[self._maker[var]])
 
     def _settled(self, unit: Unit) -> Unit:
-        is_kept = isinstance(unit, Product) and self._is_wanted(unit.node.outs[0], unit)
-        return unit.keeping_result() if isinstance(unit, Product) and is_kept else unit
+        if not isinstance(unit, Product) or unit.epilogue is None or not self._is_wanted(unit.node.outs[0], unit):
+            return unit
+        return unit.keeping_result()
 
     def _is_in_cycle(self, product: Product) -> bool:
         """Whether what a product with its epilogue gives comes back to it by way of others."""

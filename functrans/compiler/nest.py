@@ -19,7 +19,7 @@ from functrans.core.lowering import Pointwise, Reduce
 from functrans.record import Record, replace
 from functrans.typing import Shape
 
-__all__ = ["Access", "Finished", "Level", "Nest", "Op", "Operand", "Pass", "Store", "Work", "make_nest"]
+__all__ = ["Access", "Fused", "Level", "Nest", "Op", "Operand", "Pass", "Store", "Work", "make_nest"]
 
 _MOST_AGAIN = 8
 """Operations that are computed once more in a later pass rather than stored and loaded."""
@@ -106,33 +106,50 @@ class Nest(Record):
         return tuple(store.access.base for store in self.stores if store.access.base not in self.scratch)
 
 
-class Finished(Record):
-    """A matrix product, and the nest that makes of the elements of its result what is stored: an epilogue.
+class Fused(Record):
+    """A matrix product with nests that run inside it, block by block.
 
-    The nest has at most one loop of `lead`, over the rows of the result, and one of `inner`, over its columns.
+    The prologue makes the elements of the right operand, the epilogue makes of the elements of the result what is stored. Each
+    has at most one loop of `lead`, over the rows of that matrix, and one of `inner`, over its columns.
     """
 
     product: Node
-    nest: Nest
+    prologue: Nest | None
+    epilogue: Nest | None
+
+    @property
+    def nests(self) -> tuple[Nest, ...]:
+        return tuple(nest for nest in (self.prologue, self.epilogue) if nest is not None)
+
+    @property
+    def made(self) -> Var | None:
+        """What the prologue hands to the product."""
+        return None if self.prologue is None else self.prologue.outs[0]
 
     @property
     def result(self) -> Var:
-        """What the product hands to the nest."""
+        """What the product hands to the epilogue, or stores."""
         return self.product.outs[0]
 
     @property
     def operands(self) -> tuple[Var, ...]:
-        """What the product reads."""
-        return tuple(ref.base for ref in self.product.operands if isinstance(ref.base, Var))
+        """What the product reads from memory."""
+        bases = (ref.base for ref in self.product.operands if isinstance(ref.base, Var))
+        return tuple(base for base in bases if base is not self.made)
 
     @property
     def reads(self) -> tuple[Access, ...]:
-        """What the nest reads besides the result."""
-        return tuple(access for access in self.nest.reads if access.base is not self.result)
+        """What the nests read from memory."""
+        accesses = (access for nest in self.nests for access in nest.reads)
+        return tuple(dict.fromkeys(access for access in accesses if access.base is not self.result))
+
+    @property
+    def outs(self) -> tuple[Var, ...]:
+        return self.product.outs if self.epilogue is None else self.epilogue.outs
 
 
-Work: TypeAlias = Nest | Node | Finished
-"""What is done at once: a loop nest, a kernel or a callback, a matrix product with its epilogue."""
+Work: TypeAlias = Nest | Node | Fused
+"""What is done at once: a loop nest, a kernel or a callback, a matrix product with nests inside it."""
 
 
 def make_nest(group: Group, wanted: set[Var], lead: int = 0) -> Nest:

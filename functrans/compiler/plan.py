@@ -14,12 +14,12 @@ from functrans.compiler.arena import Block, arrange
 from functrans.compiler.carries import room_of
 from functrans.compiler.copies import with_copies
 from functrans.compiler.donation import Donation
-from functrans.compiler.epilogues import Product
 from functrans.compiler.fusion import Finishes, Unit, fuse
 from functrans.compiler.groups import Group
-from functrans.compiler.nest import Access, Finished, Level, Nest, Store, Work, make_nest
+from functrans.compiler.nest import Access, Fused, Level, Nest, Store, Work, make_nest
 from functrans.compiler.nodes import Node, Supports, build
 from functrans.compiler.options import Options
+from functrans.compiler.products import Product
 from functrans.compiler.schedule import schedule, stored
 from functrans.compiler.steps import Argument, Output, Place, Plan, Step, Temporary, row_bytes
 from functrans.core.ir import Atom, Jaxpr, Var
@@ -43,6 +43,8 @@ class Backend(NamedTuple):
     """Whether NumPy may be asked to run the whole program, from its arguments, for an error that the work met."""
     finishes: Finishes = lambda _product: False
     """Whether it finishes the elements of a product inside it."""
+    prepares: Finishes = lambda _product: False
+    """Whether it makes the elements of a product's right operand inside it."""
     is_kernel: Callable[[Node], bool] = lambda _work: False
     """Whether it has code for a loop or a branch as a whole: its bodies have no plans then."""
 
@@ -64,7 +66,9 @@ def make_plan(jaxpr: Jaxpr, backend: Backend, options: Options = Options()) -> P
 
     nodes = build(jaxpr, backend.supports)
     donation = Donation(jaxpr, nodes.results, options.donated)
-    units = schedule(with_copies(fuse(nodes.nodes, nodes.results, backend.finishes)), nodes.results, donation)
+    units = schedule(
+        with_copies(fuse(nodes.nodes, nodes.results, backend.finishes, backend.prepares)), nodes.results, donation
+    )
     wanted = stored(units, nodes.results)
     memory = _Memory(jaxpr.invars, nodes.results, donation)
     planned = [step(unit) for unit in units]
@@ -74,7 +78,9 @@ def make_plan(jaxpr: Jaxpr, backend: Backend, options: Options = Options()) -> P
 
 def _work(unit: Unit, wanted: set[Var]) -> Work:
     if isinstance(unit, Product):
-        return Finished(unit.node, make_nest(unit.epilogue, wanted, unit.rows))
+        before = None if unit.prologue is None else unit.prologue.nest({unit.operand})
+        after = None if unit.epilogue is None else unit.epilogue.nest(wanted)
+        return Fused(unit.node, before, after)
     return make_nest(unit, wanted) if isinstance(unit, Group) else unit
 
 
@@ -159,14 +165,21 @@ def _writes_over(step: Step, old: Var, new: Var) -> bool:
     work = step.work
     if old.aval.dtype.itemsize != new.aval.dtype.itemsize or old.aval.nbytes != new.aval.nbytes:
         return False
-    if isinstance(work, Finished) and old in work.operands:
+    if isinstance(work, Fused) and (work.epilogue is None or old in _read_inside(work)):
         return False
-    nest = work.nest if isinstance(work, Finished) else work
+    nest = work.epilogue if isinstance(work, Fused) else work
+    assert nest is not None
     if isinstance(nest, Node):
         bases = [ref.base for ref in nest.operands]
         return bases.count(old) == 1 and bases.index(old) == _operand_under(nest, new)
     reading = [i for i, op in enumerate(nest.ops) if any(isinstance(x, Access) and x.base is old for x in op.operands)]
     return all(_is_last(nest, old, store, reading) for store in nest.stores if store.access.base is new)
+
+
+def _read_inside(work: Fused) -> set[Var]:
+    """What a product reads while its result is written: its operands, and what makes them."""
+    before = () if work.prologue is None else work.prologue.reads
+    return {*work.operands, *(access.base for access in before)}
 
 
 def _operand_under(node: Node, new: Var) -> int | None:

@@ -10,7 +10,7 @@ from math import prod
 from typing import TypeAlias
 
 from functrans.compiler.arena import LINE
-from functrans.compiler.nest import Finished, Nest, Work
+from functrans.compiler.nest import Fused, Nest, Work
 from functrans.compiler.options import Options
 from functrans.core.ir import Atom, Var
 from functrans.record import Record
@@ -56,13 +56,13 @@ class Step(Record):
     def reads(self) -> tuple[Var, ...]:
         if isinstance(self.work, Nest):
             return tuple(dict.fromkeys(access.base for access in self.work.reads))
-        if isinstance(self.work, Finished):
+        if isinstance(self.work, Fused):
             return tuple(dict.fromkeys((*self.work.operands, *(access.base for access in self.work.reads))))
         return tuple(ref.base for ref in self.work.operands if isinstance(ref.base, Var))
 
     @property
     def outs(self) -> tuple[Var, ...]:
-        return self.work.nest.outs if isinstance(self.work, Finished) else self.work.outs
+        return self.work.outs
 
 
 class Plan(Record):

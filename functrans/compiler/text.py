@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from functrans.compiler.layout import Ref
-from functrans.compiler.nest import Access, Finished, Level, Nest, Op, Operand, Result
+from functrans.compiler.nest import Access, Fused, Level, Nest, Op, Operand, Result
 from functrans.compiler.nodes import Copy, Host, Node
 from functrans.compiler.steps import Argument, Output, Plan, Step, Temporary
 from functrans.core.aval import short_dtype
@@ -123,9 +123,8 @@ def _work(step: Step, names: Names) -> list[str]:
     """A title, and what is computed."""
     if isinstance(step.work, Nest):
         return list(_Nest(step.work, names).lines())
-    if isinstance(step.work, Finished):
-        title, *lines = _Nest(step.work.nest, names).lines()
-        return [f"kernel {step.work.product.lowering} and {title}", _equation(step.work.product, names), *lines]
+    if isinstance(step.work, Fused):
+        return _fused(step.work, names)
     lowering = step.work.lowering
     if isinstance(lowering, Control):
         where = "" if step.bodies else ", all in registers"
@@ -134,6 +133,18 @@ def _work(step: Step, names: Names) -> list[str]:
     if isinstance(lowering, Host):
         return [f"callback to NumPy: {lowering.why}", _equation(step.work, names, with_params=True)]
     return [f"kernel {lowering}", _equation(step.work, names)]
+
+
+def _fused(work: Fused, names: Names) -> list[str]:
+    """A product between the nests inside it."""
+    title, lines = f"kernel {work.product.lowering}", [_equation(work.product, names)]
+    if work.prologue is not None:
+        nest, *inner = _Nest(work.prologue, names).lines()
+        title, lines = f"{nest} and {title}", [*inner, *lines]
+    if work.epilogue is not None:
+        nest, *inner = _Nest(work.epilogue, names).lines()
+        title, lines = f"{title} and {nest}", [*lines, *inner]
+    return [title, *lines]
 
 
 def _control(lowering: Control) -> str:

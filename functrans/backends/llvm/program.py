@@ -26,7 +26,7 @@ from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.backends.llvm.step_writer import StepWriter
 from functrans.backends.llvm.target import Target
 from functrans.backends.llvm.threads.chunks import chunk_count, is_always_cut
-from functrans.compiler.nest import Finished, Nest, Work
+from functrans.compiler.nest import Fused, Nest, Work
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.plan import Backend
 from functrans.compiler.steps import Plan, Step
@@ -61,13 +61,19 @@ def finishes(product: Node) -> bool:
     return contract.finishes(product.lowering, _avals(product)[0])
 
 
+def prepares(product: Node) -> bool:
+    """Whether a matrix product can have a prologue; see `functrans.compiler.fusion.Finishes`."""
+    assert isinstance(product.lowering, Contract)
+    return contract.prepares(product.lowering, _avals(product)[0])
+
+
 def scratch_bytes(work: Work) -> int:
     """What a step works in."""
     if isinstance(work, Nest):
         return across_bytes(work) * chunk_count(work)
-    if isinstance(work, Finished):
+    if isinstance(work, Fused):
         assert isinstance(work.product.lowering, Contract)
-        return contract.scratch_bytes(work.product.lowering, *_avals(work.product), finished=True)
+        return contract.scratch_bytes(work.product.lowering, *_avals(work.product), inside=work)
     family = FAMILIES.get(type(work.lowering))
     return 0 if family is None else family.scratch_bytes(work.lowering, *_avals(work))
 
@@ -76,7 +82,7 @@ def parts(work: Work) -> int:
     """How many parts of a step may run at the same time."""
     if isinstance(work, Nest):
         return chunk_count(work)
-    if isinstance(work, Finished):
+    if isinstance(work, Fused):
         return parts(work.product)
     family = FAMILIES.get(type(work.lowering))
     return 1 if family is None or family.chunks is None else family.chunks(work.lowering, *_avals(work))
@@ -93,7 +99,7 @@ def _is_kernel(node: Node) -> bool:
     return lanes.fits(node, supports) or registers.fits(node, supports)
 
 
-BACKEND = Backend(supports, scratch_bytes, parts, refuses, finishes, _is_kernel)
+BACKEND = Backend(supports, scratch_bytes, parts, refuses, finishes, prepares, _is_kernel)
 
 
 def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bool = True) -> Module:
@@ -116,7 +122,7 @@ def _emit_step(module: Module, name: str, step: Step) -> Function | None:
     if isinstance(work, Nest):
         emitter = ColumnEmitter if work.is_column else RowEmitter
         return emitter(module, name, work, chunked=step.chunks > 1 or is_always_cut(work)).emit()
-    if isinstance(work, Finished):
+    if isinstance(work, Fused):
         assert isinstance(work.product.lowering, Contract)
         return contract.emit(module, name, work.product.lowering, *_avals(work.product), work)
     if isinstance(work.lowering, Host) or step.bodies:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from functrans.compiler.nest import Finished, Nest, Work
+from functrans.compiler.nest import Fused, Nest, Work
 from functrans.compiler.nodes import Node
 from functrans.compiler.steps import Plan
 from functrans.core.lowering import Pointwise
@@ -20,8 +20,8 @@ _REFUSING = {"pow", "select_n"}
 
 def refuses(work: Work) -> bool:
     """Whether it may meet operands that NumPy raises an error for; see `functrans.compiler.plan`."""
-    if isinstance(work, Finished):
-        return refuses(work.nest)
+    if isinstance(work, Fused):
+        return any(map(refuses, work.nests))
     if isinstance(work, Nest):
         return any(_refuses(op.node.lowering, op.node.operands[0].base.aval.dtype) for op in work.ops if op.operands)
     lowering = work.lowering

@@ -14,12 +14,12 @@ from functrans.backends.llvm.families import FAMILIES
 from functrans.backends.llvm.frame import Frame
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import PTR, Value
-from functrans.backends.llvm.kernels.product.epilogue import epilogue_variables
+from functrans.backends.llvm.kernels.product.window import inside_variables
 from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.services import INTERRUPTED, PARALLEL, call_host, service
 from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk, is_always_cut
-from functrans.compiler.nest import Finished, Nest
+from functrans.compiler.nest import Fused, Nest
 from functrans.compiler.nodes import Node
 from functrans.compiler.steps import Plan, Step, row_bytes
 from functrans.core.lowering_control import Control
@@ -50,7 +50,7 @@ class StepWriter:
             elif isinstance(step.work, Nest):
                 assert function is not None
                 self._call_nest(frame, function, step, step.work)
-            elif isinstance(step.work, Finished):
+            elif isinstance(step.work, Fused):
                 assert function is not None
                 self._call_product(frame, function, step, step.work)
             elif function is None:
@@ -97,9 +97,8 @@ class StepWriter:
             pointers.append(self._parallel() if step.chunks > 1 else self._f.null())
         return self._f.call(function, *pointers)
 
-    def _call_product(self, frame: Frame, function: Function, step: Step, work: Finished) -> None:
-        operands = [*work.operands, *epilogue_variables(work)]
-        pointers = [*map(frame.pointer, operands), self._warnings, frame.at(step.scratch)]
+    def _call_product(self, frame: Frame, function: Function, step: Step, work: Fused) -> None:
+        pointers = [*map(frame.pointer, inside_variables(work)), self._warnings, frame.at(step.scratch)]
         self._f.call(function, *pointers, self._parallel() if step.chunks > 1 else self._f.null())
 
     def _parallel(self) -> Value:

@@ -17,17 +17,18 @@ from functrans.record import Record
 __all__ = ["ARGUMENTS", "FINISHED", "POINTERS", "blocked"]
 
 ARGUMENTS = (
-    "left", "right", "c", "state", "left_space", "right_space", "m", "n", "k", "left_row", "left_k", "right_k",
-    "right_column", "c_row", "mc", "nc", "kc", "pack_left", "row", "column",
+    "left", "right", "c", "prologue", "epilogue", "left_space", "right_space", "made", "m", "n", "k", "left_row", "left_k",
+    "right_k", "right_column", "c_row", "mc", "nc", "kc", "pack_left", "row", "column",
 )  # fmt: skip
-"""What `blocked` is given, in words of 8 bytes. Strides are in elements. `state` is null, or that of an epilogue (`finish`),
+"""What `blocked` is given, in words of 8 bytes. Strides are in elements. `epilogue` is null, or the state of one (`finish`),
 which is told where it is by (row, column), the place where the product begins. Then `c` is not the result but room for
-sums, for whole tiles: of `nc` columns if there are several blocks along k, else of FINISHED tiles of a panel."""
+sums, for whole tiles: of `nc` columns if there are several blocks along k, else of FINISHED tiles of a panel. `prologue` is
+null, or the state of one, which writes the right operand: to panels, or to `made`, which is transposed to panels."""
 
 FINISHED = 8
 """Tiles of a panel that an epilogue takes up together."""
 
-POINTERS = frozenset(("left", "right", "c", "state", "left_space", "right_space"))
+POINTERS = frozenset(("left", "right", "c", "prologue", "epilogue", "left_space", "right_space", "made"))
 
 
 def blocked(module: Module, ring: Ring, name: str) -> Function:
@@ -56,7 +57,9 @@ class _Product:
             name: f.load(f.offset(f.args[0], i, I64), PTR if name in POINTERS else I64)
             for i, name in enumerate(ARGUMENTS)
         }
-        self.finishes = f.icmp("ne", f.cast("ptrtoint", self.given["state"], I64), 0)
+        self.prepares, self.finishes = (
+            f.icmp("ne", f.cast("ptrtoint", self.given[name], I64), 0) for name in ("prologue", "epilogue")
+        )
         tile = best_tile(f.module, ring)
         self.rows, self.width = tile.rows, tile.columns(f.module, ring)
         self.tiles = microkernel(f.module, ring)
@@ -96,13 +99,29 @@ class _Product:
         """The panels of a block of the right operand, one after the other."""
         f, given = self.f, self.given
         source = self._at(given["right"], k * given["right_k"] + column * given["right_column"])
-        with f.when(f.icmp("eq", given["right_column"], 1)) as beside:
+        is_stored = f.icmp("eq", self.prepares, 0)
+        with f.when(f.icmp("eq", given["right_column"], 1) & is_stored) as beside:
             self._copy(self.copy_right, self.width, source, given["right_k"], width, deep, given["right_space"])
             beside.otherwise()
             with f.loop(0, width, self.width) as loop:
                 here = self._at(source, loop.index * given["right_column"])
-                count = f.minimum(width - loop.index, f.index(self.width))
-                f.call(self.transpose_right, here, given["right_column"], count, deep, self._panel(loop.index, deep))
+                count, panel = f.minimum(width - loop.index, f.index(self.width)), self._panel(loop.index, deep)
+                with f.when(is_stored) as stored:
+                    f.call(self.transpose_right, here, given["right_column"], count, deep, panel)
+                    stored.otherwise()
+                    self._make(panel, k, given["column"] + column + loop.index, deep, count)
+
+    def _make(self, panel: Value, k: Value, column: Value, deep: Value, count: Value) -> None:
+        """A panel by the prologue."""
+        f, made, state = self.f, self.given["made"], State(self.f, self.given["prologue"])
+        function, table = f.load(state.finish, PTR), f.load(state.table, PTR)
+        with f.when(f.icmp("eq", self.given["right_column"], 1)) as beside:
+            with f.when(f.icmp("slt", count, self.width)):
+                f.fill(panel, 0, deep * (self.width * self.ring.bytes))
+            f.call_pointer(function, None, panel, f.index(self.width), k, column, deep, count, table)
+            beside.otherwise()
+            f.call_pointer(function, None, made, deep, column, k, count, deep, table)
+            f.call(self.transpose_right, made, deep, count, deep, panel)
 
     def _pack_rows(self, left: Value, height: Value, deep: Value) -> None:
         """The panels of a block of the left operand whose rows lie side by side."""
@@ -139,10 +158,10 @@ class _Product:
             c = self._sums(block, row, column, panel)
             f.call(
                 self.tiles, self._at(left, loop.index * apart), step, apart, k_step, right, block.deep, c, given["c_row"],
-                height, columns, block.how, streams, *self._later(block, row, column),
+                height, columns, block.how, streams, self._later(block, row, column),
             )  # fmt: skip
             with f.when(last):
-                state = State(f, given["state"])
+                state = State(f, given["epilogue"])
                 f.call_pointer(
                     f.load(state.finish, PTR), None, c, given["c_row"], given["row"] + row, given["column"] + column,
                     height, columns, f.load(state.table, PTR),
@@ -159,34 +178,56 @@ class _Product:
     def _streams(self, last: Value, row: Value, column: Value) -> Value:
         """What memory the epilogue will go through from a place on, for the tiles to ask for; null if it is not its turn."""
         f, given = self.f, self.given
-        found, state = f.stack(I64, 1 + 2 * State.MOST_STREAMS), State(f, given["state"])
+        found, state = f.stack(I64, 1 + 2 * State.MOST_STREAMS), State(f, given["epilogue"])
         with f.when(last):
             count = f.load(state.count, I64)
             f.store(count, found)
             with f.loop(0, count) as loop:
-                pointer, row_step, column_step = (
-                    f.load(*x) for x in zip(state.stream(loop.index), (PTR, I64, I64), strict=True)
-                )
+                pointer, row_step, column_step = self._stream(state, loop.index)
                 start = (given["row"] + row) * row_step + (given["column"] + column) * column_step
-                to = f.offset(found, loop.index * 2 + 1, I64)
-                f.store(f.offset(pointer, start, I8), to)
-                f.store(row_step, f.offset(to, 1, I64))
+                self._note(found, loop.index, f.offset(pointer, start, I8), row_step)
         return f.select(last, found, f.null())
 
-    def _later(self, block: _Block, row: Value, column: Value) -> tuple[Value, Value, Value]:
-        """What a panel of the next block will be made of, if it is asked for by lines at one distance: where it begins,
-        and the bytes from line to line, for tiles one below the other and along k.
+    def _later(self, block: _Block, row: Value, column: Value) -> Value:
+        """What a panel of the next block will be made of, as lines of memory at one distance, if it lies so: how many such
+        streams there are, and for each its pointer and the bytes from line to line; after the last one a stream of nothing.
+
+        A stored operand is a stream, and each that a prologue reads row by row of k; of each there are some, side by side.
         """
-        f, given = self.f, self.given
-        following = column + given["nc"]
-        source = self._at(given["right"], block.k * given["right_k"] + following * given["right_column"])
+        f, given, following = self.f, self.given, column + self.given["nc"]
+        lines = max(self.width * self.ring.bytes // LINE, 1)
         beside = f.icmp("eq", given["right_column"], 1)
         dense = f.icmp("eq", given["right_k"], 1) & f.icmp("eq", given["right_column"], block.deep)
-        is_read = (beside | dense) & f.icmp("eq", row, 0) & f.icmp("slt", following, given["n"])
-        tile = f.select(beside, f.index(LINE), block.deep * LINE)
-        step = f.select(beside, given["right_k"] * self.ring.bytes, f.index(LINE))
-        return (
-            f.select(is_read, source, given["c"]),
-            f.select(is_read, tile, f.index(0)),
-            f.select(is_read, step, f.index(0)),
-        )
+        state = State(f, given["prologue"])
+        count = f.choose(self.prepares, lambda: f.load(state.count, I64), lambda: f.index(1))
+        is_read = (beside | (dense & f.icmp("eq", self.prepares, 0))) & f.icmp("eq", row, 0)
+        count = f.select(is_read & f.icmp("slt", following, given["n"]), count, f.index(0))
+
+        def read(number: Value) -> list[Value]:
+            pointer, row_step, column_step = self._stream(state, number)
+            return [f.offset(pointer, block.k * row_step + (given["column"] + following) * column_step, I8), row_step]
+
+        def stored() -> list[Value]:
+            source = self._at(given["right"], block.k * given["right_k"] + following * given["right_column"])
+            return [source, f.select(beside, given["right_k"] * self.ring.bytes, f.index(LINE))]
+
+        found = f.stack(I64, 3 + 2 * lines * State.MOST_STREAMS)
+        apart = f.select(beside, f.index(LINE), block.deep * LINE)
+        with f.loop(0, count) as loop:
+            pointer, step = f.choose_all(self.prepares, lambda: read(loop.index), stored)
+            for line in range(lines):
+                self._note(found, loop.index * lines + line, f.offset(pointer, apart * line, I8), step)
+        self._note(found, count * lines, given["c"], f.index(0))
+        f.store(count * lines, found)
+        return found
+
+    def _stream(self, state: State, number: Value) -> tuple[Value, Value, Value]:
+        """Its pointer, and the bytes from row to row and from column to column."""
+        pointer, row_step, column_step = state.stream(number)
+        return self.f.load(pointer, PTR), self.f.load(row_step, I64), self.f.load(column_step, I64)
+
+    def _note(self, found: Value, number: Value, pointer: Value, step: Value) -> None:
+        """Write down a stream."""
+        to = self.f.offset(found, number * 2 + 1, I64)
+        self.f.store(pointer, to)
+        self.f.store(step, self.f.offset(to, 1, I64))

@@ -1,7 +1,8 @@
 """What becomes of sums that are not simply stored: tiles at edges, types that are narrowed, epilogues.
 
 The function of an epilogue belongs to the module that wants the product, and that for large products knows it by its address:
-so one serves all epilogues. Imports `ring` and the builder; start reading at `State`.
+so one serves all epilogues; and all prologues, which are told of in the same way. Imports `ring` and the builder; start reading
+at `State`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ PADDED = 2
 
 
 class State(Record):
-    """What is to be known of an epilogue, in memory: words of 8 bytes.
+    """What is to be known of an epilogue or a prologue, in memory: words of 8 bytes.
 
-    The epilogue's function, the table of pointers that it reads, and the streams: memory that it will go through row by row,
+    Its function, the table of pointers that it reads, and the streams: memory that it will go through row by row,
     each as its pointer, the bytes from row to row, and those from column to column.
     """
 
@@ -40,7 +41,7 @@ class State(Record):
 
     @property
     def finish(self) -> Value:
-        """Where the epilogue's function is kept: `(sums, their step, row, column, rows, columns, table)`."""
+        """Where its function is kept: `(sums or operand, their step, row, column, rows, columns, table)`."""
         return self._word(0)
 
     @property

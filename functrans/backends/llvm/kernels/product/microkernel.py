@@ -218,10 +218,10 @@ def microkernel(module: Module, ring: Ring) -> Function:
     """All tiles in a column of them: a function, one for a module.
 
     `(left, its row step, its step from tile to tile, its k step, right, k, c, its row step, rows, columns, how, streams,
-    later, later_tile, later_step)`: see `finish` for `how`. The right operand is a panel of the tile's width. The last tile
-    may have fewer rows: those past the last repeat it. `streams` is null, or tells what memory an epilogue will go through: how
-    many streams, and for each its pointer and the bytes from row to row. The last three say where the next panel's memory
-    lies: the first tiles ask for it, a line for each k.
+    later)`: see `finish` for `how`. The right operand is a panel of the tile's width. The last tile may have fewer rows: those
+    past the last repeat it. `streams` is null, or tells what memory an epilogue will go through: how many streams, and for
+    each its pointer and the bytes from row to row. So does `later` of the next panel's memory, and of a stream of nothing after
+    that: each of the first tiles asks for one of them, a line for each k, and all others for the last.
     """
     return module.shared(f"tiles_{ring.name}", lambda: _microkernel(module, ring))
 
@@ -231,10 +231,9 @@ def _microkernel(module: Module, ring: Ring) -> Function:
     f = Function(module, f"tiles_{ring.name}", [
         ("left", PTR), ("row_step", I64), ("tile_step", I64), ("k_step", I64), ("right", PTR), ("k", I64),
         ("c", PTR), ("c_step", I64), ("rows", I64), ("columns", I64),
-        ("how", I64), ("streams", PTR), ("later", PTR), ("later_tile", I64), ("later_step", I64),
+        ("how", I64), ("streams", PTR), ("later", PTR),
     ])  # fmt: skip
-    left, row_step, tile_step, k_step, right, k, c, c_step, rows, columns, how, streams, *following = f.args
-    later, later_tile, later_step = following
+    left, row_step, tile_step, k_step, right, k, c, c_step, rows, columns, how, streams, later = f.args
     pieces = whole_pieces(module, ring, tile.vectors)
     with f.loop(0, rows, tile.rows) as loop:
         first = f.offset(left, loop.index * tile_step * ring.parts, ring.part)
@@ -244,10 +243,9 @@ def _microkernel(module: Module, ring: Ring) -> Function:
         lefts = [f.offset(first, number * row_step * ring.parts, ring.part) for number in numbers]
         _call_for(f, ring, there, c_step, streams, loop.index)
         panel = Right(right, f.index(tile.columns(module, ring)), pieces)
-        number = f.integer("sdiv", loop.index, tile.rows)
-        asks = f.icmp("slt", number, max(tile.columns(module, ring) * ring.bytes // LINE, 1))
-        at = f.select(asks, f.offset(later, number * later_tile, I8), there)
-        wanted = Lines(at, f.select(asks, later_step, f.index(0)))
+        number = f.minimum(f.integer("sdiv", loop.index, tile.rows), f.load(later, I64))
+        stream = f.offset(later, number * 2 + 1, I64)
+        wanted = Lines(f.load(stream, PTR), f.load(f.offset(stream, 1, I64), I64))
         sums = accumulate(f, ring, Left(lefts, k_step), panel, k, wanted)
         _put(f, ring, sums, there, c_step, height, columns, how)
     return f

@@ -62,8 +62,10 @@ class Regions(Record):
     right_panels: int
     sums: int
     """Those that an epilogue waits for, of which each part of the product has its own."""
+    made: int
+    """What a prologue makes that is to be transposed for a panel."""
     part: int
-    """The bytes of panels and sums of a part."""
+    """The bytes of panels, sums and what is made of a part."""
     end: int
 
 
@@ -78,7 +80,7 @@ class Plan(Record):
     """From row to row of the sums that an epilogue waits for."""
 
     def widths(self, module: Module) -> tuple[int, ...]:
-        """The numbers of columns that an epilogue may be called for."""
+        """The numbers of columns of the result that there may be at a time."""
         parts = [self.layout.n]
         if self.cut.axis == "columns" and self.cut.count > 1:
             parts = [self.cut.each, self.layout.n % self.cut.each]
@@ -86,9 +88,14 @@ class Plan(Record):
         sizes = (size for n in parts for size in ((width if n >= width else 0), n % width))
         return tuple(dict.fromkeys(n for n in sizes if n))
 
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The numbers of terms that there may be at a time."""
+        return tuple(dict.fromkeys(n for n in (self.blocks.depth, self.layout.k % self.blocks.depth) if n))
 
-def plan_of(module: Module, ring: Ring, layout: Layout, *, finished: bool, library: bool) -> Plan:
-    """`finished`: with an epilogue, which large products can have. `library`: by OpenBLAS wherever that can be."""
+
+def plan_of(module: Module, ring: Ring, layout: Layout, *, prepared: bool, finished: bool, library: bool) -> Plan:
+    """`prepared`, `finished`: with a prologue, an epilogue, as large ones may be. `library`: by OpenBLAS where that can be."""
     if _is_thin(module, ring, layout):
         layout = _turned(layout)
     path = _path(module, ring, layout)
@@ -100,7 +107,8 @@ def plan_of(module: Module, ring: Ring, layout: Layout, *, finished: bool, libra
     blocks = _blocks(module, ring, tile, cut.part(layout, cut.each))
     part = cut.part(layout, cut.each)
     rows, columns = _sums(module, ring, tile, part, blocks) if finished else (0, 0)
-    regions = _regions(module, ring, tile, layout, path, blocks, cut, rows * columns * ring.bytes)
+    made = tile.columns(module, ring) * blocks.depth if prepared and layout.right.free != 1 else 0
+    regions = _regions(module, ring, tile, layout, path, blocks, cut, rows * columns * ring.bytes, made * ring.bytes)
     return Plan(layout, ring, path, cut, blocks, regions, columns)
 
 
@@ -209,7 +217,7 @@ def _down(size: int, of: int) -> int:
 
 
 def _regions(
-    module: Module, ring: Ring, tile: Tile, layout: Layout, path: Path, blocks: Blocks, cut: Cut, sums: int
+    module: Module, ring: Ring, tile: Tile, layout: Layout, path: Path, blocks: Blocks, cut: Cut, sums: int, made: int
 ) -> Regions:
     deep = room(module, ring, blocks.depth) * ring.bytes
     left, right = _copied(ring, layout.left), _copied(ring, layout.right)
@@ -221,8 +229,9 @@ def _regions(
     *before, first = starts
     second = _up(first + left_panels, ALIGNMENT)
     third = _up(second + right_panels, ALIGNMENT)
-    part = _up(third + sums, ALIGNMENT) - first
-    return Regions(before[0], before[1], before[2], first, second, third, part, first + cut.count * part)
+    fourth = _up(third + sums, ALIGNMENT)
+    part = _up(fourth + made, ALIGNMENT) - first
+    return Regions(before[0], before[1], before[2], first, second, third, fourth, part, first + cut.count * part)
 
 
 def _result(ring: Ring, layout: Layout, path: Path) -> int:

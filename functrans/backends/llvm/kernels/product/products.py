@@ -34,14 +34,14 @@ class Place(Record):
 
 
 class Products(Record):
-    """What the code is written into, and the epilogue, if there is one: its function, and the state (`finish`), or null."""
+    """What the code is written into, and the states (`finish`) of what runs inside a product, or null."""
 
     f: Function
     plan: Plan
     panels: Value
     """Memory for a part's panels and sums."""
-    state: Value
-    epilogue: Function | None = None
+    prologue: Value
+    epilogue: Value
 
     def write(self, place: Place, chunk: Value | None = None) -> None:
         """All products, or those of a part."""
@@ -115,18 +115,17 @@ class Products(Record):
 
         return product
 
-    @property
-    def _sums(self) -> Value:
-        regions = self.plan.regions
-        return self.f.offset(self.panels, regions.sums - regions.left_panels, I8)
+    def _region(self, start: int) -> Value:
+        """A part's own memory."""
+        return self.f.offset(self.panels, start - self.plan.regions.left_panels, I8)
 
     def _blocked(self, layout: Layout) -> Callable[[Place], None]:
         """By the function for large products."""
-        block = self.f.stack(I64, len(ARGUMENTS))
+        block, regions = self.f.stack(I64, len(ARGUMENTS)), self.plan.regions
         self._fill(block, self._fixed(layout))
 
         def product(place: Place) -> None:
-            c = place.c if self.epilogue is None else self._sums
+            c = self._region(regions.sums) if self.plan.sums_row else place.c
             self._fill(block, {"left": place.left, "right": place.right, "c": c,
                                "row": place.row, "column": place.column})  # fmt: skip
             ring, name = self.plan.ring.wide, f"functrans_product_{self.plan.ring.wide.name}"
@@ -138,15 +137,16 @@ class Products(Record):
     def _fixed(self, layout: Layout) -> dict[str, Value]:
         """The arguments of the large product that are the same for all batches."""
         f, blocks, regions = self.f, self.plan.blocks, self.plan.regions
-        c_row = layout.c if self.epilogue is None else self.plan.sums_row
         numbers = {
             "m": layout.m, "n": layout.n, "k": layout.k,
             "left_row": layout.left.free, "left_k": layout.left.contracted,
-            "right_k": layout.right.contracted, "right_column": layout.right.free, "c_row": c_row,
+            "right_k": layout.right.contracted, "right_column": layout.right.free, "c_row": self.plan.sums_row or layout.c,
             "mc": blocks.rows, "nc": blocks.columns, "kc": blocks.depth, "pack_left": int(blocks.pack_left),
         }  # fmt: skip
-        right = f.offset(self.panels, regions.right_panels - regions.left_panels, I8)
-        pointers = {"left_space": self.panels, "right_space": right, "state": self.state}
+        pointers = {
+            "left_space": self.panels, "right_space": self._region(regions.right_panels),
+            "made": self._region(regions.made), "prologue": self.prologue, "epilogue": self.epilogue,
+        }  # fmt: skip
         return {name: f.index(n) for name, n in numbers.items()} | pointers
 
     def _fill(self, block: Value, values: dict[str, Value]) -> None:
@@ -161,12 +161,14 @@ def _matrices(x: Layout, place: Place) -> Matrices:
 
 
 def part_function(whole: Products) -> Function:
-    """`(pointers, chunk)`: a part of the products. The pointers: left, right, c, state, the panels of the first part."""
+    """`(pointers, chunk)`: a part of the products. The pointers: left, right, c, the states of what runs inside, the panels of
+    the first part.
+    """
     f = Function(whole.f.module, f"{whole.f.name}_part", [("pointers", PTR), ("chunk", I64)])
     table, chunk = f.args
-    left, right, c, state, panels = (f.load(f.offset(table, i, PTR), PTR) for i in range(5))
+    left, right, c, prologue, epilogue, panels = (f.load(f.offset(table, i, PTR), PTR) for i in range(6))
     panels = f.offset(panels, chunk * whole.plan.regions.part, I8)
-    part = Products(f, whole.plan, panels, state, whole.epilogue)
+    part = Products(f, whole.plan, panels, prologue, epilogue)
     part.write(Place(left, right, c, f.index(0), f.index(0)), chunk)
     f.ret()
     return f
