@@ -19,6 +19,8 @@ from functrans.errors import FunctransError
 from functrans.jit import jit
 from functrans.numpy import value_dependent
 from functrans.numpy.dispatch import TRACED
+from functrans.transforms.grad import grad
+from functrans.transforms.make_jaxpr import make_jaxpr
 from functrans.transforms.vmap import vmap
 from tests.derivatives import check_derivatives
 from tests.identity_trace import through_identity
@@ -526,6 +528,31 @@ def test_arange_of_a_tracer_says_how_to_write_it() -> None:
     with pytest.raises(FunctransError, match="arange") as error:
         through_identity(lambda s: fnp.arange(s), 3.0)
     assert "np.arange(n)" in str(error.value)
+
+
+# ---- parts of arrays ----
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        lambda x: np.split(x, [1, 3]),
+        lambda x: np.array_split(x, 3),
+        np.unstack,
+        lambda x: [*x],
+        lambda x: np.vsplit(x[:, None], 5),
+    ],
+)
+def test_the_cotangents_of_parts_are_joined_at_once(parts: Callable[[Any], Any]) -> None:
+    loss: Callable[[Any], Any] = lambda x: sum(np.sum((i + 1) * part**2) for i, part in enumerate(parts(x)))
+    gradient, x = grad(loss), np.arange(5.0)
+    text = str(make_jaxpr(gradient)(x))
+    assert "concatenate" in text
+    assert "pad" not in text
+    for function in (gradient, jit(gradient)):
+        np.testing.assert_array_equal(
+            function(x), 2 * x * np.concatenate([(i + 1) * np.ones(np.size(p)) for i, p in enumerate(parts(x))])
+        )
 
 
 # ---- what there is ----

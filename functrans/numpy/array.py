@@ -30,7 +30,8 @@ from functrans.numpy.ufuncs import READY, array_ufunc, call, kind
 from functrans.ops import complex as complex_
 from functrans.ops.broadcast import zeros
 from functrans.ops.indexing import index
-from functrans.ops.shape import transpose
+from functrans.ops.joining import split
+from functrans.ops.shape import squeeze, transpose
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
 __all__ = ["ArrayTracer"]
@@ -148,7 +149,8 @@ class ArrayTracer(Operators):
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
             raise TypeError("iteration over a 0-d array")
-        return (self[i] for i in range(len(self)))
+        rows = split(self._array, (1,) * len(self))
+        return (squeeze(row, (0,)) for row in rows)
 
     def __contains__(self, value: ArrayLike) -> bool:
         return bool(np.any(self == value))

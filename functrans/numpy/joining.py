@@ -219,4 +219,5 @@ def unstack(x: ArrayLike, /, *, axis: SupportsIndex = 0) -> tuple[Array, ...]:
     """The elements along an axis, each an array without it."""
     operand = strong(x, "unstack")
     at = axis_index(axis, aval_of(operand).ndim)
-    return tuple(lax.squeeze(along(operand, at, i, i + 1), (at,)) for i in range(shape_of(operand)[at]))
+    parts = joining.split(operand, (1,) * shape_of(operand)[at], at)
+    return tuple(lax.squeeze(part, (at,)) for part in parts)
