@@ -12,7 +12,7 @@ from functrans.core.ir import Eqn, Jaxpr
 from functrans.core.primitive import Params, Primitive
 from functrans.typing import Array
 
-__all__ = ["hoist", "map_jaxprs"]
+__all__ = ["hoist", "map_jaxprs", "mapped_params"]
 
 T = TypeVar("T")
 
@@ -21,8 +21,12 @@ def map_jaxprs(eqn: Eqn, transform: Callable[[Jaxpr], Jaxpr]) -> Eqn:
     """The equation with each jaxpr that it carries replaced by what `transform` makes of it; itself if it carries none."""
     if next(eqn.jaxprs, None) is None:
         return eqn
-    params = {name: _mapped(value, transform) for name, value in eqn.params.items()}
-    return Eqn(eqn.prim, eqn.invars, params, eqn.outvars, eqn.source)
+    return Eqn(eqn.prim, eqn.invars, mapped_params(eqn.params, transform), eqn.outvars, eqn.source)
+
+
+def mapped_params(params: Params, transform: Callable[[Jaxpr], Jaxpr]) -> Params:
+    """The parameters with each jaxpr among them, alone or in a tuple, replaced."""
+    return {name: _mapped(value, transform) for name, value in params.items()}
 
 
 def _mapped(value: object, transform: Callable[[Jaxpr], Jaxpr]) -> object:

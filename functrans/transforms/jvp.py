@@ -14,6 +14,7 @@ import numpy as np
 
 from functrans import tree
 from functrans.core.aval import FLOAT0, is_inexact
+from functrans.core.dce import dce, without_effects
 from functrans.core.ir import eval_jaxpr
 from functrans.core.primitive import (
     LocallyConstant,
@@ -35,8 +36,8 @@ from functrans.errors import AuxError, CotangentError, FunctransError, NotDiffer
 from functrans.numpy.array import ArrayTracer
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned, private
 from functrans.transforms.signatures import No, R, Ts, X, Yes
-from functrans.transforms.stage import open_stage
-from functrans.transforms.vjp import cotangent
+from functrans.transforms.stage import StageTrace, StageTracer, open_stage
+from functrans.transforms.vjp import cotangent, zeros
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
@@ -211,7 +212,8 @@ def linearize(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -
     """The value of `fun(*primals)` and the function that applies its derivative there to tangents of the primals.
 
     The derivative is recorded once, with everything that depends on the primals alone already computed, so applying it
-    many times is cheaper than as many calls of `jvp`. Returns `(out, derivative)`, and aux third with `has_aux`.
+    many times is cheaper than as many calls of `jvp`; only a loop that carries tangents computes its values again. Returns
+    `(out, derivative)`, and aux third with `has_aux`.
 
     >>> import numpy as np
     >>> out, derivative = linearize(np.sin, 0.0)
@@ -234,8 +236,9 @@ def linearize(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -
             fun,
         )
         values = check_results(values, name, out_tree)
+        values, aux = _known(trace, arguments, values, aux)
         filled = [cotangent(tangent, aval_of(value)) for value, tangent in zip(values, tangents, strict=True)]
-        jaxpr = trace.finish(arguments, filled)
+        jaxpr = without_effects(trace.finish(arguments, filled))
 
     def derivative(*in_tangents: Any) -> Any:
         _, _, given = _check_tangents(fun, "a linearized function", primals, in_tangents)
@@ -244,3 +247,20 @@ def linearize(fun: Callable[[*Ts], Any], *primals: *Ts, has_aux: bool = False) -
 
     out = tree.unflatten(out_tree, private(values))
     return (out, derivative, aux) if has_aux else (out, derivative)
+
+
+def _known(
+    trace: StageTrace, arguments: Sequence[StageTracer], values: list[Array], aux: Any
+) -> tuple[list[Array], Any]:  # Any: the user's tree
+    """Values, which no tangent moves: those that were recorded beside tangents, as they are for some tangents."""
+    leaves, aux_tree = tree.flatten(aux)
+    every = [*values, *leaves]
+    is_recorded = [isinstance(x, StageTracer) and x.owner is trace for x in every]
+    jaxpr = dce(trace.finish(arguments, [x for x, there in zip(every, is_recorded, strict=True) if there]))
+    if not jaxpr.eqns:
+        return values, aux
+    assert trace.parent is not None
+    with use_trace(trace.parent):
+        found = iter(eval_jaxpr(jaxpr, *(zeros(argument.aval) for argument in arguments)))
+    every = [next(found) if there else x for x, there in zip(every, is_recorded, strict=True)]
+    return every[: len(values)], tree.unflatten(aux_tree, every[len(values) :])

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import not_
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from functrans.core.aval import ShapedArray, concrete_aval
-from functrans.core.ir import Atom, Eqn, Jaxpr, Var, literal
+from functrans.core.dce import without_effects
+from functrans.core.ir import Atom, Eqn, Jaxpr, Var, eval_jaxpr, literal
+from functrans.core.nested import mapped_params
 from functrans.core.primitive import (
     Params,
     Primitive,
@@ -58,7 +61,8 @@ class StageTrace(Trace):
     """Records every primitive as an equation.
 
     Concrete arrays become captured constants, snapshotted; numbers become literals. With `fold`, primitives of concrete
-    operands are left to the parent, so that only what depends on the traced inputs is recorded.
+    operands are left to the parent, so that only what depends on the traced inputs is recorded; of calls, loops and branches
+    too.
     """
 
     __slots__ = ("captured", "consts", "constvars", "eqns", "fold", "snapshots")
@@ -75,10 +79,40 @@ class StageTrace(Trace):
         """By identity: what a captured array was, to notice that the function has written into it since."""
 
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
-        if self.fold and all(is_concrete(arg) or arg.owner is not self for arg in cast(Sequence[Any], args)):
-            assert self.parent is not None
-            with use_trace(self.parent):
-                return self.parent.bind(prim, args, params)
+        if self.fold:
+            known = [not self._is_mine(arg) for arg in args]
+            if all(known):
+                return self._bind_above(prim, args, params)
+            if prim.is_call:
+                return _opened(params[cast(str, prim.carries)], args)
+            if prim.prune is not None:
+                return self._bind_in_parts(prim, args, params, known)
+        return self._record(prim, args, params)
+
+    def _is_mine(self, value: object) -> bool:
+        return isinstance(value, Tracer) and value.owner is self
+
+    def _bind_above(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
+        assert self.parent is not None
+        with use_trace(self.parent):
+            return self.parent.bind(prim, args, params)
+
+    def _bind_in_parts(self, prim: Primitive, args: Sequence[Array], params: Params, known: Sequence[bool]) -> Values:
+        """Of a loop or a branch, the results that known operands give, from the parent; and the others recorded."""
+        assert prim.prune is not None
+        count = len(prim.abstract_eval(*map(aval_of, args), **params))
+        needed = (prim.prune(params, tuple(i == j for j in range(count))).operands for i in range(count))
+        first = tuple(all(map(max, known, map(not_, operands))) for operands in needed)
+        if not any(first):
+            return self._record(prim, args, params)
+        part = prim.prune(params, first)
+        operands = [arg for arg, keeps in zip(args, part.operands, strict=True) if keeps]
+        found = iter(self._bind_above(prim, operands, part.params))
+        results = [next(found) if keeps else None for keeps in part.results]
+        outs = self._record(prim, args, mapped_params(params, without_effects))
+        return tuple(x if has and x is not None else out for has, x, out in zip(first, results, outs, strict=True))
+
+    def _record(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         if prim.carries is not None and not isinstance(params[prim.carries], Jaxpr):
             args, params = _with_jaxpr(prim.carries, args, params)
         atoms = tuple(map(self.atom, args))
@@ -142,6 +176,14 @@ class StageTrace(Trace):
             tuple(self.constvars),
             tuple(self.consts),
         )
+
+
+def _opened(jaxpr: Jaxpr, args: Sequence[Array]) -> Values:
+    """The results of what a call carries, bound equation by equation; known Python numbers are such as the call gives them."""
+    outs = list(eval_jaxpr(jaxpr, *args))
+    for i in jaxpr.weak_results:
+        outs[i] = outs[i].item() if isinstance(outs[i], np.generic | np.ndarray) else outs[i]
+    return tuple(outs)
 
 
 def _with_jaxpr(carries: str, args: Sequence[Array], params: Params) -> tuple[Sequence[Array], Params]:
