@@ -55,6 +55,8 @@ from functrans.ops.broadcast import broadcast_in_dim, reduce_sum, zeros
 from functrans.ops.cast import bitcast_convert_type, convert_element_type
 from functrans.ops.comparison import eq, ge, gt, is_finite, is_inf, is_nan, le, lt, ne, signbit
 from functrans.ops.complex import abs, complex, conj, imag, real, sign
+from functrans.ops.convolution import conv, conv_general_dilated, conv_transpose, conv_with_general_padding
+from functrans.ops.convolution_numbers import ConvDimensionNumbers, Precision, conv_dimension_numbers
 from functrans.ops.cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum
 from functrans.ops.dynamic_slice import (
     dynamic_index_in_dim,
@@ -103,8 +105,10 @@ from functrans.transforms.exchange import all_gather, all_to_all, ppermute, pshu
 from functrans.typing import Array, ArrayLike
 
 __all__ = [
+    "ConvDimensionNumbers",
     "GatherDimensionNumbers",
     "GatherScatterMode",
+    "Precision",
     "RoundingMethod",
     "ScatterDimensionNumbers",
     "abs",
@@ -140,6 +144,11 @@ __all__ = [
     "concatenate",
     "cond",
     "conj",
+    "conv",
+    "conv_dimension_numbers",
+    "conv_general_dilated",
+    "conv_transpose",
+    "conv_with_general_padding",
     "convert_element_type",
     "copysign",
     "cos",

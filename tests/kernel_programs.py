@@ -314,6 +314,30 @@ def products(draw: st.DrawFn, *, inside: bool = False) -> Sample:
     return Sample(f"{'inside ' * inside}matmul {turn}", fun, (x, y, *rest), dtype.kind in "iu")
 
 
+@st.composite
+def convolutions(draw: st.DrawFn) -> Sample:
+    """Of images and windows whose axes stand in any order; in groups of features or of images."""
+    dtype, rank, count = draw(st.sampled_from(DTYPES)), draw(st.integers(1, 3)), draw(st.sampled_from([1, 1, 2, 3]))
+    groups = draw(st.sampled_from([(count, 1), (1, count)]))
+    small, specs = st.integers(1, 2), [draw(st.permutations(range(rank + 2))) for _ in range(3)]
+    inputs = draw(st.sampled_from([1, 2, 5]))
+    sizes = [draw(st.integers(1, 9)) for _ in range(rank)]
+    x = [groups[1] * draw(st.sampled_from([0, 1, 2, 3])), groups[0] * inputs, *sizes]
+    w = [count * draw(st.sampled_from([1, 2, 17, 40])), inputs, *(draw(st.integers(1, 3)) for _ in range(rank))]
+    strides, spread, apart = ([draw(small) for _ in range(rank)] for _ in range(3))
+    padding = [(draw(st.integers(0 if size < 3 else -1, 2)), draw(st.integers(0, 2))) for size in sizes]
+
+    def fun(x: Any, w: Any) -> tuple[Any, ...]:
+        dims = (specs[0], specs[1], specs[2])
+        return (lax.conv_general_dilated(x, w, strides, padding, spread, apart, dims, *groups),)
+
+    shapes = [
+        tuple(part[spec.index(axis)] for axis in range(rank + 2)) for part, spec in ((x, specs[0]), (w, specs[1]))
+    ]
+    operands = tuple(array(draw, dtype, shape, moderate=True) for shape in shapes)
+    return Sample(f"conv {specs} {strides} {padding} {spread} {apart} {groups}", fun, operands, dtype.kind in "biu")
+
+
 SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "sort": sorts(),
     "cumulative": cumulatives(),
@@ -328,5 +352,6 @@ SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "columns": reductions([0]),
     "contract": products(),
     "inside products": products(inside=True),
+    "convolution": convolutions(),
 }
 """By kernel family, and by kind of nest."""

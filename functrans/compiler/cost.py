@@ -16,6 +16,7 @@ from functrans.core.lowering import Contract, Pointwise, Reduce
 from functrans.core.lowering_control import Branch, Control, Scan
 from functrans.core.lowering_data import DynamicSlice, Gather, Scatter
 from functrans.core.lowering_order import Cumulative, LinearRecurrence
+from functrans.core.lowering_windows import Convolve
 from functrans.record import Record
 
 __all__ = ["Cost", "StepCost", "cost_of", "nest_nanoseconds", "product_nanoseconds", "seconds", "worthwhile_parts"]
@@ -169,6 +170,8 @@ def _eqn_flops(eqn: Eqn) -> int:
         return _turns(lowering)[1] * _flops_within(lowering)
     if isinstance(lowering, Contract):
         return lowering.flops(avals[0].shape, eqn.outvars[0].aval.size)
+    if isinstance(lowering, Convolve):
+        return lowering.flops(avals[1].shape, eqn.outvars[0].aval.size)
     if isinstance(lowering, Pointwise | Reduce):
         return max(aval.size for aval in (*avals, eqn.outvars[0].aval))
     return 0
@@ -217,6 +220,8 @@ def _flops(node: Node) -> int:
     shapes = [ref.layout.shape for ref in node.operands]
     if isinstance(lowering, Contract):
         return lowering.flops(shapes[0], size)
+    if isinstance(lowering, Convolve):
+        return lowering.flops(shapes[1], size)
     if isinstance(lowering, Cumulative):
         return size
     if isinstance(lowering, LinearRecurrence):

@@ -13,6 +13,7 @@ from functrans.core.ir import Atom, Eqn, Jaxpr, Literal, Var
 from functrans.core.lowering import Barrier, Contract, Pointwise, Reduce, View
 from functrans.core.lowering_control import Scan, While
 from functrans.core.lowering_data import Iota
+from functrans.core.lowering_windows import Convolve
 from functrans.core.nested import hoist
 from functrans.core.primitive import Params, Values
 
@@ -84,7 +85,7 @@ def _may_go(eqn: Eqn, runs: bool) -> bool:
     """Whether it may run before the loop: it has no effect; and unless it runs in any case, first, it never raises nor warns."""
     if eqn.has_effect or next(eqn.jaxprs, None) is not None:
         return False
-    return runs or isinstance(eqn.lowering, Contract | View | Barrier | Iota)
+    return runs or isinstance(eqn.lowering, Contract | Convolve | View | Barrier | Iota)
 
 
 def _is_dear(eqn: Eqn) -> bool:

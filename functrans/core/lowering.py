@@ -2,8 +2,8 @@
 
 A primitive's `lower` gives, for operands of given types, one of: `Pointwise` (an element from elements), `Reduce`, a `View`
 (no computing, other indices), a `Barrier` (an order of computing), a kernel of a family that a backend implements (`Contract`,
-`Sort` …), or a loop or branch that runs other jaxprs (`Scan` …). None: there is no native code, and NumPy's implementation is
-called. Imports `aval` and typing.
+`Convolve`, `Sort` …), or a loop or branch that runs other jaxprs (`Scan` …). None: there is no native code, and NumPy's
+implementation is called. Imports `aval` and typing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.lowering_order import Order
+from functrans.core.lowering_windows import Convolve
 from functrans.record import Record
 from functrans.typing import DType, Shape
 
@@ -126,7 +127,9 @@ class Contract(Record):
         return 2 * results * prod(left[axis] for axis in self.contracted[0])
 
 
-Lowering: TypeAlias = Pointwise | Reduce | View | Barrier | Contract | DataMovement | Order | Control | ForeignCall
+Lowering: TypeAlias = (
+    Pointwise | Reduce | View | Barrier | Contract | Convolve | DataMovement | Order | Control | ForeignCall
+)
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""
 

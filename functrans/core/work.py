@@ -5,6 +5,7 @@ from __future__ import annotations
 from functrans.core.ir import Eqn
 from functrans.core.lowering import Barrier, Contract, Pointwise, Reduce, View
 from functrans.core.lowering_foreign import ForeignCall
+from functrans.core.lowering_windows import Convolve
 
 __all__ = ["is_fusible", "is_light", "is_view", "work"]
 
@@ -43,6 +44,8 @@ def work(eqn: Eqn) -> int:
         return lowering.cost * size
     if isinstance(lowering, Contract):
         return lowering.flops(eqn.invars[0].aval.shape, size)
+    if isinstance(lowering, Convolve):
+        return lowering.flops(eqn.invars[1].aval.shape, size)
     largest = max(size, *(atom.aval.size for atom in eqn.invars)) if eqn.invars else size
     is_unknown = lowering is None or isinstance(lowering, ForeignCall)
     return _KERNEL * largest if is_unknown else largest

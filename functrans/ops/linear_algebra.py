@@ -7,7 +7,7 @@ Imports core, `broadcast`, `families`, `shape` and `cast`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
 from typing import TypeAlias
@@ -26,7 +26,7 @@ from functrans.ops.shape import transpose
 from functrans.record import Record
 from functrans.typing import Array, DTypeLike, Shape
 
-__all__ = ["DotDimensionNumbers", "batch_matmul", "dot", "dot_general", "dot_general_p"]
+__all__ = ["DotDimensionNumbers", "batch_matmul", "dot", "dot_general", "dot_general_p", "in_preferred_dtype"]
 
 Axes: TypeAlias = tuple[int, ...]
 DotDimensionNumbers: TypeAlias = tuple[tuple[Axes, Axes], tuple[Axes, Axes]]
@@ -208,15 +208,17 @@ def _bind(lhs: Array, rhs: Array, dims: DotDimensionNumbers) -> Array:
     return dot_general_p.bind(lhs, rhs, dimension_numbers=dims)[0]
 
 
-def _bind_preferring(lhs: Array, rhs: Array, dims: DotDimensionNumbers, preferred: DTypeLike) -> Array:
-    """Computed in the wider of the operands' dtype and the preferred one, which the result has."""
+def in_preferred_dtype(
+    name: str, lhs: Array, rhs: Array, preferred: DTypeLike, product: Callable[[Array, Array], Array]
+) -> Array:
+    """A product computed in the wider of the operands' dtype and the preferred one, which the result has."""
     dtype, wanted = aval_of(lhs).dtype, np.dtype(preferred)
     if not np.can_cast(dtype, wanted, "same_kind"):
-        raise ParameterError("dot_general", f"preferred_element_type={wanted} for operands of {dtype}",
+        raise ParameterError(name, f"preferred_element_type={wanted} for operands of {dtype}",
                              "a dtype of the same kind or of one that holds it")  # fmt: skip
     if np.can_cast(dtype, wanted):
         lhs, rhs = convert_element_type(lhs, wanted), convert_element_type(rhs, wanted)
-    return convert_element_type(_bind(lhs, rhs, dims), wanted)
+    return convert_element_type(product(lhs, rhs), wanted)
 
 
 def dot_general(
@@ -235,7 +237,7 @@ def dot_general(
     (lc, rc), (lb, rb) = dimension_numbers
     dims = (ints(lc), ints(rc)), (ints(lb), ints(rb))
     if preferred_element_type is not None:
-        return _bind_preferring(lhs, rhs, dims, preferred_element_type)
+        return in_preferred_dtype("dot_general", lhs, rhs, preferred_element_type, lambda x, y: _bind(x, y, dims))
     return _bind(lhs, rhs, dims)
 
 

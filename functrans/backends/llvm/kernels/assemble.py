@@ -17,7 +17,7 @@ from functrans.backends.llvm.scalars import Element, Scalars
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_data import Concatenate, Iota, Pad
 
-__all__ = ["emit", "scratch_bytes", "supports"]
+__all__ = ["emit", "kept", "scratch_bytes", "supports"]
 
 _TOGETHER = 8
 """Up to so many operands with short rows are gone through side by side."""
@@ -122,7 +122,7 @@ class _Padding:
             copy_block(f, self._rest(axis), self.itemsize, to, of)
             return
         step, into = self.from_strides[axis], self.to_strides[axis]
-        first, count, start, apart = _kept(self.shape[axis], self.sizes[axis], self.widths[axis])
+        first, count, start, apart = kept(self.shape[axis], self.sizes[axis], self.widths[axis])
         if not count:
             self._fill(to, self.sizes[axis] * into)
             return
@@ -176,7 +176,7 @@ class _Padding:
         fill_block(self.f, [Axis(size // self.itemsize, (self.itemsize,))], self.itemsize, to, self.filling)
 
 
-def _kept(size: int, total: int, widths: tuple[int, int, int]) -> tuple[int, int, int, int]:
+def kept(size: int, total: int, widths: tuple[int, int, int]) -> tuple[int, int, int, int]:
     """The first of the operand's elements that stays, how many do, where the first one goes, and how far apart they are."""
     before, _, between = widths
     apart = between + 1

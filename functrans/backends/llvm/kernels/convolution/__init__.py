@@ -1,0 +1,5 @@
+"""Convolutions: what `kernels/convolve.py` is made of.
+
+`plan.py`: sizes, distances, and where what lies. `planes.py`: images padded; `panels.py`: windows packed; `tiles.py`: the
+kernel, which takes the elements of the images' patches straight from the padded images.
+"""

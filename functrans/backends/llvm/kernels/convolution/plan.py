@@ -1,0 +1,163 @@
+"""How to do a convolution: as a product of matrices of which the left one is not there, but is read where its elements lie.
+
+A row is a place of the result (of an image), a column an output feature; along k go input features and the window. The
+element at (row, k) lies in the padded images as far from their beginning as the row says and as k says, both by tables. So one
+kernel serves any number of axes, strides, dilations, and gradients. Only numbers; start reading at `plan_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
+
+from functrans.backends.llvm.ir import Module
+from functrans.backends.llvm.kernels.assemble import kept
+from functrans.backends.llvm.kernels.blocks import Axis, byte_strides
+from functrans.backends.llvm.kernels.convolution.tiles import BESIDE, SCATTERED, TURNED, VECTORS
+from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.core.aval import ShapedArray
+from functrans.core.lowering_windows import Convolve, Window
+from functrans.record import Record
+
+__all__ = ["Plan", "Planes", "Regions", "Steps", "plan_of"]
+
+_TOGETHER = 1 << 19
+"""Bytes of padded images that are gone through at once: half a second cache, next to a panel of windows."""
+_ROWS = 4096
+"""And so many rows of the result, for which there are tables."""
+
+
+class Steps(NamedTuple):
+    """From one to the next, in bytes: in an operand or a copy of it, and in the result or the other operand."""
+
+    left: int
+    right: int
+
+
+class Planes(Record):
+    """The images as they are read: where they lie, or padded."""
+
+    padded: bool
+    strides: tuple[int, ...]
+    """Of image, feature and spatial axes, in bytes."""
+    size: int
+    """Bytes of the images of a block, if they are padded."""
+    copied: tuple[Axis, ...]
+    """The axes of an image that are copied: strides in the padded one and in the operand."""
+    to: int
+    """Where what is copied begins in the padded image."""
+    of: int
+    """And in the operand; or where the first window begins there, if it is read as it is."""
+
+
+class Regions(NamedTuple):
+    """Where what lies in the scratch memory begins, in bytes."""
+
+    rows: int
+    outs: int
+    terms: int
+    panels: int
+    planes: int
+    end: int
+
+
+class Plan(Record):
+    """Sizes are those of a group."""
+
+    ring: Ring
+    groups: int
+    images: int
+    features: int
+    """Of the result."""
+    places: int
+    """Of an image of the result."""
+    terms: int
+    block: int
+    """Images that are gone through at once."""
+    width: int
+    """Features of a panel."""
+    planes: Planes
+    image_steps: Steps
+    """In the left operand and in the result."""
+    group_steps: tuple[int, int, int]
+    """In the left operand, in the right one, in the result."""
+    feature_steps: Steps
+    """Of output features: in the right operand and in the result."""
+    rows: tuple[Axis, ...]
+    """The places of an image: strides as it is read and in the result."""
+    along: tuple[Axis, ...]
+    """Input features and window: strides in the images as they are read and in the right operand."""
+    how: int
+    """How the result lies (`tiles`)."""
+    regions: Regions
+
+
+class _Axis(NamedTuple):
+    size: int
+    step: int
+
+
+def plan_of(module: Module, ring: Ring, spec: Convolve, ins: Sequence[ShapedArray], out: ShapedArray) -> Plan:
+    """For operands and a result in C order."""
+    x, w, y = (_axes(aval, axes) for aval, axes in zip((*ins, out), spec.specs, strict=True))
+    windows, groups = spec.windows, spec.feature_groups * spec.batch_groups
+    outputs, inputs, images = w[0].size // groups, w[1].size, y[0].size
+    counts = [axis.size for axis in y[2:]]
+    places, terms = prod(counts), inputs * prod(window.size for window in windows)
+    block, planes = _planes(ring, windows, x, images, inputs, places)
+    width = VECTORS * ring.elements(module)
+    panels = (-(-outputs // width) * terms + ring.elements(module)) * width * ring.bytes
+    starts = [0]
+    for size in (block * places * 8, block * places * 8, terms * 8, panels, planes.size):
+        starts.append(-(-(starts[-1] + size) // 64) * 64)
+    of_group = x[1].step * inputs if spec.feature_groups > 1 else x[0].step * images
+    _, _, *along = planes.strides
+    return Plan(
+        ring, groups, images, outputs, places, terms, block, width, planes,
+        Steps(x[0].step, y[0].step),
+        (of_group, w[0].step * outputs, y[1].step * outputs),
+        Steps(w[0].step, y[1].step),
+        tuple(Axis(n, (v.stride * step, to.step)) for n, v, step, to in zip(counts, windows, along, y[2:], strict=True)),
+        (
+            Axis(inputs, (planes.strides[1], w[1].step)),
+            *(Axis(v.size, (v.dilation * step, of.step)) for v, step, of in zip(windows, along, w[2:], strict=True)),
+        ),
+        _how(ring, counts, y),
+        Regions(*starts),
+    )  # fmt: skip
+
+
+def _axes(aval: ShapedArray, axes: Sequence[int]) -> list[_Axis]:
+    strides = byte_strides(aval.shape, aval.dtype.itemsize)
+    return [_Axis(aval.shape[axis], strides[axis]) for axis in axes]
+
+
+def _planes(
+    ring: Ring, windows: Sequence[Window], x: Sequence[_Axis], images: int, inputs: int, places: int
+) -> tuple[int, Planes]:
+    """How many images to go through at once, and how they are read."""
+    block = max(min(images, _ROWS // max(places, 1)), 1)
+    if not ring.narrow and all(v.spread == 1 and v.before <= 0 and v.after <= 0 for v in windows):
+        first = sum(-v.before * axis.step for v, axis in zip(windows, x[2:], strict=True))
+        return block, Planes(False, tuple(axis.step for axis in x), 0, (), 0, first)
+    padded = tuple(v.padded(axis.size) for v, axis in zip(windows, x[2:], strict=True))
+    plane = prod(padded) * ring.bytes
+    block = max(min(block, _TOGETHER // max(inputs * plane, 1)), 1)
+    outer = (inputs * plane, plane) if x[0].step >= x[1].step else (plane, block * plane)
+    strides = (*outer, *byte_strides(padded, ring.bytes))
+    copied, to, of = [Axis(inputs, (strides[1], x[1].step))], 0, 0
+    for v, axis, total, step in zip(windows, x[2:], padded, strides[2:], strict=True):
+        first, count, place, apart = kept(axis.size, total, (v.before, v.after, v.spread - 1))
+        copied.append(Axis(count, (apart * step, axis.step)))
+        to, of = to + place * step, of + first * axis.step
+    return block, Planes(True, strides, block * inputs * plane, tuple(copied), to, of)
+
+
+def _how(ring: Ring, counts: Sequence[int], y: Sequence[_Axis]) -> int:
+    if ring.parts > 1 or ring.narrow:
+        return SCATTERED
+    if y[1].step == ring.bytes:
+        return BESIDE
+    is_dense = [axis.step for axis in y[2:]] == list(byte_strides(tuple(counts), ring.bytes))
+    return TURNED if is_dense and ring.bytes in (4, 8) else SCATTERED

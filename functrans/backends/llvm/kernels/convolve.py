@@ -1,0 +1,113 @@
+"""Convolutions: the kernel of `Convolve`, as a function of a module. Start reading at `emit`.
+
+Sizes and distances are in the plan, the arithmetic in `tiles`; what is written here is the loops around it: groups, panels of
+output features, blocks of images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.ir import I8, Module, Value
+from functrans.backends.llvm.kernels.blocks import kernel
+from functrans.backends.llvm.kernels.convolution.copies import copy_image, pack_panel, write_tables
+from functrans.backends.llvm.kernels.convolution.plan import Plan, plan_of
+from functrans.backends.llvm.kernels.convolution.tiles import call_tiles
+from functrans.backends.llvm.kernels.product.ring import ring_of
+from functrans.backends.llvm.target import host
+from functrans.core.aval import ShapedArray
+from functrans.core.lowering_windows import Convolve
+
+__all__ = ["emit", "scratch_bytes", "supports"]
+
+Avals = Sequence[ShapedArray]
+
+
+def supports(spec: Convolve, ins: Avals, outs: Avals) -> bool:
+    """Whether there is native code for these types."""
+    return ring_of(ins[0].dtype) is not None
+
+
+def scratch_bytes(spec: Convolve, ins: Avals, outs: Avals) -> int:
+    """How much memory the function of `emit` wants besides operands and results."""
+    return _plan(Module(host()), spec, ins, outs).regions.end
+
+
+def _plan(module: Module, spec: Convolve, ins: Avals, outs: Avals) -> Plan:
+    ring = ring_of(ins[0].dtype)
+    assert ring is not None
+    return plan_of(module, ring, spec, ins, outs[0])
+
+
+def emit(module: Module, name: str, spec: Convolve, ins: Avals, outs: Avals) -> Function:
+    """`i64 name(ptr left, ptr right, ptr out, ptr scratch)`, which gives 0."""
+    f = kernel(module, name, ins, outs)
+    plan = _plan(module, spec, ins, outs)
+    if not outs[0].size or not plan.terms:
+        f.fill(f.args[2], 0, f.index(outs[0].nbytes))
+    else:
+        _Body(f, plan).write()
+    f.ret(f.index(0))
+    return f
+
+
+class _Body:
+    def __init__(self, f: Function, plan: Plan) -> None:
+        self.f = f
+        self.plan = plan
+        self.scratch = f.args[3]
+
+    def write(self) -> None:
+        f, plan = self.f, self.plan
+        write_tables(f, plan, self.scratch)
+        if plan.planes.padded:
+            f.fill(self._region(plan.regions.planes), 0, f.index(plan.planes.size))
+        with f.loop(0, plan.groups) as group:
+            left, right, out = (
+                f.offset(pointer, group.index * step, I8)
+                for pointer, step in zip(f.args, plan.group_steps, strict=False)
+            )
+            with f.loop(0, plan.features, plan.width) as panel:
+                windows = f.offset(right, panel.index * plan.feature_steps.left, I8)
+                pack_panel(f, plan, windows, self._width(panel.index), self._panel(panel.index))
+            with f.loop(0, plan.images, plan.block) as block:
+                self._block(block.index, left, out)
+
+    def _region(self, place: int) -> Value:
+        return self.f.offset(self.scratch, place, I8)
+
+    def _panel(self, feature: Value) -> Value:
+        return self.f.offset(
+            self._region(self.plan.regions.panels), feature * (self.plan.terms * self.plan.ring.bytes), I8
+        )
+
+    def _width(self, feature: Value) -> Value:
+        """The features that a panel has."""
+        return self.f.minimum(self.plan.features - feature, self.f.index(self.plan.width))
+
+    def _block(self, first: Value, left: Value, out: Value) -> None:
+        """Some images, panel by panel."""
+        f, plan = self.f, self.plan
+        rows, outs, terms = (self._region(place) for place in plan.regions[:3])
+        count = f.minimum(plan.images - first, f.index(plan.block))
+        images = f.offset(left, first * plan.image_steps.left, I8)
+        planes = self._planes(images, count)
+        result = f.offset(out, first * plan.image_steps.right, I8)
+        with f.loop(0, plan.features, plan.width) as panel:
+            to = f.offset(result, panel.index * plan.feature_steps.right, I8)
+            call_tiles(
+                f, plan.ring, planes, rows, outs, terms, f.index(plan.terms), self._panel(panel.index), to,
+                f.index(plan.feature_steps.right), count * plan.places, self._width(panel.index), f.index(plan.how),
+            )  # fmt: skip
+
+    def _planes(self, images: Value, count: Value) -> Value:
+        """Where the images of a block are read: where they lie, or copied among zeros."""
+        f, plan = self.f, self.plan
+        if not plan.planes.padded:
+            return f.offset(images, plan.planes.of, I8)
+        planes = self._region(plan.regions.planes)
+        with f.loop(0, count) as loop:
+            to = f.offset(planes, loop.index * plan.planes.strides[0], I8)
+            copy_image(f, plan, f.offset(images, loop.index * plan.image_steps.left, I8), to)
+        return planes

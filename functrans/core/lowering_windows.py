@@ -1,0 +1,67 @@
+"""Convolutions and what else is taken over windows of an array, to a compiler: how windows lie along each axis.
+
+Imports typing only; start reading at `Window`. `lowering` gathers these with the other families.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from functrans.record import Record
+from functrans.typing import Shape
+
+__all__ = ["Convolve", "Specs", "Window"]
+
+Axes = tuple[int, ...]
+Specs = tuple[Axes, Axes, Axes]
+"""Which axis of left, right and result plays which part: (batch, feature, *spatial), (out, in, *window), (batch, feature, …)."""
+
+
+class Window(Record):
+    """Windows along an axis: between its elements there are `spread` - 1 zeros, around them `before` and `after`.
+
+    A window has `size` elements, `dilation` apart, and the next begins `stride` further. Negative padding removes elements.
+    """
+
+    size: int
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    spread: int = 1
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """From the first element of a window to behind its last."""
+        return (self.size - 1) * self.dilation + 1 if self.size else 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the windows are the elements themselves, one by one."""
+        return self == Window(1)
+
+    def padded(self, length: int) -> int:
+        """The length of an axis with what is around and between its elements."""
+        return (max(length - 1, 0) * self.spread + min(length, 1)) + self.before + self.after
+
+    def count(self, length: int) -> int:
+        """How many windows an axis of a length has."""
+        room = self.padded(length) - self.reach
+        return room // self.stride + 1 if room >= 0 else 0
+
+
+class Convolve(Record):
+    """`(left, right) -> result`: for each window of the left the sum of its products with the right, over window and features.
+
+    With groups the features of left and result (or the batch of the left and the features of the result) fall into as many
+    equal parts, of which each meets its own part of the right.
+    """
+
+    windows: tuple[Window, ...]
+    specs: Specs
+    feature_groups: int
+    batch_groups: int
+
+    def flops(self, right: Shape, results: int) -> int:
+        """Multiplications and additions, for the right operand's shape and so many elements of the result."""
+        return 2 * results * right[self.specs[1][1]] * prod(window.size for window in self.windows)
