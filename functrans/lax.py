@@ -78,6 +78,7 @@ from functrans.ops.joining import concatenate, split
 from functrans.ops.linear_algebra import batch_matmul, dot, dot_general
 from functrans.ops.power import cbrt, hypot, pow, rsqrt, sqrt
 from functrans.ops.reduce import argmax, argmin, reduce_and, reduce_max, reduce_min, reduce_or, reduce_prod, reduce_xor
+from functrans.ops.reduce_window import reduce_window, reduce_window_argmax, reduce_window_argmin
 from functrans.ops.rounding import RoundingMethod, ceil, floor, rint, round, trunc
 from functrans.ops.select import select, select_n
 from functrans.ops.shape import expand_dims, pad, repeat, reshape, rev, slice, slice_in_dim, squeeze, tile, transpose
@@ -250,6 +251,9 @@ __all__ = [
     "reduce_or",
     "reduce_prod",
     "reduce_sum",
+    "reduce_window",
+    "reduce_window_argmax",
+    "reduce_window_argmin",
     "reduce_xor",
     "rem",
     "remainder",

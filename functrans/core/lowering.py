@@ -18,7 +18,7 @@ from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.lowering_order import Order
-from functrans.core.lowering_windows import Convolve
+from functrans.core.lowering_windows import Windowed
 from functrans.record import Record
 from functrans.typing import DType, Shape
 
@@ -128,7 +128,7 @@ class Contract(Record):
 
 
 Lowering: TypeAlias = (
-    Pointwise | Reduce | View | Barrier | Contract | Convolve | DataMovement | Order | Control | ForeignCall
+    Pointwise | Reduce | View | Barrier | Contract | Windowed | DataMovement | Order | Control | ForeignCall
 )
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""

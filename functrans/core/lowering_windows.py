@@ -6,11 +6,12 @@ Imports typing only; start reading at `Window`. `lowering` gathers these with th
 from __future__ import annotations
 
 from math import prod
+from typing import Literal, TypeAlias
 
 from functrans.record import Record
 from functrans.typing import Shape
 
-__all__ = ["Convolve", "Specs", "Window"]
+__all__ = ["Convolve", "ReduceWindow", "Specs", "Window", "WindowPosition", "Windowed"]
 
 Axes = tuple[int, ...]
 Specs = tuple[Axes, Axes, Axes]
@@ -49,6 +50,30 @@ class Window(Record):
         room = self.padded(length) - self.reach
         return room // self.stride + 1 if room >= 0 else 0
 
+    def is_full(self, length: int) -> bool:
+        """Whether each window has an element of an axis of this length, and not padding alone."""
+        places = {self.before + i * self.spread for i in range(length)} & {*range(self.padded(length))}
+        starts = range(0, self.count(length) * self.stride, self.stride)
+        return all(any(start + i * self.dilation in places for i in range(self.size)) for start in starts)
+
+
+class ReduceWindow(Record):
+    """The elements of each window combined; there is a `Window` for each axis, and padding changes nothing."""
+
+    windows: tuple[Window, ...]
+    combine: Literal["add", "max", "min"]
+
+
+class WindowPosition(Record):
+    """Where the extremum of each window stands, the first of several or the first NaN; -1 in a window of padding.
+
+    Places are counted in C order over the axes from `inner` on; on those before, windows are the elements themselves.
+    """
+
+    windows: tuple[Window, ...]
+    extremum: Literal["max", "min"]
+    inner: int
+
 
 class Convolve(Record):
     """`(left, right) -> result`: for each window of the left the sum of its products with the right, over window and features.
@@ -65,3 +90,6 @@ class Convolve(Record):
     def flops(self, right: Shape, results: int) -> int:
         """Multiplications and additions, for the right operand's shape and so many elements of the result."""
         return 2 * results * right[self.specs[1][1]] * prod(window.size for window in self.windows)
+
+
+Windowed: TypeAlias = Convolve | ReduceWindow | WindowPosition

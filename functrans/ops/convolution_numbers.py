@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from functrans.core.lowering_windows import Convolve, Window
 from functrans.errors import ParameterError
 from functrans.ops.axes import ints
-from functrans.ops.windows import Padding, check_windows, dilated
+from functrans.ops.windows import Padding, check_windows, dilated, transposed_padding
 from functrans.record import Record
 from functrans.typing import Shape
 
@@ -135,12 +135,7 @@ class Convolution(Record):
 
     def lhs_cotangent_padding(self) -> Padding:
         """Of the convolution of the result's cotangent with the reversed right operand: the left one's shape."""
-        pairs = []
-        for window, lhs, out in self._spatial():
-            before = window.reach - 1 - window.before
-            length = dilated(lhs, window.spread)
-            pairs.append((before, length + window.reach - 1 - dilated(out, window.stride) - before))
-        return tuple(pairs)
+        return tuple(transposed_padding(window, lhs, out) for window, lhs, out in self._spatial())
 
     def rhs_cotangent_padding(self) -> Padding:
         """Of the convolution of the left operand with the result's cotangent: the right one's shape."""

@@ -15,7 +15,7 @@ from functrans.ops.axes import ints
 from functrans.ops.shape import pad
 from functrans.typing import Array, Shape
 
-__all__ = ["Padding", "check_windows", "dilated", "padding_of", "patches", "per_axis"]
+__all__ = ["Padding", "check_windows", "dilated", "padding_of", "patches", "per_axis", "transposed_padding"]
 
 Padding = tuple[tuple[int, int], ...]
 
@@ -83,3 +83,9 @@ def patches(x: Array, windows: Sequence[Window], value: Array) -> Array:
     within = [w.dilation * step for w, step in zip(windows, along, strict=True)]
     shape = (*x.shape[:first], *counts, *(w.size for w in windows))
     return np.lib.stride_tricks.as_strided(x, shape, (*x.strides[:first], *strides, *within), writeable=False)
+
+
+def transposed_padding(window: Window, length: int, count: int) -> tuple[int, int]:
+    """Of `count` cotangents, spread as far apart as windows are, over which windows go that give one for each of `length`."""
+    before = window.reach - 1 - window.before
+    return before, dilated(length, window.spread) + window.reach - 1 - dilated(count, window.stride) - before

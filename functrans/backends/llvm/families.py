@@ -17,6 +17,7 @@ from functrans.backends.llvm.kernels import (
     extremum_position,
     foreign_call,
     gather,
+    pool,
     scatter,
     sort,
     top_k,
@@ -27,7 +28,7 @@ from functrans.core.lowering import Contract
 from functrans.core.lowering_data import Concatenate, DynamicSlice, DynamicUpdateSlice, Gather, Iota, Pad, Scatter
 from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
-from functrans.core.lowering_windows import Convolve
+from functrans.core.lowering_windows import Convolve, ReduceWindow, WindowPosition
 
 __all__ = ["FAMILIES", "Family"]
 
@@ -52,6 +53,8 @@ class Family(NamedTuple):
 FAMILIES: dict[type, Family] = {
     Contract: Family(contract.emit, contract.supports, contract.scratch_bytes, contract.part_count),
     Convolve: Family(convolve.emit, convolve.supports, convolve.scratch_bytes),
+    ReduceWindow: Family(pool.emit, pool.supports, pool.scratch_bytes),
+    WindowPosition: Family(pool.emit, pool.supports, pool.scratch_bytes),
     Sort: Family(sort.emit, sort.supports, sort.scratch_bytes),
     Argsort: Family(sort.emit, sort.supports, sort.scratch_bytes),
     TopK: Family(top_k.emit, top_k.supports, top_k.scratch_bytes),
