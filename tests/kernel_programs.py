@@ -338,6 +338,39 @@ def convolutions(draw: st.DrawFn) -> Sample:
     return Sample(f"conv {specs} {strides} {padding} {spread} {apart} {groups}", fun, operands, dtype.kind in "biu")
 
 
+@st.composite
+def window_reductions(draw: st.DrawFn) -> Sample:
+    """Sums, extrema and their places over windows, along the last axes or along all."""
+    shape = [draw(st.sampled_from([1, 2, 3, 9, 20, 37])) for _ in range(draw(st.integers(1, 3)))]
+    first = draw(st.integers(0, len(shape) - 1))
+    outer = [1] * first
+
+    def each(*choices: int) -> list[int]:
+        return [*outer, *(draw(st.sampled_from(choices)) for _ in shape[first:])]
+
+    size, strides, base, apart = each(1, 2, 3, 6), each(1, 2, 3), each(1, 1, 2), each(1, 1, 2)
+    inner = [(draw(st.integers(0 if n < 3 else -1, 2)), draw(st.integers(0, 6))) for n in shape[first:]]
+    rest = (size, strides, [*((0, 0) for _ in outer), *inner], base, apart)
+    kind = draw(st.sampled_from(["add", "max", "min", "argmax", "argmin"]))
+    dtypes: list[DType] = NUMBERS if kind == "add" else [dtype for dtype in DTYPES if dtype.kind != "c"]
+    dtype = draw(st.sampled_from(dtypes))
+    x = array(draw, dtype, tuple(shape), moderate=kind == "add")
+    if kind.startswith("arg"):
+        return Sample(f"{kind} {rest}", lambda x: (getattr(lax, f"reduce_window_{kind}")(x, *rest),), (x,))
+    if kind == "add":
+        init: Any = dtype.type(0)
+    elif dtype.kind == "f":
+        init = dtype.type(-np.inf if kind == "max" else np.inf)
+    else:
+        init = (
+            dtype.type(kind == "min")
+            if dtype.kind == "b"
+            else getattr(np.iinfo(dtype), "min" if kind == "max" else "max")
+        )
+    fun = lambda x: (lax.reduce_window(x, init, getattr(lax, kind), *rest),)
+    return Sample(f"{kind} {rest}", fun, (x,), kind != "add" or dtype.kind in "iu")
+
+
 SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "sort": sorts(),
     "cumulative": cumulatives(),
@@ -353,5 +386,6 @@ SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "contract": products(),
     "inside products": products(inside=True),
     "convolution": convolutions(),
+    "window_reductions": window_reductions(),
 }
 """By kernel family, and by kind of nest."""

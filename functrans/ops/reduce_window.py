@@ -272,7 +272,7 @@ def reduce_window(
     base_dilation: Sequence[int] | None = None,
     window_dilation: Sequence[int] | None = None,
 ) -> Array:
-    """The elements of each window combined, one after the other, beginning with `init_value`, which is also the padding.
+    """The elements of each window combined, one after the other, beginning with `init_value`; padding is left out.
 
     Windows have `window_dimensions` elements along each axis of the operand, `window_dilation` apart, and begin
     `window_strides` apart; between the operand's elements `base_dilation` - 1 are put in. `padding` is "SAME", "SAME_LOWER",
@@ -301,13 +301,16 @@ def _folded(operand: Array, init: ArrayLike, computation: Computation, windows: 
     if dtype_of(value) != aval.dtype or aval_of(value).shape:
         raise OperandError(NAME, [str(aval), str(aval_of(value))], "an initial value of rank 0 and the operand's dtype")
     padded = pad(operand, value, [(window.before, window.after, window.spread - 1) for window in windows])
-    total = broadcast_in_dim(value, counts, ())
-    strides = [window.stride for window in windows]
+    there = patches(np.ones(aval.shape, bool), windows, np.array(False))
+    total, strides = broadcast_in_dim(value, counts, ()), [window.stride for window in windows]
     for place in np.ndindex(*(window.size for window in windows)):
+        inside = there[(..., *place)]
+        if not inside.any():
+            continue
         start = [at * window.dilation for at, window in zip(place, windows, strict=True)]
-        stop = [s + max((n - 1) * step + 1, 0) for s, n, step in zip(start, counts, strides, strict=True)]
-        if prod(counts):
-            total = computation(total, slice(padded, start, stop, strides))
+        stop = [s + (n - 1) * step + 1 for s, n, step in zip(start, counts, strides, strict=True)]
+        following = computation(total, slice(padded, start, stop, strides))
+        total = following if inside.all() else select(inside.copy(), following, total)
     if aval_of(total) != shaped(counts, aval.dtype):
         raise ParameterError(NAME, f"a computation that gives {aval_of(total)} for elements of {aval.dtype}",
                              "one that works element by element and keeps the dtype")  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 from functrans.core.lowering_windows import Window
 from functrans.errors import ParameterError
 from functrans.ops.axes import ints
-from functrans.ops.shape import pad
+from functrans.ops.shape import pad_p
 from functrans.typing import Array, Shape
 
 __all__ = ["Padding", "check_windows", "dilated", "padding_of", "patches", "per_axis", "transposed_padding"]
@@ -74,10 +74,10 @@ def patches(x: Array, windows: Sequence[Window], value: Array) -> Array:
     `value` is what stands around the elements and between them.
     """
     first = x.ndim - len(windows)
-    config = [(0, 0, 0)] * first + [(w.before, w.after, w.spread - 1) for w in windows]
+    config = (*((0, 0, 0),) * first, *((w.before, w.after, w.spread - 1) for w in windows))
     counts = tuple(w.count(length) for w, length in zip(windows, x.shape[first:], strict=True))
     if any(widths != (0, 0, 0) for widths in config):
-        x = pad(x, value, config)
+        (x,) = pad_p.impl(x, value, padding_config=config)
     along = x.strides[first:]
     strides = [w.stride * step for w, step in zip(windows, along, strict=True)]
     within = [w.dilation * step for w, step in zip(windows, along, strict=True)]

@@ -23,6 +23,7 @@ from functrans.backends.llvm.kernels.extremum_position import bytes_of
 from functrans.backends.llvm.scalars import Scalars
 from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.core.aval import ShapedArray
+from functrans.core.lowering import Combine
 from functrans.core.lowering_windows import ReduceWindow, WindowPosition
 from functrans.record import Record
 from functrans.typing import DType, Shape
@@ -207,7 +208,7 @@ def _folded(
 class _Reduction(_Windows):
     def __init__(self, f: Function, spec: ReduceWindow, layout: _Layout, x: ShapedArray, out: ShapedArray) -> None:
         super().__init__(f, spec, layout, x, out)
-        self.combine = spec.combine
+        self.combine: Combine = spec.combine
 
     def filling(self) -> Element:
         return Scalars(self.f, 1).identity(self.combine, self.dtype)
