@@ -41,8 +41,24 @@ from functrans.nn.activations import (
     tanhshrink,
     threshold,
 )
+from functrans.nn.adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from functrans.nn.attention import (
     scaled_dot_product_attention,
+)
+from functrans.nn.average_pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
 )
 from functrans.nn.cells import (
     gru,
@@ -51,6 +67,14 @@ from functrans.nn.cells import (
     lstm_cell,
     rnn,
     rnn_cell,
+)
+from functrans.nn.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
 )
 from functrans.nn.ctc import (
     ctc_loss,
@@ -95,6 +119,11 @@ from functrans.nn.margins import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from functrans.nn.max_pooling import (
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from functrans.nn.normalization import (
     BatchNorm,
     batch_norm,
@@ -107,11 +136,26 @@ from functrans.nn.normalization import (
 
 __all__ = [
     "BatchNorm",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -142,10 +186,16 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "logsumexp",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "lstm",
     "lstm_cell",
     "margin_loss",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",

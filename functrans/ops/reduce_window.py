@@ -77,6 +77,7 @@ def _sum_transpose(g: Array, x: ShapedArray, **params: Any) -> Array:  # Any: se
 
 
 def _sum_impl(x: Array, **params: Any) -> Values:  # Any: see Params
+    _counts(aval_of(x), params, "iufc")
     view = patches(x, _windows(params), x.dtype.type(0))
     return (np.add.reduce(view, tuple(range(x.ndim, 2 * x.ndim)), dtype=x.dtype),)
 
@@ -104,7 +105,7 @@ def _position(name: str, extremum: Literal["max", "min"]) -> Primitive:
 
     def impl(x: Array, *, index_dtype: DType, **params: Any) -> Values:  # Any: see Params
         windows, inner = _windows(params), _inner(_windows(params))
-        check_windows(name, x.shape, windows)
+        _counts(aval_of(x), params, "biuf")
         places = np.arange(prod(x.shape[inner:])).reshape(x.shape[inner:])
         where = patches(places, windows[inner:], np.array(-1))
         view = patches(x, windows[inner:], x.dtype.type(0))
@@ -163,6 +164,7 @@ def _reduction(name: str, extremum: Literal["max", "min"], position: Primitive) 
     ufunc = np.maximum if extremum == "max" else np.minimum
 
     def impl(x: Array, **params: Any) -> Values:  # Any: see Params
+        _counts(aval_of(x), params, "biuf")
         view = patches(x, _windows(params), _identity(x.dtype, extremum))
         return (ufunc.reduce(view, tuple(range(x.ndim, 2 * x.ndim)), initial=_identity(x.dtype, extremum)),)
 
@@ -310,10 +312,10 @@ def _folded(operand: Array, init: ArrayLike, computation: Computation, windows: 
         start = [at * window.dilation for at, window in zip(place, windows, strict=True)]
         stop = [s + (n - 1) * step + 1 for s, n, step in zip(start, counts, strides, strict=True)]
         following = computation(total, slice(padded, start, stop, strides))
+        if aval_of(following) != shaped(counts, aval.dtype):
+            raise ParameterError(NAME, f"a computation that gives {aval_of(following)} for elements of {aval.dtype}",
+                                 "one that works element by element and keeps the dtype")  # fmt: skip
         total = following if inside.all() else select(inside.copy(), following, total)
-    if aval_of(total) != shaped(counts, aval.dtype):
-        raise ParameterError(NAME, f"a computation that gives {aval_of(total)} for elements of {aval.dtype}",
-                             "one that works element by element and keeps the dtype")  # fmt: skip
     return total
 
 

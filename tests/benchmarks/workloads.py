@@ -12,6 +12,7 @@ from functools import partial
 
 from tests.benchmarks import inputs, models
 from tests.benchmarks.control_workloads import control
+from tests.benchmarks.convolution_workloads import convolution
 from tests.benchmarks.workload import BEST, CACHED_JAX, COPY, ONE_THREAD, SHARED, Cut, Workload
 
 SERIAL = ("import", "start", "eager", "jit", "call", "tracing", "memory", "second order", "control")
@@ -47,6 +48,7 @@ def workloads(most: int = sys.maxsize) -> Iterator[Workload]:
     yield from rows(cut)
     yield from reductions(cut)
     yield from control(cut)
+    yield from convolution(cut)
 
 
 # ---- small arrays, tracing, memory ----

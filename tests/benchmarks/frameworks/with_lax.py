@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from tests.benchmarks import loops
 from tests.benchmarks.frameworks.base import Array, Framework, Program
 from tests.benchmarks.inputs import Tree
@@ -25,6 +27,29 @@ class Lax(Framework):
     def recurrent_step(self, params: Tree, xs: Array, ys: Array, *, cell: str) -> Program:
         loss = partial(loops.recurrent_loss, self.numpy, self.lax, cell)
         return self._call(partial(loops.recurrent_step, self.library.value_and_grad(loss)), params, xs, ys)
+
+    # ---- convolutions ----
+
+    def convolution(
+        self, x: Array, w: Array, g: Array, *, direction: str, stride: int, padding: int, groups: int
+    ) -> Program:
+        def forward(x: Array, w: Array) -> Array:
+            pairs = [(padding, padding)] * 2
+            return self.lax.conv_general_dilated(x, w, (stride, stride), pairs, feature_group_count=groups)
+
+        if direction == "forward":
+            return self._call(forward, x, w)
+        if direction == "data":
+            return self._call(lambda x, w, g: self.library.vjp(lambda x: forward(x, w), x)[1](g)[0], x, w, g)
+        return self._call(lambda x, w, g: self.library.vjp(lambda w: forward(x, w), w)[1](g)[0], x, w, g)
+
+    def max_pool(self, x: Array, g: Array, *, direction: str) -> Program:
+        def forward(x: Array) -> Array:
+            return self.lax.reduce_window(x, -np.inf, self.lax.max, (1, 1, 3, 3), (1, 1, 2, 2), "VALID")
+
+        if direction == "forward":
+            return self._call(forward, x)
+        return self._call(lambda x, g: self.library.vjp(forward, x)[1](g)[0], x, g)
 
     # ---- Newton's method ----
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks import loops, models
+from tests.benchmarks import convolution_workloads, loops, models
 from tests.benchmarks.frameworks.base import Array, Framework, Program, carried
 from tests.benchmarks.inputs import Tree
 
@@ -98,6 +98,14 @@ class NumPy(Framework):
 
     def odeint(self, y: Array, *, steps: int) -> Program:
         return partial(loops.odeint, np, _while_loop, steps, y)
+
+    # ---- convolutions ----
+
+    def convolution(self, x: Array, w: Array, g: Array, **options: Any) -> Program:  # Any: as the workload has them
+        return partial(convolution_workloads.convolved, x, w, g, **options)
+
+    def max_pool(self, x: Array, g: Array, *, direction: str) -> Program:
+        return partial(convolution_workloads.pooled, x, g, direction)
 
     # ---- arrays ----
 

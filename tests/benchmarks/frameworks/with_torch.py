@@ -181,6 +181,22 @@ class Torch(_Torch):
     def mlp_products(self, *arrays: Tree) -> Program:
         return partial(models.network_products, *arrays)
 
+    def convolution(
+        self, x: Array, w: Array, g: Array, *, direction: str, stride: int, padding: int, groups: int
+    ) -> Program:
+        if direction == "forward":
+            return partial(self.functional.conv2d, x, w, None, stride, padding, 1, groups)
+        given = ([stride] * 2, [padding] * 2, [1, 1], False, [0, 0], groups)
+        of = ("data", "weights").index(direction)
+        wanted = [number == of for number in range(3)]
+        return lambda: self.torch.ops.aten.convolution_backward(g, x, w, None, *given, wanted)[of]
+
+    def max_pool(self, x: Array, g: Array, *, direction: str) -> Program:
+        if direction == "forward":
+            return partial(self.functional.max_pool2d, x, 3, 2)
+        x.requires_grad_()
+        return lambda: self.torch.autograd.grad(self.functional.max_pool2d(x, 3, 2), x, g)[0]
+
 
 class TorchCompile(_Torch):
     """PyTorch with `torch.compile`."""
