@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import functrans.numpy as fnp
 from functrans import grad, jit, jvp, lax, make_jaxpr, tree, vmap
 from functrans.backends.llvm import lanes
 from functrans.backends.llvm.executable import NativeProgram
@@ -175,12 +176,28 @@ def halved(x: Any) -> Any:
     return lax.while_loop(lambda x: x > 3, lambda x: x // np.int8(2), x)
 
 
+TABLE = np.sort(np.sin(np.arange(500.0)))
+
+
+def found(x: Any) -> Any:
+    """Where it stands in a table."""
+
+    def halve(s: Any) -> Any:
+        first, end = s
+        middle = (first + end) // 2
+        is_after = fnp.take(TABLE, middle) < x
+        return np.where(is_after, middle + 1, first), np.where(is_after, end, middle)
+
+    return lax.while_loop(lambda s: s[0] < s[1], halve, (0, TABLE.size))[0]
+
+
 PROGRAMS = {fun.__name__: (fun, xs) for fun, xs in (
     (collatz, np.arange(1, 301)),
     (root, np.linspace(0.1, 1e6, 100)),
     (turning, np.linspace(0.05, 1.0, 37)),
     (twice, np.arange(25) % 11),
     (prices, np.arange(30)),
+    (found, np.linspace(-1.1, 1.1, 77)),
     (halved, np.arange(-100, 100).astype(np.int8)),
 )}  # fmt: skip
 
@@ -226,6 +243,37 @@ def test_rows_of_rows_and_rows_within_a_loop() -> None:
     for _ in range(4):
         expected = expected + jit(vmap(collatz))(expected)
     same(jit(rounds)(xs[1])[0], expected)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint16", "float16", "float64", "complex64"])
+def test_reads_of_tables(dtype: str) -> None:
+    """From either end, from the nearest place to one that is outside, and several elements at once."""
+    table = rows_of(60, dtype, 1).reshape(20, 3)
+    places = np.arange(-20, 20, 3)
+    turns = np.arange(len(places)) % 3
+
+    def run(table: Any, i: Any, n: Any) -> Any:
+        def step(k: Any, c: Any) -> Any:
+            rows = lax.dynamic_slice(table, (i.astype(np.int8), np.uint64(1)), (2, 2))
+            return table[i], rows, np.take(table, i * 9, mode="clip", axis=0), table[-1 - i % 20, 1]
+
+        return lax.fori_loop(0, n, step, (table[0], table[:2, :2], table[1], table[0, 0]))
+
+    rows = [run(table, i, n) for i, n in zip(places, turns, strict=True)]
+    expected = tree.map(lambda *found: np.stack(found), *rows)
+    for unchecked in (False, True):
+        same(jit(vmap(run, (None, 0, 0)), unchecked=unchecked)(table, places, turns), expected)
+    alone = jit(run)
+    same([alone(table, i, n) for i, n in zip(places, turns, strict=True)], rows)
+
+
+def test_only_lanes_that_go_on_read_out_of_bounds() -> None:
+    run = jit(vmap(lambda n, i: lax.fori_loop(0, n, lambda k, c: c + fnp.take(TABLE, i), n * 0.0)))
+    turns, places = np.arange(40) % 4, np.arange(40) - np.where(np.arange(40) % 4 == 0, 10**6, 20)
+    expected = np.where(turns == 0, 0.0, turns * TABLE[np.maximum(places, -500)])
+    np.testing.assert_allclose(run(turns, places), expected, rtol=1e-12)
+    with pytest.raises(IndexError, match="index -999992 is out of bounds"):
+        run(turns + (np.arange(40) == 8), places)
 
 
 # ---- lanes that have no part in what is computed ----

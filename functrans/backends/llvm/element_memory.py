@@ -12,7 +12,7 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import F16, F32, I8, Type, Value
 from functrans.typing import DType
 
-__all__ = ["load", "store"]
+__all__ = ["load", "store", "take"]
 
 
 def load(b: Lanes, pointer: Value, dtype: DType, offset: Value | int, stride: int, count: int) -> Element:
@@ -44,6 +44,15 @@ def store(b: Lanes, element: Element, pointer: Value, offset: Value | int, strid
         return
     for part, value in enumerate((re, im)):
         _store(f, value, f.offset(place, part, kind), 2 * stride, count)
+
+
+def take(b: Lanes, pointer: Value, dtype: DType, indices: Value) -> Element:
+    """For each lane the element at its index; all of them are read."""
+    f, kind = b.function, _raw_type(dtype)
+    if dtype.kind != "c":
+        return Element(dtype, (_from_memory(f, _take(f, pointer, kind, indices), dtype),))
+    re, im = (_take(f, f.offset(pointer, part, kind), kind, indices * 2) for part in (0, 1))
+    return Element(dtype, (re, im))
 
 
 # ---- what lies in memory, and what is computed with ----
@@ -87,6 +96,12 @@ def _load(f: Function, place: Value, kind: Type, lanes: int, stride: int, count:
     for lane in range(count):
         x = f.insert(x, f.load(f.offset(place, stride * lane, kind), kind), lane)
     return x
+
+
+def _take(f: Function, pointer: Value, kind: Type, indices: Value) -> Value:
+    if indices.type.lanes > 1:
+        return f.gather(pointer, indices, kind)
+    return f.load(f.offset(pointer, indices, kind), kind)
 
 
 def _load_unit(f: Function, place: Value, kind: Type, lanes: int, count: int) -> Value:

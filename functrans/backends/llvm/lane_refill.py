@@ -120,22 +120,28 @@ class Refill:
     def _finished(self, turned: Turned, fixed: Sequence[Numbers], queue: Value) -> Turned:
         """Where no rows wait and lanes are left, those are few: what there is when they have come to their end, too."""
         f, registers, loop = self._f, self._registers, self._loop
+        operands = [*fixed, *turned.carry]
 
         def finished() -> list[Value]:
-            avals = (*loop.cond_jaxpr.in_avals[: loop.cond_consts], *loop.body_jaxpr.in_avals)
-            memory = LaneMemory(registers, avals)
-            memory.store([*fixed, *turned.carry])
-            self._each_lane(turned.going, lambda lane: self._finish(memory, lane))
-            return [registers.all_lanes(False), *Registers.values(memory.load()[loop.consts :])]
+            avals = [*loop.cond_jaxpr.in_avals[: loop.cond_consts], *loop.body_jaxpr.in_avals]
+            memory = LaneMemory(registers, [aval for aval, x in zip(avals, operands, strict=True) if x.place is None])
+            memory.store([x for x in operands if x.place is None])
+            shared = [
+                self._one.load(x.place, aval) if x.place else None for aval, x in zip(avals, operands, strict=True)
+            ]
+            self._each_lane(turned.going, lambda lane: self._finish(memory, shared, lane))
+            return [registers.all_lanes(False), *Registers.values(memory.load()[len(memory) - len(turned.carry) :])]
 
         are_left = registers.any(turned.going) & (self._has_rows(queue) ^ 1)
         going, *values = f.choose_all(are_left, finished, lambda: [turned.going, *Registers.values(turned.carry)])
         return turned._replace(going=going, carry=Registers.numbers(values, turned.carry))
 
-    def _finish(self, memory: LaneMemory, lane: Value) -> None:
-        operands = memory.load_one(lane, self._one)
-        carry = Writer(self._f, self._one).apply(self._loop, operands)
-        memory.store_one(lane, self._one, [*operands[: self._loop.consts], *carry])
+    def _finish(self, memory: LaneMemory, shared: Sequence[Numbers | None], lane: Value) -> None:
+        """The loop of a lane; what all lanes have is no part of its memory."""
+        own = memory.load_one(lane, self._one)
+        rest = iter(own)
+        carry = Writer(self._f, self._one).apply(self._loop, [next(rest) if x is None else x for x in shared])
+        memory.store_one(lane, self._one, [*own[: len(own) - len(carry)], *carry])
 
     def _store(self, done: Value, known: Sequence[Numbers], ys: Sequence[Value]) -> None:
         """Store the results of lanes that are done."""

@@ -23,6 +23,8 @@ __all__ = ["LaneMemory", "LaneRegisters"]
 class LaneRegisters(Registers):
     """Makes and moves the arrays of all lanes."""
 
+    most = 16
+
     def __init__(self, f: Function, warnings: Value, lanes: int) -> None:
         super().__init__(f, warnings)
         self.lanes = lanes
@@ -54,8 +56,9 @@ class LaneRegisters(Registers):
     def load(self, place: Value, aval: ShapedArray) -> Numbers:
         """An array that all lanes have."""
         one = Scalars(self.f, 1)
-        found = (self.scalars(run).splat(one.load(place, aval.dtype, run.start)) for run in self.runs(aval.size))
-        return Numbers(aval.size, aval.dtype, tuple(found))
+        runs = self.runs(aval.size) if aval.size <= self.most else []
+        found = (self.scalars(run).splat(one.load(place, aval.dtype, run.start)) for run in runs)
+        return Numbers(aval.size, aval.dtype, tuple(found), place)
 
     def load_lanes(self, place: Value, aval: ShapedArray, each: int = 1, across: int = 0) -> Numbers:
         """Arrays whose elements lie `each` apart, in lanes that lie `across` apart."""
@@ -101,7 +104,11 @@ class LaneRegisters(Registers):
     def selected(self, mask: Value, ones: Sequence[Numbers], others: Sequence[Numbers]) -> list[Numbers]:
         """In each lane the arrays of one or of the other."""
         return [
-            one._replace(runs=tuple(self._selected(mask, x, y) for x, y in zip(one.runs, other.runs, strict=True)))
+            Numbers(
+                one.size,
+                one.dtype,
+                tuple(self._selected(mask, *pair) for pair in zip(one.runs, other.runs, strict=True)),
+            )
             for one, other in zip(ones, others, strict=True)
         ]
 
@@ -117,6 +124,10 @@ class LaneMemory:
         self._registers = registers
         self._avals = avals
         self._rooms = [self._room(aval) for aval in avals]
+
+    def __len__(self) -> int:
+        """How many arrays a lane has."""
+        return len(self._avals)
 
     def _room(self, aval: ShapedArray) -> Value:
         f, size = self._registers.f, aval.nbytes * self._registers.lanes

@@ -24,17 +24,20 @@ def refuses(work: Work) -> bool:
         return any(map(refuses, work.nests))
     if isinstance(work, Nest):
         return any(_refuses(op.node.lowering, op.node.operands[0].base.aval.dtype) for op in work.ops if op.operands)
-    lowering = work.lowering
-    if isinstance(lowering, Control):
-        return refuses_elements(lowering)
+    if isinstance(work.lowering, Control):
+        return refuses_elements(work.lowering)
+    return _refuses_starts(work.lowering)
+
+
+def _refuses_starts(lowering: object) -> bool:
     return isinstance(lowering, Gather | Scatter) and lowering.windows.bounds == "raise"
 
 
 def refuses_elements(lowering: Control) -> bool:
-    """Whether an elementwise operation within a loop or a branch does."""
+    """Whether an operation within a loop or a branch does."""
     for jaxpr in lowering.jaxprs:
         for eqn in jaxpr.all_eqns():
-            if eqn.invars and _refuses(eqn.lowering, eqn.invars[0].aval.dtype):
+            if _refuses_starts(eqn.lowering) or (eqn.invars and _refuses(eqn.lowering, eqn.invars[0].aval.dtype)):
                 return True
     return False
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from functrans.backends.llvm.elements import is_half
+from functrans.backends.llvm.register_tables import read
 from functrans.backends.llvm.register_values import Numbers, Registers
 from functrans.compiler.layout import Layout
 from functrans.core.aval import ShapedArray
@@ -29,7 +30,7 @@ from functrans.core.lowering import (
     Strided,
     View,
 )
-from functrans.core.lowering_data import Concatenate, Iota, Pad
+from functrans.core.lowering_data import Concatenate, DynamicSlice, Gather, Iota, Pad
 from functrans.typing import Shape
 
 __all__ = ["compute", "is_computed"]
@@ -70,6 +71,8 @@ def compute(
         return [_contracted(registers, lowering, operands, ins)]
     if isinstance(lowering, Iota):
         return [registers.constants(range(out.size), out.dtype)]
+    if isinstance(lowering, Gather | DynamicSlice):
+        return [read(registers, lowering, operands, ins, out)]
     together = [(numbers, i) for numbers in operands for i in range(numbers.size)]
     indices = _joined(lowering, [aval.shape for aval in ins], out.shape)
     return [registers.arranged([together[i] for i in indices.ravel()], out.dtype)]

@@ -47,6 +47,9 @@ class Numbers(NamedTuple):
     size: int
     dtype: DType
     runs: tuple[Element, ...]
+    """None, of an array that is too long to be kept."""
+    place: Value | None = None
+    """Where the array lies in memory, if it does not change."""
 
 
 Place: TypeAlias = tuple[Numbers, int]
@@ -55,6 +58,9 @@ Place: TypeAlias = tuple[Numbers, int]
 
 class Registers:
     """Makes and moves arrays in a function."""
+
+    most = 128
+    """Elements of an array: more than that does not stay in registers."""
 
     def __init__(self, f: Function, warnings: Value) -> None:
         self.f = f
@@ -73,9 +79,9 @@ class Registers:
     # ---- memory ----
 
     def load(self, place: Value, aval: ShapedArray) -> Numbers:
-        runs = self.runs(aval.size)
+        runs = self.runs(aval.size) if aval.size <= self.most else []
         loaded = [self._padded(self.scalars(run).load(place, aval.dtype, run.start), run) for run in runs]
-        return Numbers(aval.size, aval.dtype, tuple(loaded))
+        return Numbers(aval.size, aval.dtype, tuple(loaded), place)
 
     def _padded(self, x: Element, run: Run) -> Element:
         if run.valid == run.lanes:
@@ -146,4 +152,4 @@ class Registers:
     def numbers(values: Sequence[Value], like: Sequence[Numbers]) -> list[Numbers]:
         """The reverse, for arrays that are like others."""
         elements = iter(unflat(values, [x for numbers in like for x in numbers.runs]))
-        return [numbers._replace(runs=tuple(next(elements) for _ in numbers.runs)) for numbers in like]
+        return [numbers._replace(runs=tuple(next(elements) for _ in numbers.runs), place=None) for numbers in like]

@@ -5,22 +5,27 @@ Imports `register_operations` and the compiler's data; start reading at `work`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import prod
 from typing import NamedTuple, TypeGuard
 
+from functrans.backends.llvm.lane_values import LaneRegisters
 from functrans.backends.llvm.register_operations import is_computed
-from functrans.backends.llvm.register_values import SHORT, width_of
+from functrans.backends.llvm.register_tables import is_read
+from functrans.backends.llvm.register_values import SHORT, Registers, width_of
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Supports
-from functrans.core.ir import Eqn
+from functrans.core.ir import Atom, Eqn, Jaxpr
 from functrans.core.lowering import Contract, Pointwise
-from functrans.core.lowering_control import Control, Scan, While
+from functrans.core.lowering_control import Branch, Control, Scan, While
+from functrans.core.lowering_data import DynamicSlice, Gather
 
 __all__ = ["IN_LANES", "IN_VECTORS", "MOST_WORK", "Cut", "has_lanes", "is_unrolled", "work"]
 
 MOST_WORK = 800
 """Operations on vectors in all bodies together: each is written out."""
+_READ = 8
+"""Operations that it is like to read an element of a table."""
 _FEWEST_LANES = 4
 """Rows of a map; of fewer each is better computed by itself."""
 
@@ -34,8 +39,8 @@ class Cut(NamedTuple):
     """How many hold an array of a size."""
 
 
-IN_VECTORS = Cut(128, lambda size: -(-size // width_of(host(), size)))
-IN_LANES = Cut(16, lambda size: size)
+IN_VECTORS = Cut(Registers.most, lambda size: -(-size // width_of(host(), size)))
+IN_LANES = Cut(LaneRegisters.most, lambda size: size)
 """An array per lane: each vector holds one element of each."""
 
 
@@ -56,27 +61,53 @@ def is_unrolled(lowering: Control) -> TypeGuard[Scan]:
     )
 
 
-def work(lowering: Control, supports: Supports | None, cut: Cut) -> float:
-    """The operations on vectors that are written for a loop or a branch; infinite where something does not fit."""
-    values = [atom.aval for jaxpr in lowering.jaxprs for atom in (*jaxpr.invars, *jaxpr.outvars)]
-    if any(aval.size > cut.most for aval in values):
-        return float("inf")
-    return sum(_eqn_work(eqn, supports, cut) for jaxpr in lowering.jaxprs for eqn in jaxpr.eqns)
+def work(lowering: Control, supports: Supports | None, cut: Cut, in_memory: Sequence[bool] | None = None) -> float:
+    """The operations on vectors that are written for a loop or a branch; infinite where something does not fit.
+
+    in_memory: which of the operands lie in memory, if not all do.
+    """
+    total = 0.0
+    for jaxpr, first, count in _given(lowering):
+        flags = [True] * count if in_memory is None else in_memory[first : first + count]
+        tables = {var for var, flag in zip(jaxpr.invars, flags, strict=False) if flag}
+        if any(atom.aval.size > cut.most for atom in (*jaxpr.invars, *jaxpr.outvars) if atom not in tables):
+            return float("inf")
+        total += sum(_eqn_work(eqn, supports, cut, tables) for eqn in jaxpr.eqns)
+    return total
 
 
-def _eqn_work(eqn: Eqn, supports: Supports | None, cut: Cut) -> float:
+def _given(lowering: Control) -> Iterator[tuple[Jaxpr, int, int]]:
+    """The jaxprs, and which of the operands their first arguments are for as long as it runs: from which on, and how many."""
+    if isinstance(lowering, Branch):
+        yield from ((branch, 1, len(branch.invars)) for branch in lowering.branches)
+    elif isinstance(lowering, While):
+        yield lowering.cond_jaxpr, 0, lowering.cond_consts
+        yield lowering.body_jaxpr, lowering.cond_consts, lowering.body_consts
+    else:
+        yield lowering.jaxpr, 0, lowering.consts
+
+
+def _eqn_work(eqn: Eqn, supports: Supports | None, cut: Cut, tables: Collection[Atom]) -> float:
     ins, outs = [atom.aval for atom in eqn.invars], [var.aval for var in eqn.outvars]
     lowering = eqn.lowering
-    if lowering is None or any(aval.size > cut.most for aval in (*ins, *outs)):
+    if lowering is None or any(aval.size > cut.most for aval in outs):
         return float("inf")
     if isinstance(lowering, Control):
         if has_lanes(lowering) and any(isinstance(one.lowering, While) for one in lowering.jaxpr.eqns):
             return float("inf")  # its lanes are worth a function of its own
-        return work(lowering, supports, cut) * (lowering.length if is_unrolled(lowering) else 1)
-    if not is_computed(lowering, ins):
+        flags = [atom in tables for atom in eqn.invars]
+        return work(lowering, supports, cut, flags) * (lowering.length if is_unrolled(lowering) else 1)
+    is_table = bool(eqn.invars) and eqn.invars[0] in tables and is_read(lowering, ins, outs)
+    if any(aval.size > cut.most for aval in ins[is_table:]) or not (is_table or is_computed(lowering, ins)):
         return float("inf")
-    if supports is not None and isinstance(lowering, Pointwise) and not supports(lowering, ins, outs):
+    if (
+        supports is not None
+        and isinstance(lowering, Pointwise | Gather | DynamicSlice)
+        and not supports(lowering, ins, outs)
+    ):
         return float("inf")
+    if is_table:
+        return _READ * outs[0].size
     vectors = max(cut.vectors(aval.size) for aval in (*ins, *outs))
     if isinstance(lowering, Pointwise):
         return float(lowering.cost * vectors)
