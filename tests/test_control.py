@@ -185,6 +185,25 @@ def test_elements_take_nothing_from_branches_that_are_not_theirs(fun: Fun) -> No
     np.testing.assert_allclose(tangents, [grad(fun)(x) for x in xs], rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("branch", [np.sqrt, np.log, lambda x: 1 / x, lambda x: x**x])
+def test_no_branch_that_is_not_taken_reaches_a_derivative(branch: Fun) -> None:
+    """In a loop, one branch within another, and of the second order."""
+
+    def step(c: Any, _: Any) -> Any:
+        return lax.cond(c > 0, lambda c: lax.cond(c < 9, branch, lambda c: c, c), lambda c: c * c * c, c), c
+
+    def fun(x: Any) -> Any:
+        return lax.scan(step, x, None, length=2)[0]
+
+    xs = np.array([-1.0, 0.0, 2.0, 12.0])
+    derivatives: list[Callable[[Fun], Fun]] = [grad, lambda f: grad(grad(f))]
+    for derive in derivatives:
+        expected = np.array([derive(fun)(x) for x in xs])
+        assert np.all(np.isfinite(expected))
+        np.testing.assert_allclose(jit(vmap(derive(fun)))(xs), expected, rtol=1e-12)
+
+
 def test_light_branches_are_computed_for_all_elements_and_others_are_real() -> None:
     xs = np.array([-1.0, 0.0, 4.0])
     assert "select_n" in primitives_of(vmap(sine_or_square), xs)
