@@ -28,5 +28,5 @@ def cse(jaxpr: Jaxpr) -> Jaxpr:
             same.update(zip(eqn.outvars, seen[key], strict=True))
         else:
             seen[key] = eqn.outvars
-            eqns.append(Eqn(eqn.prim, invars, eqn.params, eqn.outvars, eqn.source))
+            eqns.append(eqn if invars == eqn.invars else Eqn(eqn.prim, invars, eqn.params, eqn.outvars, eqn.source))
     return Jaxpr(jaxpr.invars, tuple(map(resolve, jaxpr.outvars)), tuple(eqns), jaxpr.constvars, jaxpr.consts)

@@ -57,7 +57,7 @@ def literal(value: Array) -> Literal:
     return Literal(value[()] if type(value) is np.ndarray else value, concrete_aval(value))
 
 
-class Eqn(Record, eq=False):
+class Eqn(Record, eq=False, also=("__dict__",)):
     """`outvars = prim[params] invars`, and where in the user's code it comes from."""
 
     prim: Primitive
@@ -66,7 +66,7 @@ class Eqn(Record, eq=False):
     outvars: tuple[Var, ...]
     source: Source | None
 
-    @property
+    @cached_property
     def lowering(self) -> Lowering | None:
         """What it is to a compiler; None: only NumPy's implementation runs it."""
         lower = self.prim.lower
