@@ -1,5 +1,6 @@
 """The NumPy face through a trace that changes nothing: ufuncs, operators and methods give NumPy's own values and dtypes."""
 
+import inspect
 import operator
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 import functrans.numpy as fnp
 from functrans.errors import ArrayTypeError, BroadcastError, UnsupportedArgumentError, UnsupportedFunctionError
-from functrans.numpy.dispatch import TRACED
+from functrans.numpy.dispatch import TRACED, signature_of
 from functrans.numpy.ufuncs import RULES
 from tests.identity_trace import IdentityTracer, through_identity, unwrap
 
@@ -330,6 +331,13 @@ def test_with_no_tracer_functions_are_numpys() -> None:
     assert fnp.sum(x, out=out) is out  # type: ignore[call-arg]  # typed as what tracers take
     assert type(fnp.array([1, 2])) is np.ndarray
     assert isinstance(through_identity(lambda t: fnp.array([t, t * 2]), np.float64(2)), np.ndarray)
+
+
+def test_signatures_of_functions_in_c_are_those_that_inspect_reads() -> None:
+    texts = [f for f in TRACED if getattr(inspect.unwrap(f), "__text_signature__", None)]
+    assert np.concatenate in texts
+    for function in texts:
+        assert signature_of(function) == inspect.signature(function)
 
 
 def test_tracers_are_found_at_any_depth() -> None:

@@ -20,7 +20,7 @@ from functrans.errors import OutArgumentError, UnsupportedArgumentError, Unsuppo
 from functrans.numpy.rewrite import replacing
 from functrans.record import Record
 
-__all__ = ["TRACED", "NumpyFunction", "has_tracer", "implements", "name_of", "traced", "where"]
+__all__ = ["TRACED", "NumpyFunction", "has_tracer", "implements", "name_of", "signature_of", "traced", "where"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -109,12 +109,24 @@ def where() -> str:
 def _signature(function: NumpyFunction, implementation: Callable[..., Any]) -> inspect.Signature:
     """NumPy's signature; the implementation's for a function in C that has none to show."""
     try:
-        signature = inspect.signature(function)
+        signature = signature_of(function)
     except ValueError:
         return inspect.signature(implementation)
     kinds = [parameter.kind for parameter in signature.parameters.values()]
     opaque = kinds == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]
     return inspect.signature(implementation) if opaque else signature
+
+
+def signature_of(function: NumpyFunction) -> inspect.Signature:
+    """As `inspect` gives it. What a function in C shows as text is read as the head of a function in Python: `inspect` makes a
+    tokenizer for that, which takes longer than to trace a small program."""
+    text = getattr(inspect.unwrap(function), "__text_signature__", None)
+    if text is not None:
+        try:
+            return inspect.signature(eval(f"(lambda {text[1:-1]}: None)", {}))
+        except (SyntaxError, NameError):  # a default that is no expression, or the name of one
+            pass
+    return inspect.signature(function)
 
 
 @cache  # signatures are dear to read: none is before its function is traced
