@@ -1,7 +1,7 @@
 """Convolutions: the kernel of `Convolve`, as a function of a module. Start reading at `emit`.
 
-Sizes and distances are in the plan, the arithmetic in `tiles`; what is written here is the loops around it: groups, panels of
-output features, blocks of images.
+Sizes and distances are in the plan, the arithmetic in `tiles`, and of few features in `runs`; what is written here is the loops
+around it: groups, panels of output features, blocks of images.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functrans.backends.llvm.ir import I8, Module, Value
 from functrans.backends.llvm.kernels.blocks import kernel
 from functrans.backends.llvm.kernels.convolution.copies import copy_image, pack_panel, write_tables
 from functrans.backends.llvm.kernels.convolution.plan import Plan, plan_of
+from functrans.backends.llvm.kernels.convolution.runs import write_runs, write_sums
 from functrans.backends.llvm.kernels.convolution.tiles import call_tiles
 from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.target import host
@@ -68,11 +69,17 @@ class _Body:
                 f.offset(pointer, group.index * step, I8)
                 for pointer, step in zip(f.args, plan.group_steps, strict=False)
             )
-            with f.loop(0, plan.features, plan.width) as panel:
-                windows = f.offset(right, panel.index * plan.feature_steps.left, I8)
-                pack_panel(f, plan, windows, self._width(panel.index), self._panel(panel.index))
+            if plan.path != "sums":
+                self._pack(right)
             with f.loop(0, plan.images, plan.block) as block:
-                self._block(block.index, left, out)
+                self._block(block.index, left, right, out)
+
+    def _pack(self, right: Value) -> None:
+        """The windows of a group, as panels."""
+        f, plan = self.f, self.plan
+        with f.loop(0, plan.features, plan.width) as panel:
+            windows = f.offset(right, panel.index * plan.feature_steps.left, I8)
+            pack_panel(f, plan, windows, self._width(panel.index), self._panel(panel.index))
 
     def _region(self, place: int) -> Value:
         return self.f.offset(self.scratch, place, I8)
@@ -86,7 +93,7 @@ class _Body:
         """The features that a panel has."""
         return self.f.minimum(self.plan.features - feature, self.f.index(self.plan.width))
 
-    def _block(self, first: Value, left: Value, out: Value) -> None:
+    def _block(self, first: Value, left: Value, right: Value, out: Value) -> None:
         """Some images, panel by panel."""
         f, plan = self.f, self.plan
         rows, outs, terms = (self._region(place) for place in plan.regions[:3])
@@ -94,6 +101,12 @@ class _Body:
         images = f.offset(left, first * plan.image_steps.left, I8)
         planes = self._planes(images, count)
         result = f.offset(out, first * plan.image_steps.right, I8)
+        if plan.path == "runs":
+            write_runs(f, plan, planes, (rows, outs, terms), self._panel(f.index(0)), result, count * plan.places)
+            return
+        if plan.path == "sums":
+            write_sums(f, plan, planes, (rows, outs), right, result, count * plan.places)
+            return
         with f.loop(0, plan.features, plan.width) as panel:
             to = f.offset(result, panel.index * plan.feature_steps.right, I8)
             call_tiles(

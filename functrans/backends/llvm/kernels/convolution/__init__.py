@@ -1,5 +1,5 @@
 """Convolutions: what `kernels/convolve.py` is made of.
 
 `plan.py`: sizes, distances, and where what lies. `planes.py`: images padded; `panels.py`: windows packed; `tiles.py`: the
-kernel, which takes the elements of the images' patches straight from the padded images.
+kernel, which takes the elements of the images' patches straight from the padded images; `runs.py`: that for few features.
 """

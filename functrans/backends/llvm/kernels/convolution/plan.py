@@ -9,19 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from functrans.backends.llvm.ir import Module
 from functrans.backends.llvm.kernels.assemble import kept
-from functrans.backends.llvm.kernels.blocks import Axis, byte_strides
+from functrans.backends.llvm.kernels.blocks import Axis, byte_strides, collapse
 from functrans.backends.llvm.kernels.convolution.tiles import BESIDE, SCATTERED, TURNED, VECTORS
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_windows import Convolve, Window
 from functrans.record import Record
 
-__all__ = ["Plan", "Planes", "Regions", "Steps", "plan_of"]
+__all__ = ["Path", "Plan", "Planes", "Regions", "Steps", "plan_of"]
 
+Path: TypeAlias = Literal["tiles", "runs", "sums"]
+"""By tiles of places and features; of few features, by vectors of places, or where those are few, by vectors of terms."""
+
+_SHORT = 4
+"""Places of a row, or terms, that are too few for vectors."""
 _TOGETHER = 1 << 19
 """Bytes of padded images that are gone through at once: half a second cache, next to a panel of windows."""
 _ROWS = 4096
@@ -66,6 +71,7 @@ class Plan(Record):
     """Sizes are those of a group."""
 
     ring: Ring
+    path: Path
     groups: int
     images: int
     features: int
@@ -106,26 +112,38 @@ def plan_of(module: Module, ring: Ring, spec: Convolve, ins: Sequence[ShapedArra
     counts = [axis.size for axis in y[2:]]
     places, terms = prod(counts), inputs * prod(window.size for window in windows)
     block, planes = _planes(ring, windows, x, images, inputs, places)
+    _, inner, *spatial = planes.strides
+    rows = tuple(
+        Axis(n, (v.stride * step, to.step)) for n, v, step, to in zip(counts, windows, spatial, y[2:], strict=True)
+    )
+    along = (
+        Axis(inputs, (inner, w[1].step)),
+        *(Axis(v.size, (v.dilation * step, of.step)) for v, step, of in zip(windows, spatial, w[2:], strict=True)),
+    )
+    path = _path(module, ring, outputs, rows, collapse(along))
     width = VECTORS * ring.elements(module)
-    panels = (-(-outputs // width) * terms + ring.elements(module)) * width * ring.bytes
+    panels = (-(-outputs // width) * terms + ring.elements(module)) * width * ring.bytes if path != "sums" else 0
     starts = [0]
     for size in (block * places * 8, block * places * 8, terms * 8, panels, planes.size):
         starts.append(-(-(starts[-1] + size) // 64) * 64)
     of_group = x[1].step * inputs if spec.feature_groups > 1 else x[0].step * images
-    _, _, *along = planes.strides
     return Plan(
-        ring, groups, images, outputs, places, terms, block, width, planes,
+        ring, path, groups, images, outputs, places, terms, block, width, planes,
         Steps(x[0].step, y[0].step),
         (of_group, w[0].step * outputs, y[1].step * outputs),
         Steps(w[0].step, y[1].step),
-        tuple(Axis(n, (v.stride * step, to.step)) for n, v, step, to in zip(counts, windows, along, y[2:], strict=True)),
-        (
-            Axis(inputs, (planes.strides[1], w[1].step)),
-            *(Axis(v.size, (v.dilation * step, of.step)) for v, step, of in zip(windows, along, w[2:], strict=True)),
-        ),
-        _how(ring, counts, y),
-        Regions(*starts),
+        rows, along, _how(ring, counts, y), Regions(*starts),
     )  # fmt: skip
+
+
+def _path(module: Module, ring: Ring, features: int, rows: Sequence[Axis], along: Sequence[Axis]) -> Path:
+    """Of so few features that tiles would compute most in vain: along what lies side by side, in the images and before or
+    after.
+    """
+    if ring.parts > 1 or ring.narrow or ring.boolean or features > ring.lanes(module) // 2:
+        return "tiles"
+    beside = [axes[-1].size if axes and axes[-1].strides[1] == ring.bytes else 0 for axes in (rows, along)]
+    return "tiles" if max(beside) < _SHORT else "runs" if beside[0] >= beside[1] else "sums"
 
 
 def _axes(aval: ShapedArray, axes: Sequence[int]) -> list[_Axis]:

@@ -14,7 +14,7 @@ from functrans.backends.llvm.kernels.product.packing import turned
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.backends.llvm.once import compiled_once
 
-__all__ = ["BESIDE", "SCATTERED", "TURNED", "VECTORS", "call_tiles", "rows_of"]
+__all__ = ["BESIDE", "CHAIN", "SCATTERED", "TURNED", "VECTORS", "call_tiles", "rows_of"]
 
 VECTORS = 2
 """Of output features, in a tile."""
@@ -22,7 +22,7 @@ VECTORS = 2
 SCATTERED, TURNED, BESIDE = range(3)
 """How a result lies: anyhow; the places of an image side by side; the features of a place side by side."""
 
-_CHAIN = 256
+CHAIN = 256
 """So many products are added up before their sum is added to those before: so errors stay small, and as many rows of a panel
 stay in the first cache."""
 
@@ -66,7 +66,7 @@ class _Tiles:
         with f.loop(0, given["height"], _BLOCK) as block:
             height = f.minimum(given["height"] - block.index, f.index(_BLOCK))
             rows, outs = (f.offset(given[name], block.index, I64) for name in ("rows", "outs"))
-            with f.loop(0, given["count"], _CHAIN) as chain, f.loop(0, height, self.rows) as tile:
+            with f.loop(0, given["count"], CHAIN) as chain, f.loop(0, height, self.rows) as tile:
                 self._add_chain(chain.index, rows, tile.index, height, self._at(space, tile.index))
             with f.loop(0, height, self.rows) as tile:
                 count = f.minimum(height - tile.index, f.index(self.rows))
@@ -87,7 +87,7 @@ class _Tiles:
             lefts.append(f.offset(given["planes"], f.load(f.offset(rows, row, I64), I64), I8))
         terms = f.offset(given["terms"], start, I64)
         panel = f.offset(given["panel"], start * self.width, ring.part)
-        totals = self._chain(lefts, terms, panel, f.minimum(given["count"] - start, f.index(_CHAIN)))
+        totals = self._chain(lefts, terms, panel, f.minimum(given["count"] - start, f.index(CHAIN)))
         places = [f.offset(space, i * self.lanes, ring.part) for i in range(len(totals))]
 
         def added() -> list[Value]:
