@@ -155,6 +155,24 @@ def test_infinities_and_nan_stay_in_their_windows() -> None:
     assert np.isfinite(out).sum() == 36 - 8
 
 
+@native
+@pytest.mark.parametrize(
+    ("left", "right", "groups"), [((8, 16, 20, 20), (40, 16, 3, 3), 1), ((4, 32, 30, 30), (32, 1, 3, 3), 32)]
+)
+def test_bits_do_not_depend_on_the_number_of_threads(left: Any, right: Any, groups: int) -> None:
+    x, w = draw(*left).astype("f4"), draw(*right).astype("f4")
+    g = draw(left[0], right[0], *left[2:]).astype("f4")
+
+    def run(x: Any, w: Any, g: Any) -> Any:
+        out, pull = vjp(lambda x, w: lax.conv_general_dilated(x, w, (1, 1), "SAME", feature_group_count=groups), x, w)
+        return out, *pull(g)
+
+    for one, other in zip(jit(run, threads=1)(x, w, g), jit(run, threads=3)(x, w, g), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(jit(run)(x, w, g), run(x, w, g), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+
+
 def test_second_derivatives_mix_both_operands() -> None:
     x, w, t, u = draw(1, 2, 5), draw(3, 2, 2), draw(1, 2, 5), draw(3, 2, 2)
     loss = lambda x, w: np.sum(lax.conv(x, w, (1,), "VALID") ** 3)

@@ -52,7 +52,7 @@ class Family(NamedTuple):
 
 FAMILIES: dict[type, Family] = {
     Contract: Family(contract.emit, contract.supports, contract.scratch_bytes, contract.part_count),
-    Convolve: Family(convolve.emit, convolve.supports, convolve.scratch_bytes),
+    Convolve: Family(convolve.emit, convolve.supports, convolve.scratch_bytes, convolve.part_count),
     ReduceWindow: Family(pool.emit, pool.supports, pool.scratch_bytes),
     WindowPosition: Family(pool.emit, pool.supports, pool.scratch_bytes),
     Sort: Family(sort.emit, sort.supports, sort.scratch_bytes),

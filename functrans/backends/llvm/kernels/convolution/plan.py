@@ -16,6 +16,7 @@ from functrans.backends.llvm.kernels.assemble import kept
 from functrans.backends.llvm.kernels.blocks import Axis, byte_strides, collapse
 from functrans.backends.llvm.kernels.convolution.tiles import BESIDE, SCATTERED, TURNED, VECTORS
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.compiler.cost import product_nanoseconds, worthwhile_parts
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_windows import Convolve, Window
 from functrans.record import Record
@@ -29,6 +30,8 @@ _SHORT = 4
 """Places of a row, or terms, that are too few for vectors."""
 _TOGETHER = 1 << 19
 """Bytes of padded images that are gone through at once: half a second cache, next to a panel of windows."""
+_MOST = 8
+"""Parts for threads, each of which has padded images of its own."""
 _ROWS = 4096
 """And so many rows of the result, for which there are tables."""
 
@@ -81,8 +84,14 @@ class Plan(Record):
     terms: int
     block: int
     """Images that are gone through at once."""
+    parts: int
+    """Of all blocks of all groups, for threads; they follow from the sizes alone."""
+    each: int
+    """Blocks of a part."""
     width: int
     """Features of a panel."""
+    panel_bytes: int
+    """Of a group's panels."""
     planes: Planes
     image_steps: Steps
     """In the left operand and in the result."""
@@ -111,7 +120,10 @@ def plan_of(module: Module, ring: Ring, spec: Convolve, ins: Sequence[ShapedArra
     outputs, inputs, images = w[0].size // groups, w[1].size, y[0].size
     counts = [axis.size for axis in y[2:]]
     places, terms = prod(counts), inputs * prod(window.size for window in windows)
-    block, planes = _planes(ring, windows, x, images, inputs, places)
+    wanted = min(_MOST, worthwhile_parts(_nanoseconds(module, ring, ins, out, terms)))
+    block, planes = _planes(ring, windows, x, -(-images // -(-max(wanted, 1) // max(groups, 1))), inputs, places)
+    blocks = groups * -(-images // block)
+    each = -(-blocks // max(min(wanted, blocks), 1))
     _, inner, *spatial = planes.strides
     rows = tuple(
         Axis(n, (v.stride * step, to.step)) for n, v, step, to in zip(counts, windows, spatial, y[2:], strict=True)
@@ -124,11 +136,12 @@ def plan_of(module: Module, ring: Ring, spec: Convolve, ins: Sequence[ShapedArra
     width = VECTORS * ring.elements(module)
     panels = (-(-outputs // width) * terms + ring.elements(module)) * width * ring.bytes if path != "sums" else 0
     starts = [0]
-    for size in (block * places * 8, block * places * 8, terms * 8, panels, planes.size):
+    parts = -(-blocks // each)
+    for size in (block * places * 8, block * places * 8, terms * 8, groups * panels, parts * planes.size):
         starts.append(-(-(starts[-1] + size) // 64) * 64)
     of_group = x[1].step * inputs if spec.feature_groups > 1 else x[0].step * images
     return Plan(
-        ring, path, groups, images, outputs, places, terms, block, width, planes,
+        ring, path, groups, images, outputs, places, terms, block, parts, each, width, panels, planes,
         Steps(x[0].step, y[0].step),
         (of_group, w[0].step * outputs, y[1].step * outputs),
         Steps(w[0].step, y[1].step),
@@ -146,6 +159,12 @@ def _path(module: Module, ring: Ring, features: int, rows: Sequence[Axis], along
     return "tiles" if max(beside) < _SHORT else "runs" if beside[0] >= beside[1] else "sums"
 
 
+def _nanoseconds(module: Module, ring: Ring, ins: Sequence[ShapedArray], out: ShapedArray, terms: int) -> float:
+    """About what it takes."""
+    moved = sum(aval.nbytes for aval in (*ins, out))
+    return product_nanoseconds(out.size * terms * ring.parts**2, module.lanes(ring.part), moved)
+
+
 def _axes(aval: ShapedArray, axes: Sequence[int]) -> list[_Axis]:
     strides = byte_strides(aval.shape, aval.dtype.itemsize)
     return [_Axis(aval.shape[axis], strides[axis]) for axis in axes]
@@ -154,7 +173,7 @@ def _axes(aval: ShapedArray, axes: Sequence[int]) -> list[_Axis]:
 def _planes(
     ring: Ring, windows: Sequence[Window], x: Sequence[_Axis], images: int, inputs: int, places: int
 ) -> tuple[int, Planes]:
-    """How many images to go through at once, and how they are read."""
+    """How many images to go through at once, `images` at most, and how they are read."""
     block = max(min(images, _ROWS // max(places, 1)), 1)
     if not ring.narrow and all(v.spread == 1 and v.before <= 0 and v.after <= 0 for v in windows):
         first = sum(-v.before * axis.step for v, axis in zip(windows, x[2:], strict=True))
