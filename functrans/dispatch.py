@@ -15,14 +15,14 @@ import numpy as np
 
 from functrans.backends.executable import Executable
 from functrans.backends.llvm.call import layout
-from functrans.backends.llvm.call.callee import Callee
+from functrans.backends.llvm.call.functions import call_address
 from functrans.backends.llvm.call.leaves import check_argument, check_same_array
-from functrans.backends.llvm.call.program import is_long, write_captured, write_program
+from functrans.backends.llvm.call.program import write_captured, write_program
 from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
 from functrans.backends.llvm.call.trees import ResultTree, check_tree, is_immutable
-from functrans.backends.llvm.call.vectorcall import call_address
+from functrans.backends.llvm.loaded import Callee
 from functrans.backends.vectorcall import Vectorcallable, serve
-from functrans.compiler.steps import Plan
+from functrans.core.aval import ShapedArray
 from functrans.core.primitive import EVAL, TRACE
 from functrans.disable import DISABLED
 from functrans.guards import Guards, Watch, all_unchanged, open_container
@@ -56,9 +56,10 @@ def serve_calls(
     args, kwargs = call
     recipe = Recipe(len(args), tuple(kwargs))
     try:
-        recipe.memory(len(callee.plan.arguments) + len(callee.results) + 1)
+        recipe.memory(len(callee.arguments) + len(callee.results) + 1)
         _check_context(recipe, {TRACE: EVAL, DISABLED: False})
-        _check_arguments(recipe, call, traced, static, len(executable.consts), callee.plan)
+        arguments = [*enumerate(callee.arguments)][len(executable.consts) :]
+        _check_arguments(recipe, call, traced, static, arguments)
         _check_guards(recipe, guards)
         write_captured(recipe, executable.consts)
         serve(function, call_address(), _finished(recipe, callee, out_tree))
@@ -69,7 +70,7 @@ def serve_calls(
 
 def _finished(recipe: Recipe, callee: Callee, out_tree: TreeDef) -> Any:
     results = ResultTree(recipe, out_tree)
-    write_program(recipe, callee, is_long(callee), results.leaves)
+    write_program(recipe, callee, results.leaves)
     results.write()
     return recipe.finish(results.root)
 
@@ -81,20 +82,20 @@ def _check_context(recipe: Recipe, expected: dict[ContextVar[Any], object]) -> N
 
 
 def _check_arguments(
-    recipe: Recipe, call: Call, flattened: Flat, static: StaticArguments, first: int, plan: Plan
+    recipe: Recipe, call: Call, flattened: Flat, static: StaticArguments, arguments: Sequence[tuple[int, ShapedArray]]
 ) -> None:
-    """The arguments have the same trees, types and shapes; `first` is the program's argument that the first leaf is."""
+    """The arguments have the same trees, types and shapes; `arguments` are those of the program that the leaves are."""
     args, kwargs = call
     fixed: Any  # what `split` gives: positions or names, kinds, values
     _, fixed = static.split(args, kwargs)
     flat, in_tree = flattened
-    leaves, numbers = iter(flat), iter(range(first, first + len(flat)))
+    leaves, numbered = iter(flat), iter(arguments)
     places = {name: len(args) + i for i, name in enumerate(kwargs)}
     positional, named = in_tree.children()
     traced = [i for i in range(len(args)) if i not in static.nums]
     named_places = [places[name] for name in named.entries()]
     for spec, place in zip([*positional.children(), *named.children()], [*traced, *named_places], strict=True):
-        check_tree(recipe, spec, place, leaves, lambda i, leaf: check_argument(recipe, i, leaf, next(numbers), plan))
+        check_tree(recipe, spec, place, leaves, lambda i, leaf: check_argument(recipe, i, leaf, *next(numbered)))
     for where, _, value in fixed:
         if not is_immutable(value):
             raise InexpressibleError

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform
 
-__all__ = ["Record", "as_dict", "replace"]
+__all__ = ["Record", "as_dict", "replace", "values"]
 
 R = TypeVar("R", bound="Record")
 
@@ -90,7 +90,7 @@ class Record(metaclass=RecordType, eq=False):
         raise AttributeError(f"a {type(self).__name__} does not change: its field `{field}` cannot be deleted")
 
     def __reduce__(self) -> str | tuple[Any, ...]:  # Any: as for object
-        return type(self), tuple(as_dict(self).values())
+        return type(self), values(self)
 
 
 # Not methods of Record, for records by identity inherit from it too.
@@ -108,6 +108,11 @@ def _hash(self: Record) -> int:
 def as_dict(record: Record) -> dict[str, Any]:  # Any: as for Record
     """The values of the fields, by name."""
     return {field: getattr(record, field) for field in type(record)._fields}
+
+
+def values(record: Record) -> tuple[Any, ...]:  # Any: as for Record
+    """The values of the fields, in order."""
+    return tuple(getattr(record, field) for field in type(record)._fields)
 
 
 def replace(record: R, /, **changes: Any) -> R:  # Any: as for Record

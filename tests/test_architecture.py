@@ -56,7 +56,11 @@ LAYERS: dict[str, tuple[str, str]] = {
 LINE_BUDGETS = {"functrans": 350, "functrans.ops": 500, "functrans.numpy": 500}
 # Imported when they are first needed, and from these places: all else that imports late is an error.
 LATE = {
+    ("functrans.backends.executable", "functrans.backends.llvm.stored"),
     ("functrans.backends.executable", "functrans.backends.llvm.executable"),
+    ("functrans.backends.executable", "functrans.compiler.pipeline"),
+    ("functrans.backends.llvm.call.functions", "functrans.backends.llvm.call.vectorcall"),
+    ("functrans.backends.llvm.threads.pool", "functrans.backends.llvm.threads.pool_code"),
     ("functrans.lowered", "functrans.backends.planned"),
     ("functrans.numpy.array", "functrans.numpy.rewrite.control"),
     ("functrans.parallel", "functrans.backends.llvm.threads.pool"),
@@ -64,7 +68,7 @@ LATE = {
     ("functrans.exported", "functrans.standalone"),
     ("functrans.exported", "functrans.description"),
     ("functrans.exported", "functrans.c_interface"),
-    ("functrans.backends.llvm.executable", "functrans.backends.llvm.call.flat"),
+    ("functrans.backends.llvm.loaded", "functrans.backends.llvm.call.flat"),
     ("functrans.jit", "functrans.dispatch"),
     ("functrans.lowered", "functrans.dispatch"),
     ("functrans.jit", "functrans.explain"),

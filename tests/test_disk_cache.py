@@ -222,9 +222,10 @@ def test_the_default_is_the_platforms_folder_for_caches(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(root=tmp_path))
-    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setattr(sys, "platform", platform)
-    assert disk_cache._default() == tmp_path / expected
+    assert Path(disk_cache._default()) == tmp_path / expected
 
 
 # ---- what uses it ----

@@ -55,7 +55,9 @@ def run_both(fun: Fun, *args: Any) -> NativeProgram:
             assert not any(np.shares_memory(one, x) for x in values if np.ndim(x))
     for before, after in zip(given, values, strict=True):
         np.testing.assert_array_equal(before, after)
-    assert not any(isinstance(step.work, Node) and isinstance(step.work.lowering, Host) for step in program._steps)
+    assert not any(
+        isinstance(step.work, Node) and isinstance(step.work.lowering, Host) for step in program.plan.all_steps()
+    )
     return program
 
 

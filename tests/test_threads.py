@@ -28,7 +28,7 @@ from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads import chunks, pool
 from functrans.backends.llvm.threads.available import available_cores
-from functrans.backends.llvm.threads.pool_code import PARALLEL
+from functrans.backends.llvm.threads.pool_memory import PARALLEL
 from functrans.compiler import cost
 from functrans.compiler.nest import Nest
 from functrans.compiler.nodes import Node

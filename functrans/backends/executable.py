@@ -12,6 +12,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -19,18 +20,18 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
 from functrans.compiler.options import Options
-from functrans.compiler.pipeline import optimize
 from functrans.core.ir import Jaxpr, memoized
 from functrans.core.locks import fork_safe
 from functrans.core.primitive import Values
 from functrans.typing import Array
 
 if TYPE_CHECKING:
-    from functrans.backends.llvm.executable import NativeProgram
+    from functrans.backends.llvm.executable import Save
+    from functrans.backends.llvm.loaded import LoadedProgram
 
 __all__ = ["Executable", "clear_programs", "compile_jaxpr", "why_numpy"]
 
-AnyProgram: TypeAlias = "Program | NativeProgram"
+AnyProgram: TypeAlias = "Program | LoadedProgram"
 
 _CACHE_SIZE = 1024
 _programs: OrderedDict[Hashable, AnyProgram] = OrderedDict()
@@ -76,10 +77,10 @@ def compile_jaxpr(jaxpr: Jaxpr, options: Options = Options()) -> Executable:  # 
     program = _find(key)
     if program is None:
         with _without_collecting():
-            program = _program(optimize(flat), options)
+            program = _program(flat, options)
         _store(key, program)
     else:  # equations that are alike come from other lines of the user
-        program = program.of(lambda: optimize(flat))
+        program = program.of(partial(_optimized, flat))
     return Executable(program, consts)
 
 
@@ -99,13 +100,26 @@ def _without_collecting() -> Iterator[None]:
 
 
 def _program(jaxpr: Jaxpr, options: Options) -> AnyProgram:
-    if not _WHY_NUMPY:
-        # Here and not above: its modules are a third of `import functrans`, and eager code needs none of them.
-        from functrans.backends.llvm.executable import NativeProgram
+    """The program of a jaxpr: from disk, or compiled now."""
+    if _WHY_NUMPY:
+        return Program(_optimized(jaxpr))
+    # Here and not above, as below: a program that comes from disk needs no compiler, and eager code needs neither.
+    from functrans.backends.llvm.stored import StoredProgram
 
-        if NativeProgram.takes(jaxpr):
-            return NativeProgram(jaxpr, options)
-    return Program(jaxpr)
+    stored = StoredProgram(jaxpr, options)
+    return stored.load(partial(_optimized, jaxpr)) or _compiled(_optimized(jaxpr), options, stored.save)
+
+
+def _compiled(jaxpr: Jaxpr, options: Options, save: Save) -> AnyProgram:
+    from functrans.backends.llvm.executable import NativeProgram
+
+    return NativeProgram(jaxpr, options, save) if NativeProgram.takes(jaxpr) else Program(jaxpr)
+
+
+def _optimized(jaxpr: Jaxpr) -> Jaxpr:
+    from functrans.compiler.pipeline import optimize
+
+    return optimize(jaxpr)
 
 
 def _find(key: Hashable) -> AnyProgram | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Options"]
+__all__ = ["PLAIN", "Options"]
 
 
 class Options(NamedTuple):
@@ -18,3 +18,7 @@ class Options(NamedTuple):
     def behind(self, count: int) -> Options:
         """The same for a program with so many more arguments in front."""
         return self._replace(donated=tuple(i + count for i in self.donated))
+
+
+PLAIN = Options()
+"""Nothing besides the jaxpr."""

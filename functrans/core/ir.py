@@ -45,8 +45,13 @@ class Literal(Record, eq=False):
     aval: ShapedArray
 
     @property
+    def data(self) -> bytes:
+        """As it lies in memory."""
+        return np.asarray(self.value, self.aval.dtype).tobytes()
+
+    @property
     def key(self) -> Hashable:
-        return (self.aval, np.asarray(self.value, self.aval.dtype).tobytes())
+        return (self.aval, self.data)
 
 
 Atom: TypeAlias = Var | Literal

@@ -17,7 +17,8 @@ from functrans.backends.llvm.patience import turns_between_checks
 from functrans.backends.llvm.refusal import notes_refusals
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.scalars import Scalars
-from functrans.backends.llvm.services import INTERRUPTED, interrupted
+from functrans.backends.llvm.service_table import INTERRUPTED
+from functrans.backends.llvm.services import interrupted
 from functrans.compiler.carries import Carries, carries_in, room_of
 from functrans.compiler.nodes import Node
 from functrans.compiler.steps import Plan, Step

@@ -1,4 +1,4 @@
-"""Object code kept on disk, so that a later process loads what an earlier one compiled. Imports nothing of functrans.
+"""Object code kept on disk, so that a later process loads what an earlier one compiled.
 
 A file holds what one key stands for, behind a checksum of both; a file that is not whole is as if it were not there. The
 folder must belong to the user, and nobody else may write to it: what lies in it is run. Nothing here raises where disks
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
-from hashlib import sha256
 from itertools import count
-from pathlib import Path
+from stat import S_ISDIR
+from threading import get_ident
+from time import time_ns
+
+from functrans.core.sha256 import sha256
 
 __all__ = ["Store", "key_of", "store"]
 
@@ -40,8 +43,8 @@ def key_of(parts: Iterable[str]) -> str:
 class Store:
     """A folder of files by key, made when something is first put in it."""
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
-        self._folder = folder
+    def __init__(self, folder: str | os.PathLike[str], limit: int = LIMIT) -> None:
+        self._folder = os.fspath(folder)
         self._limit = limit
         self._writes = count()
         self._trusted: bool | None = None
@@ -52,7 +55,8 @@ class Store:
         if not self._is_ours(make=False):
             return None
         try:
-            found = path.read_bytes()
+            with open(path, "rb") as file:
+                found = file.read()
             content = found[len(_MAGIC) + 32 :]
             if found != _framed(key, content):
                 return None
@@ -66,7 +70,9 @@ class Store:
         if not self._is_ours(make=True):
             return
         try:
-            number, name = tempfile.mkstemp(_UNFINISHED, key[:8], self._folder)
+            which = f"{key[:8]}-{os.getpid()}-{get_ident()}-{time_ns()}"
+            name = os.path.join(self._folder, which + _UNFINISHED)
+            number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
             try:
                 with os.fdopen(number, "wb") as file:
                     file.write(_framed(key, content))
@@ -79,15 +85,15 @@ class Store:
         except OSError:  # a full disk, a folder that is gone
             return
 
-    def _path(self, key: str) -> Path:
-        return self._folder / f"{key}{_SUFFIX}"
+    def _path(self, key: str) -> str:
+        return os.path.join(self._folder, key + _SUFFIX)
 
     def _is_ours(self, *, make: bool) -> bool:
         """Whether only the user can have put something there. Asked once, and again until the folder is there."""
         if self._trusted is None:
             try:
                 if make:
-                    self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    os.makedirs(self._folder, mode=0o700, exist_ok=True)
                 self._trusted = _is_private(self._folder)
             except FileNotFoundError:
                 return False
@@ -107,7 +113,8 @@ class Store:
         if total <= self._limit:
             return
         for _, size, path in sorted(files):
-            Path(path).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
             total -= size
             if total <= self._limit * 3 // 4:
                 return
@@ -117,12 +124,12 @@ def _framed(key: str, content: bytes) -> bytes:
     return _MAGIC + sha256(key.encode() + content).digest() + content
 
 
-def _is_private(folder: Path) -> bool:
+def _is_private(folder: str) -> bool:
     """Whether a folder is the user's, and no one else may write to it. On Windows the user's own folders are."""
-    facts = folder.stat()
+    facts = os.stat(folder)
     if not hasattr(os, "getuid"):
-        return folder.is_dir()
-    return folder.is_dir() and facts.st_uid == os.getuid() and not facts.st_mode & 0o022
+        return S_ISDIR(facts.st_mode)
+    return S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022
 
 
 def store() -> Store | None:
@@ -134,18 +141,17 @@ def store() -> Store | None:
 def _store(said: str) -> Store | None:
     if said.lower() == "off":
         return None
-    try:
-        return Store(Path(said).expanduser().absolute() if said else _default())
-    except RuntimeError:  # a user without a home
-        return None
+    folder = os.path.expanduser(said) if said else _default()
+    return None if folder.startswith("~") else Store(os.path.abspath(folder))  # a user without a home
 
 
-def _default() -> Path:
+def _default() -> str:
     """Where a platform keeps the user's caches."""
+    home = os.path.expanduser("~")
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "functrans"
+        return os.path.join(home, "Library", "Caches", "functrans")
     if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "functrans" / "Cache"
+        local = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+        return os.path.join(local, "functrans", "Cache")
     said = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(said) if os.path.isabs(said) else Path.home() / ".cache") / "functrans"
+    return os.path.join(said if os.path.isabs(said) else os.path.join(home, ".cache"), "functrans")

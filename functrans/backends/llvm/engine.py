@@ -6,13 +6,13 @@ No LLVM pass pipeline is run: the text is written with vectors and without redun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from functrans.backends.llvm.disk_cache import key_of, store
 from functrans.backends.llvm.half import half_conversions
-from functrans.backends.llvm.image import Library, placed, process_symbol
+from functrans.backends.llvm.image import Image, Library, placed
 from functrans.backends.llvm.linker import linked
 from functrans.backends.llvm.target import Target, host
 from functrans.core.locks import fork_safe
@@ -20,7 +20,7 @@ from functrans.core.locks import fork_safe
 if TYPE_CHECKING:
     from llvmlite import binding
 
-__all__ = ["Library", "assembly", "load", "object_code"]
+__all__ = ["Library", "assembly", "load", "load_object", "loaded", "object_code", "object_file"]
 
 _OPTION = "-optimize-regalloc=true"
 """LLVM allots registers well at the lowest level too: code that uses vectors gains by nothing else. It holds for the process;
@@ -38,17 +38,18 @@ def load(text: str, target: Target, exports: tuple[str, ...], symbols: Mapping[s
 
 def load_object(code: bytes, exports: tuple[str, ...], symbols: Mapping[str, int] | None = None) -> Library:
     """Load object code that `object_code` made for this machine."""
-    image, known = linked(code), symbols or {}
+    return loaded(code, exports, symbols or {})[0]
+
+
+def loaded(code: bytes, exports: tuple[str, ...], symbols: Mapping[str, int]) -> tuple[Library, Image | None]:
+    """The same, and the image that it is; None where LLVM has to link it."""
+    image = linked(code)
     if image is not None:
         try:
-            return placed(image, partial(_symbol, known))
+            return placed(image, symbols), image
         except (OSError, AttributeError):  # a system that refuses, a symbol that it does not have
             pass
-    return _by_llvm(code, exports, known)
-
-
-def _symbol(known: Mapping[str, int], name: str) -> int:
-    return known[name] if name in known else process_symbol(name)
+    return _by_llvm(code, exports, symbols), None
 
 
 def _by_llvm(code: bytes, exports: tuple[str, ...], symbols: Mapping[str, int]) -> Library:

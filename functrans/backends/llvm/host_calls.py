@@ -1,7 +1,7 @@
 """What machine code asks Python to run: the steps that have no native code, and callbacks of the user.
 
 Machine code calls one function with the number of a step and the addresses of its operands and results. Start reading at
-`HostCalls`. Imports the compiler's nodes and core.
+`HostCalls`. Imports core.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from functools import partial
 from threading import get_ident
 
 from functrans.backends.llvm.buffers import view
-from functrans.compiler.nodes import Node
-from functrans.core.aval import shaped
+from functrans.core.ir import Eqn
 from functrans.typing import Array
 
 __all__ = ["HostCalls"]
@@ -22,8 +21,8 @@ __all__ = ["HostCalls"]
 class HostCalls:
     """The steps of one program that Python runs, by number."""
 
-    def __init__(self, nodes: Mapping[int, Node]) -> None:
-        self._steps = {number: _Step(node) for number, node in nodes.items()}
+    def __init__(self, eqns: Mapping[int, Eqn]) -> None:
+        self._steps = {number: _Step(eqn) for number, eqn in eqns.items()}
         self._raised: dict[int, BaseException] = {}
         """By thread."""
         self.run: Callable[[int, int], int] = self._run
@@ -55,15 +54,12 @@ _MOST_VIEWS = 8
 
 
 class _Step:
-    """One node, run by its primitive's NumPy implementation."""
+    """One equation, run by its primitive's NumPy implementation."""
 
-    def __init__(self, node: Node) -> None:
-        assert node.eqn is not None
-        prim, params = node.eqn.prim, node.eqn.params
-        self._implementation = partial(prim.impl, **params) if params else prim.impl
-        ins = [shaped(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
-        self._avals = [*ins, *(var.aval for var in node.outs)]
-        self._inputs, self._table = len(ins), ctypes.c_void_p * len(self._avals)
+    def __init__(self, eqn: Eqn) -> None:
+        self._implementation = partial(eqn.prim.impl, **eqn.params) if eqn.params else eqn.prim.impl
+        self._avals = [atom.aval for atom in (*eqn.invars, *eqn.outvars)]
+        self._inputs, self._table = len(eqn.invars), ctypes.c_void_p * len(self._avals)
         self._views: dict[tuple[int | None, ...], tuple[list[Array], list[Array]]] = {}
         """Memory as arrays, by addresses: a loop calls with the same ones again."""
 

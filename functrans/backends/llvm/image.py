@@ -9,10 +9,11 @@ import ctypes
 import mmap
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from weakref import finalize
 
 from functrans.backends.llvm.call.layout import NUMPY_FUNCTIONS, array_function, python_function
+from functrans.record import Record
 
 __all__ = ["WORD", "Image", "Library", "placed", "process_symbol", "whole_pages"]
 
@@ -22,7 +23,7 @@ Places: TypeAlias = "tuple[tuple[str, int], ...]"
 """Names, each with its distance from the image's beginning, in bytes."""
 
 
-class Image(NamedTuple):
+class Image(Record):
     """Code, its constants, and words for addresses. Nothing but these words depends on where it lies."""
 
     code: bytes
@@ -47,15 +48,19 @@ class Library:
         return self._addresses[name]
 
 
-def placed(image: Image, symbol: Callable[[str], int]) -> Library:
-    """An image in memory; `symbol` gives the addresses of what it does not define. Raises OSError where the system refuses."""
+def placed(image: Image, symbols: Mapping[str, int]) -> Library:
+    """An image in memory. What it does not define is among the symbols, or of NumPy, Python or the C library.
+
+    Raises OSError where the system refuses, AttributeError for what there is not.
+    """
     size = whole_pages(len(image.code))
     start = _pages(size + image.memory)
-    own = {name: start + place for name, place in image.exports}
-    library = Library(own, partial(_system().munmap, start, size + image.memory))
+    known = {name: start + place for name, place in image.exports}
+    library = Library(known, partial(_system().munmap, start, size + image.memory))
     ctypes.memmove(start, image.code, len(image.code))
     for name, place in image.imports:
-        ctypes.c_uint64.from_address(start + place).value = own[name] if name in own else symbol(name)
+        address = known.get(name) or symbols.get(name) or process_symbol(name)
+        ctypes.c_uint64.from_address(start + place).value = address
     if _system().mprotect(start, size, mmap.PROT_READ | mmap.PROT_EXEC):
         raise OSError(ctypes.get_errno(), "machine code cannot be made executable")
     return library

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.engine import loaded, object_code
+from functrans.backends.llvm.image import Image, Library
 from functrans.backends.llvm.ir import External, Module
-from functrans.backends.llvm.target import Target
+from functrans.backends.llvm.libraries import library
+from functrans.backends.llvm.target import Target, host
 
 __all__ = ["Write", "compiled_once"]
 
 Write = Callable[[Module], object]
 """Writes a function into a module, exported."""
-
-_libraries: dict[tuple[str, Target], Library] = {}
 
 
 def compiled_once(module: Module, name: str, write: Write) -> str:
@@ -35,7 +35,9 @@ def _text(write: Write, target: Target) -> str:
 
 
 def _address(name: str, write: Write, target: Target) -> int:
-    library = _libraries.get((name, target))
-    if library is None:
-        library = _libraries.setdefault((name, target), load(_text(write, target), target, (name,)))
-    return library.address(name)
+    where = "" if target == host() else f" for {target}"
+    return library(f"{name}{where}", partial(_compiled, name, write, target)).address(name)
+
+
+def _compiled(name: str, write: Write, target: Target) -> tuple[Library, Image | None]:
+    return loaded(object_code(_text(write, target), target), (name,), {})

@@ -20,6 +20,7 @@ from functrans.backends.llvm.frame import Frame, Table
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module
 from functrans.backends.llvm.kernels import contract
+from functrans.backends.llvm.loaded import ENTRY
 from functrans.backends.llvm.refusal import refuses
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.scalars import supports as has_operation
@@ -35,8 +36,6 @@ from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce
 from functrans.core.lowering_control import Control
 
 __all__ = ["BACKEND", "ENTRY", "emit_program"]
-
-ENTRY = "program"
 
 
 def supports(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:

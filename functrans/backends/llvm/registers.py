@@ -18,7 +18,8 @@ from functrans.backends.llvm.register_operations import compute
 from functrans.backends.llvm.register_values import Numbers, Registers
 from functrans.backends.llvm.register_work import IN_VECTORS, MOST_WORK, is_unrolled, work
 from functrans.backends.llvm.scalar_warnings import FAILED
-from functrans.backends.llvm.services import INTERRUPTED, interrupted
+from functrans.backends.llvm.service_table import INTERRUPTED
+from functrans.backends.llvm.services import interrupted
 from functrans.compiler.nodes import Node, Supports
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Atom, Jaxpr, Var

@@ -1,30 +1,15 @@
-"""What a program asks of the process that it runs in: a table of pointers, the last argument of every program.
+"""How a program asks something of the process that it runs in, by the table of pointers of `service_table`.
 
-Object code that stands alone has an empty one. Imports the builder; start reading at `SERVICES`.
+Imports the builder; start reading at `service`.
 """
 
 from __future__ import annotations
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
+from functrans.backends.llvm.service_table import ERROR, HOST, INTERRUPTED, PYTHON
 
-__all__ = ["ERROR", "HOST", "INTERRUPTED", "PARALLEL", "PYTHON", "SERVICES", "call_host", "interrupted", "service"]
-
-HOST = 0
-"""The Python function that runs a step, of the step's number and the address of a table of pointers; it gives a status."""
-PARALLEL = 1
-"""The cell with the function that runs chunks in parallel, or null."""
-PYTHON = (
-    "PyGILState_Ensure", "PyGILState_Release", "PyErr_CheckSignals", "PyErr_Fetch", "PyObject_Vectorcall",
-    "PyLong_FromLongLong", "PyLong_AsLongLong", "Py_DecRef",
-)  # fmt: skip
-"""Functions of Python, from number 2 on."""
-ERROR = 2 + len(PYTHON)
-"""Three words: what was raised where no Python code could take it, by a signal's handler."""
-SERVICES = ERROR + 3
-
-INTERRUPTED = -1
-"""What a program gives when a handler raised."""
+__all__ = ["call_host", "interrupted", "service"]
 
 
 def service(f: Function, services: Value, number: int) -> Value:

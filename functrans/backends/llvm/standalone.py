@@ -17,7 +17,7 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
 from functrans.backends.llvm.program import emit_program
 from functrans.backends.llvm.scalar_warnings import FAILED
-from functrans.backends.llvm.services import PARALLEL, SERVICES
+from functrans.backends.llvm.service_table import PARALLEL, SERVICES
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Argument, Output, Plan

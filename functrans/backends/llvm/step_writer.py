@@ -17,7 +17,8 @@ from functrans.backends.llvm.ir import PTR, Value
 from functrans.backends.llvm.kernels.product.window import inside_variables
 from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
-from functrans.backends.llvm.services import INTERRUPTED, PARALLEL, call_host, service
+from functrans.backends.llvm.service_table import INTERRUPTED, PARALLEL
+from functrans.backends.llvm.services import call_host, service
 from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk, is_always_cut
 from functrans.compiler.nest import Fused, Nest
 from functrans.compiler.nodes import Node

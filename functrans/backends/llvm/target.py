@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
-from pathlib import Path
 
 from functrans.record import Record
 
@@ -83,17 +83,25 @@ def cache_bytes() -> tuple[int, int]:
     return first or FIRST_CACHE, second or SECOND_CACHE
 
 
-def caches_of_linux(processor: Path = Path("/sys/devices/system/cpu/cpu0")) -> tuple[int, int]:
+def caches_of_linux(processor: str | os.PathLike[str] = "/sys/devices/system/cpu/cpu0") -> tuple[int, int]:
     """From the kernel's files; zeros where there are none. Containers may hide them, and not every system has them."""
     sizes = [0, 0]
     try:
-        for place in processor.glob("cache/index*"):
-            level, kind, size = ((place / name).read_text("ascii").strip() for name in ("level", "type", "size"))
+        caches = os.path.join(processor, "cache")
+        for index in os.listdir(caches):
+            if not index.startswith("index"):
+                continue
+            level, kind, size = (_line(os.path.join(caches, index, name)) for name in ("level", "type", "size"))
             if kind != "Instruction" and level in ("1", "2"):
                 sizes[int(level) - 1] = int(size[:-1]) << {"K": 10, "M": 20}[size[-1]]
     except (OSError, ValueError, KeyError, IndexError):
         return 0, 0
     return sizes[0], sizes[1]
+
+
+def _line(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read().strip()
 
 
 def _of_macos() -> tuple[int, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-import sysconfig
+import sys
 from functools import cache
 from typing import Any
 
@@ -33,6 +33,8 @@ NUMPY_FUNCTIONS = {
 }
 """The functions of NumPy's C API that are called, and their numbers, which its binary interface fixes."""
 
+_FREE_THREADED = "free-threading build"
+"""What a Python that can do without its lock says of itself; it keeps objects in another way."""
 _ARRAY_TYPE = 2
 _ABI = 0x02000000
 _LOWEST = 1 << 16
@@ -61,7 +63,7 @@ layout = Layout()
 @cache
 def is_as_expected() -> bool:
     """Whether arrays, lists and tuples whose contents are known are read rightly by these offsets."""
-    if struct.calcsize("P") != _WORD or sysconfig.get_config_var("Py_GIL_DISABLED") or not is_numpy_known():
+    if struct.calcsize("P") != _WORD or _FREE_THREADED in sys.version or not is_numpy_known():
         return False
     return _reads_arrays() and _reads_containers()
 

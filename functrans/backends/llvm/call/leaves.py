@@ -7,19 +7,17 @@ from typing import Any
 import numpy as np
 
 from functrans.backends.llvm.call.recipe import InexpressibleError, Recipe
-from functrans.compiler.steps import Plan
-from functrans.core.aval import SCALAR_AVALS
+from functrans.core.aval import SCALAR_AVALS, ShapedArray
 
 __all__ = ["check_argument", "check_same_array"]
 
 _NUMBERS = {float: "float", int: "int", complex: "complex", bool: "bool"}
 
 
-def check_argument(
-    recipe: Recipe, number: int, leaf: Any, index: int, plan: Plan
-) -> None:  # Any: a leaf may be anything
+def check_argument(recipe: Recipe, number: int, leaf: Any, index: int, aval: ShapedArray) -> None:
+    # Any: a leaf may be anything
     """The steps for a leaf that is argument `index` of a program: an array or a number of the type that it takes."""
-    kind, aval = type(leaf), plan.arguments[index].aval
+    kind = type(leaf)
     if kind is np.ndarray:
         if not leaf.dtype.isnative or (leaf.shape, leaf.dtype) != (aval.shape, aval.dtype):
             raise InexpressibleError

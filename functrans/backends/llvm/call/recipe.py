@@ -9,8 +9,8 @@ from weakref import ref
 
 import numpy as np
 
-from functrans.backends.llvm.call.steps import RECORD_WORDS
-from functrans.backends.llvm.call.vectorcall import HEADER, step_address
+from functrans.backends.llvm.call.functions import step_address
+from functrans.backends.llvm.call.words import HEADER, RECORD_WORDS
 from functrans.typing import Array, Shape
 
 __all__ = ["Recipe", "InexpressibleError"]

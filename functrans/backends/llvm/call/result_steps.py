@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from functrans.backends.llvm.call.layout import layout
 from functrans.backends.llvm.call.steps import MISS, RAISED, Step, Steps
+from functrans.backends.llvm.call.words import RUN_WORDS
 from functrans.backends.llvm.ir import F64, I32, I64, PTR, Value
 
-__all__ = ["RESULT_STEPS", "RUN_WORDS"]
+__all__ = ["RESULT_STEPS"]
 
 # ---- before the program ----
 
@@ -53,10 +54,6 @@ def _large_array(f: Step) -> None:
 
 
 # ---- the program ----
-
-RUN_WORDS = ("program", "host", "results", "warnings", "arena", "arena_bytes", "is_long", "afterwards")
-"""What `run` knows of its program, in a table: addresses, the places in memory, and the function that hears of failures.
-At `arena` is the address of memory for temporaries, or null while another call works in it."""
 
 _LINE = 64
 

@@ -14,13 +14,12 @@ from functrans.backends.llvm.call.layout import layout
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I32, I64, PTR, Module, Value
 
-__all__ = ["GO_ON", "MISS", "RAISED", "RECORD_WORDS", "Step", "Steps"]
+__all__ = ["GO_ON", "MISS", "RAISED", "Step", "Steps"]
 
 GO_ON: Final = 0
 MISS: Final = 1
 """The call is of another kind."""
 RAISED: Final = 2
-RECORD_WORDS: Final = 8
 
 _STEP = ("record", "objects", "memory")
 

@@ -1,83 +1,47 @@
 """The machine code that runs a call: it tries one recipe after the other, and Python's function where none fits.
 
-Compiled in pieces, each once in a process. Imports the steps, the builder and the engine; start reading at `_emit_call`.
+Imports the steps, the builder and the engine; start reading at `_emit_call`.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
 from functrans.backends.llvm.call.argument_steps import ARGUMENT_STEPS
-from functrans.backends.llvm.call.layout import NUMPY_FUNCTIONS, array_function, layout, python_function
+from functrans.backends.llvm.call.layout import layout
 from functrans.backends.llvm.call.result_steps import RESULT_STEPS
-from functrans.backends.llvm.call.steps import GO_ON, MISS, RECORD_WORDS, Step
-from functrans.backends.llvm.engine import Library, load
+from functrans.backends.llvm.call.steps import GO_ON, MISS, Step
+from functrans.backends.llvm.call.words import CALL, HEADER, RECORD_WORDS
+from functrans.backends.llvm.engine import loaded, object_code
 from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.image import Image, Library, process_symbol
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.target import host
 
-__all__ = ["HEADER", "call_address", "step_address"]
-
-HEADER = (
-    "arguments", "names_count", "names", "objects", "memory_words", "records", "records_count", "result", "calls",
-)  # fmt: skip
-"""The words that a recipe begins with: how many arguments it takes, the number and the names of the last of them, how many
-objects and words a call needs, its records, which object is the result, and how often it was followed to its end."""
+__all__ = ["compiled"]
 
 ROOT_WORDS = ("recipes", "slow")
 """What a callable points to: a list of recipes, and Python's function, called with the callable in front."""
 
-_CALL = "call"
 _COUNT: Final = (1 << 63) - 1
 """The bits of vectorcall's `nargsf` that count."""
 
 
 _STEPS = ARGUMENT_STEPS | RESULT_STEPS
-_COMMON = ("context", "array", "new_array", "run")
-"""The steps of nearly all recipes, compiled together with the call itself. Others are compiled when a recipe needs them."""
 
 
-@cache
-def step_address(name: str) -> int:
-    """Where a step is."""
-    return (_common() if name in _COMMON else _step(name)).address(name)
-
-
-def call_address() -> int:
-    """Where the function is that Python's vectorcall protocol calls."""
-    return _common().address(_CALL)
-
-
-@cache
-def _common() -> Library:
+def compiled(exports: tuple[str, ...]) -> tuple[Library, Image | None]:
+    """Machine code with some steps, by name, and the function that Python's vectorcall protocol calls, if CALL is among them."""
     module = Module(host())
-    for name in _COMMON:
-        _emit_step(module, name)
-    _emit_call(module, _emit_attempt(module))
-    return _loaded(module, (_CALL, *_COMMON))
-
-
-@cache
-def _step(name: str) -> Library:
-    module = Module(host())
-    _emit_step(module, name)
-    return _loaded(module, (name,))
-
-
-def _emit_step(module: Module, name: str) -> None:
-    step = Step(module, name)
-    _STEPS[name](step)
-    step.done()
-
-
-def _loaded(module: Module, exports: tuple[str, ...]) -> Library:
-    text = module.text()
-    symbols = {name: array_function(name) for name in module.declared if name in NUMPY_FUNCTIONS}
-    symbols |= {
-        name: python_function(name) for name in module.declared if name.startswith("Py") and name not in symbols
-    }
-    return load(text, module.target, exports, symbols)
+    for name in exports:
+        if name == CALL:
+            _emit_call(module, _emit_attempt(module))
+        else:
+            step = Step(module, name)
+            _STEPS[name](step)
+            step.done()
+    symbols = {name: process_symbol(name) for name in module.declared if name.startswith("Py")}
+    return loaded(object_code(module.text(), module.target), exports, symbols)
 
 
 def _field(f: Function, recipe: Value, name: str) -> Value:
@@ -136,7 +100,7 @@ def _follow(f: Function, recipe: Value, objects: Value, memory: Value) -> Value:
 
 def _emit_call(module: Module, attempt: Function) -> None:
     """Python's vectorcall: `ptr call(callable, args, nargsf, names)`."""
-    f = Function(module, _CALL, [("self", PTR), ("args", PTR), ("nargsf", I64), ("names", PTR)], PTR, exported=True)
+    f = Function(module, CALL, [("self", PTR), ("args", PTR), ("nargsf", I64), ("names", PTR)], PTR, exported=True)
     self, args, nargsf, names = f.args
     count = nargsf & _COUNT
     is_named = f.icmp("ne", names, f.null())

@@ -1,22 +1,21 @@
 """The one pool of a process: compiled and started when a parallel loop is first wanted, forgotten in a forked child.
 
-Programs read the address of `functrans_parallel` from a cell, which is 0 while one thread is to do everything. Imports the
-pool's code and the engine; start reading at `start`.
+Programs read the address of `functrans_parallel` from a cell, which is 0 while one thread is to do everything. Imports
+libraries; start reading at `start`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import sys
 from functools import cache
 from threading import Lock
 
-from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.target import host
+from functrans.backends.llvm.image import Image, Library
+from functrans.backends.llvm.libraries import library
 from functrans.backends.llvm.threads.available import available_cores
-from functrans.backends.llvm.threads.pool_code import (
+from functrans.backends.llvm.threads.pool_memory import (
     CONDITION,
     MEMORY,
     MUTEX,
@@ -24,7 +23,6 @@ from functrans.backends.llvm.threads.pool_code import (
     SIZE,
     WORKER,
     WORKERS,
-    pool_module,
 )
 from functrans.core.locks import fork_safe
 
@@ -76,12 +74,18 @@ def _library() -> Library:
 
 @cache
 def _made_once() -> Library:
-    target = host()
-    library = load(pool_module(target).text(), target, (PARALLEL, WORKER, MEMORY))
-    _initialise(library.address(MEMORY))
+    made = library("pool", _compiled)
+    _initialise(made.address(MEMORY))
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forget)
-    return library
+    return made
+
+
+def _compiled() -> tuple[Library, Image | None]:
+    # Here and not above: it loads the compiler, which is of no use where the code lies on disk.
+    from functrans.backends.llvm.threads.pool_code import compiled_pool
+
+    return compiled_pool()
 
 
 def _initialise(memory: int) -> None:
@@ -101,6 +105,8 @@ def _start_workers() -> None:
     global _started
     if sys.platform == "win32":
         return
+    import signal  # here and not above: it takes a while, and a program on one thread has no use for it
+
     with _lock:
         wanted = thread_count() - 1
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are Python's, not a worker's

@@ -5,36 +5,40 @@ alone if no worker comes in time. One word says all that a claim needs: generati
 always of the loop that runs now, which cannot end before the claimed chunk is done. A pool that is busy, for a caller in
 another thread, is not waited for: that caller runs its chunks itself. Workers look for work for a while, then sleep.
 
-Imports the builder; start reading at `pool_module`.
+Imports the builder and the engine; start reading at `pool_module`.
 """
 
 from __future__ import annotations
 
+from functrans.backends.llvm.engine import loaded, object_code
 from functrans.backends.llvm.function import Function
+from functrans.backends.llvm.image import Image, Library
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
-from functrans.backends.llvm.target import Target
-
-__all__ = ["CONDITION", "MEMORY", "MUTEX", "PARALLEL", "SIZE", "SLEEPERS", "STATE", "WORKER", "WORKERS", "pool_module"]
-
-PARALLEL = "functrans_parallel"
-"""`void (void body(ptr context, i64 chunk), ptr context, i64 chunks, i64 workers)`: every chunk, by at most so many workers."""
-WORKER = "functrans_worker"
-"""`ptr (ptr number)`: what a worker thread runs, for ever."""
-MEMORY = "functrans_pool"
-
-# Places in the pool's memory, in bytes: each on a cache line of its own, as different threads write them.
-STATE, DONE, _WORK, _BUSY, WORKERS, _LIMIT, SLEEPERS, MUTEX, CONDITION, SIZE = (
-    0,
-    64,
-    128,
-    192,
-    256,
-    264,
-    320,
-    384,
-    512,
-    640,
+from functrans.backends.llvm.target import Target, host
+from functrans.backends.llvm.threads.pool_memory import (
+    BUSY,
+    CONDITION,
+    DONE,
+    LIMIT,
+    MEMORY,
+    MUTEX,
+    PARALLEL,
+    SIZE,
+    SLEEPERS,
+    STATE,
+    WORK,
+    WORKER,
+    WORKERS,
 )
+
+__all__ = ["compiled_pool", "pool_module"]
+
+
+def compiled_pool() -> tuple[Library, Image | None]:
+    """The pool's code for this machine."""
+    target = host()
+    return loaded(object_code(pool_module(target).text(), target), (PARALLEL, WORKER, MEMORY), {})
+
 
 _BITS = 20
 _MASK = (1 << _BITS) - 1
@@ -106,7 +110,7 @@ def _work(module: Module) -> Function:
         with f.when(loop.again):
             claim = pool.fetch("add", STATE, 1)
             with f.when(_is_left(f, claim)):
-                body, context = (f.load(f.offset(pool.at(_WORK), k, PTR), PTR) for k in (0, 1))
+                body, context = (f.load(f.offset(pool.at(WORK), k, PTR), PTR) for k in (0, 1))
                 f.call_pointer(body, None, context, claim & _MASK)
                 pool.fetch("add", DONE, 1)
     f.ret(f.index(0))
@@ -119,7 +123,7 @@ def _parallel(module: Module, work: Function) -> None:
     body, context, chunks, most = f.args
     pool = _Pool(f)
     workers = f.minimum(f.minimum(most, pool.load(WORKERS)), chunks - 1)
-    alone = f.choose(f.icmp("sgt", workers, 0), lambda: pool.fetch("xchg", _BUSY, 1), lambda: f.index(1))
+    alone = f.choose(f.icmp("sgt", workers, 0), lambda: pool.fetch("xchg", BUSY, 1), lambda: f.index(1))
     with f.when(f.icmp("ne", alone, 0)) as branch:
         with f.loop(0, chunks) as loop:
             f.call_pointer(body, None, context, loop.index)
@@ -127,7 +131,7 @@ def _parallel(module: Module, work: Function) -> None:
         _publish(pool, chunks, workers)
         f.call(work)
         _wait(pool, chunks)
-        pool.store(0, _BUSY)
+        pool.store(0, BUSY)
     f.ret()
 
 
@@ -135,9 +139,9 @@ def _publish(pool: _Pool, chunks: Value, workers: Value) -> None:
     """Let the workers see a loop, and wake those that sleep."""
     f = pool.f
     for k, value in enumerate(f.args[:2]):
-        f.store(value, f.offset(pool.at(_WORK), k, PTR), 8)
+        f.store(value, f.offset(pool.at(WORK), k, PTR), 8)
     pool.store(0, DONE)
-    pool.store(workers, _LIMIT)
+    pool.store(workers, LIMIT)
     generation = f.integer("lshr", pool.load(STATE), 2 * _BITS) + 1
     pool.store((generation << 2 * _BITS) | (chunks << _BITS), STATE)
     with f.when(f.icmp("sgt", pool.load(SLEEPERS), 0)):
@@ -160,7 +164,7 @@ def _wait(pool: _Pool, chunks: Value) -> None:
 
 def _wanted(pool: _Pool, number: Value) -> Value:
     """Whether there is work for the worker of a number."""
-    return pool.has_work() & pool.f.icmp("slt", number, pool.load(_LIMIT))
+    return pool.has_work() & pool.f.icmp("slt", number, pool.load(LIMIT))
 
 
 def _sleep(module: Module) -> Function:

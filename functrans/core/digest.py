@@ -1,0 +1,142 @@
+"""A jaxpr's structure as a short text that is the same in every process, for what is kept from one to the next.
+
+As `Jaxpr.key`, it leaves out the names of variables and the values of consts. Start reading at `digest`. Imports `ir`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from functrans.core.aval import ShapedArray
+from functrans.core.ir import Atom, Eqn, Jaxpr, Var
+from functrans.core.primitive import Primitive
+from functrans.core.sha256 import sha256
+
+__all__ = ["digest"]
+
+_PLAIN = (int, bool, str, bytes, type(None))
+"""Whose `repr` says all, and to which class it belongs."""
+_OURS = ("functrans", "numpy")
+"""Whose names mean the same in every process that has the same versions of them."""
+
+
+class _UnknownError(Exception):
+    """Something that means nothing in another process."""
+
+
+def digest(jaxpr: Jaxpr) -> str | None:
+    """The same for jaxprs of the same structure, in any process; None where a parameter means nothing in another one.
+
+    What NumPy's backend calls may be such a parameter, a function of the user: it stands for itself, whatever it does.
+    """
+    writer = _Writer()
+    try:
+        writer.jaxpr(jaxpr)
+    except _UnknownError:
+        return None
+    return sha256("".join(writer.parts).encode()).hexdigest()
+
+
+class _Writer:
+    """Writes a jaxpr as text, every part of which says where it ends."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self._numbers: dict[Var, int] = {}
+        self._avals: dict[ShapedArray, str] = {}
+        self._primitives: dict[Primitive, str] = {}
+        self._opaque: dict[Hashable, int] = {}
+
+    def jaxpr(self, jaxpr: Jaxpr) -> None:
+        put = self.parts.append
+        put("{")
+        self._define(jaxpr.constvars)
+        self._define(jaxpr.invars)
+        for eqn in jaxpr.eqns:
+            self._eqn(eqn)
+        put("in")
+        self._read(jaxpr.outvars)
+        put("}")
+
+    def _eqn(self, eqn: Eqn) -> None:
+        prim, put = eqn.prim, self.parts.append
+        put(self._primitives.get(prim) or self._named(prim))
+        for name, value in sorted(eqn.params.items()):
+            put(f"{name}=")
+            try:
+                self._param(value)
+            except _UnknownError:
+                if prim.lower is not None:
+                    raise
+                put(f"#{self._opaque.setdefault(value, len(self._opaque))};")
+        self._read(eqn.invars)
+        self._define(eqn.outvars)
+
+    def _named(self, prim: Primitive) -> str:
+        if not _is_ours(prim.impl):
+            raise _UnknownError
+        name = self._primitives[prim] = f"\n{prim.name} "
+        return name
+
+    def _define(self, variables: Sequence[Var]) -> None:
+        numbers = self._numbers
+        for var in variables:
+            numbers[var] = len(numbers)
+            self.parts.append(self._avals.get(var.aval) or self._typed(var.aval))
+        self.parts.append(";")
+
+    def _typed(self, aval: ShapedArray) -> str:
+        text = self._avals[aval] = f":{_dtype(aval.dtype)}{aval.shape}{'*' if aval.weak else ''}"
+        return text
+
+    def _read(self, atoms: Sequence[Atom]) -> None:
+        numbers, put = self._numbers, self.parts.append
+        for atom in atoms:
+            if isinstance(atom, Var):
+                put(f" {numbers[atom]}")
+            else:
+                put(f" {atom.data!r}{self._typed(atom.aval)}")
+        put(";")
+
+    def _param(self, value: Any) -> None:  # Any: whatever a primitive has as a parameter
+        kind, put = type(value), self.parts.append
+        if kind in _PLAIN:
+            put(f"{value!r};")
+        elif kind is Jaxpr:
+            self.jaxpr(value)
+        elif isinstance(value, np.dtype):
+            put(f"dtype {_dtype(value)};")
+        elif isinstance(value, np.ndarray | np.generic):
+            put(f"{_dtype(value.dtype)}{value.shape}{value.tobytes()!r};")
+        elif kind in (float, complex):
+            put(f"{kind.__name__}{np.asarray(value).tobytes()!r};")
+        elif kind in (tuple, list):
+            self._items(kind.__name__, value)
+        elif isinstance(value, Mapping):
+            self._items(kind.__name__, [part for item in sorted(value.items()) for part in item])
+        elif isinstance(value, Enum) and _is_ours(kind):
+            put(f"{kind.__qualname__}.{value.name};")
+        elif isinstance(value, tuple) and _is_ours(kind):
+            self._items(kind.__qualname__, value)
+        elif isinstance(value, ShapedArray):
+            put(self._typed(value))
+        else:
+            raise _UnknownError
+
+    def _items(self, kind: str, values: Sequence[Any]) -> None:  # Any: as for `_param`
+        self.parts.append(f"{kind}(")
+        for value in values:
+            self._param(value)
+        self.parts.append(")")
+
+
+def _dtype(dtype: np.dtype[Any]) -> str:  # Any: of whatever elements
+    return dtype.str if dtype.names is None else repr(dtype)
+
+
+def _is_ours(x: type | Callable[..., object]) -> bool:
+    return getattr(x, "__module__", "").partition(".")[0] in _OURS
