@@ -69,6 +69,7 @@ LATE = {
     ("functrans.exported", "functrans.description"),
     ("functrans.exported", "functrans.c_interface"),
     ("functrans.backends.llvm.loaded", "functrans.backends.llvm.call.flat"),
+    ("functrans.backends.llvm.loaded", "functrans.backends.llvm.threads.pool"),
     ("functrans.jit", "functrans.dispatch"),
     ("functrans.lowered", "functrans.dispatch"),
     ("functrans.jit", "functrans.explain"),

@@ -525,7 +525,7 @@ def test_an_exception_leaves_the_cache_usable() -> None:
     assert function(1.0) == 2.0
 
 
-@pytest.mark.parametrize("place", ["_trace", "_optimized", "_program", "inline", "_store"])
+@pytest.mark.parametrize("place", ["_trace", "optimized", "_program", "inline", "_store"])
 def test_an_interrupt_leaves_the_cache_usable(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_args: object) -> Any:
         raise KeyboardInterrupt

@@ -16,10 +16,11 @@ import functrans as ft
 from functrans import lax
 from functrans.backends import executable
 from functrans.backends.executable import clear_programs
-from functrans.backends.llvm import kept, libraries
+from functrans.backends.llvm import kept, stored
 from functrans.compiler.inline import inline
 from functrans.core.digest import digest
 from functrans.core.ir import Jaxpr
+from functrans.ops.__main__ import all_primitives
 from tests.marks import native
 
 pytestmark = [native, pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is kept of programs")]
@@ -113,7 +114,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget() -> None:
     """As in a new process."""
     clear_programs()
-    libraries._libraries.clear()
+    stored._libraries.clear()
 
 
 @pytest.fixture
@@ -226,13 +227,29 @@ def test_damaged_files_are_ignored_and_replaced(
     assert len(compiled) == 2
 
 
-def test_another_system_compiles_anew(folder: Path, compiled: list[Jaxpr], monkeypatch: pytest.MonkeyPatch) -> None:
-    again(np.sin, X)
-    around = kept._surroundings()
-    for other in (around.replace("sse", "xse"), around.replace(np.__version__, "9.9"), around + " "):
-        monkeypatch.setattr(kept, "_surroundings", lambda: other)  # noqa: B023
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("part", ["_software", "_machine"])
+def test_another_system_compiles_anew(compiled: list[Jaxpr], monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    def changed(change: Callable[[], Any]) -> None:
+        monkeypatch.setattr(kept, part, change)
+        kept._surroundings.cache_clear()
         again(np.sin, X)
-    assert len(compiled) == 4
+
+    again(np.sin, X)
+    told = getattr(kept, part)()
+    for known in (told, (told, 1), (told, 2), told):
+        changed(lambda: known)  # noqa: B023
+    monkeypatch.undo()
+    kept._surroundings.cache_clear()
+    assert len(compiled) == 3
+
+
+def test_all_that_code_follows_from_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    software, machine = repr(kept._software()), repr(kept._machine())
+    assert all(part in software for part in (sys.version, np.__version__, "libllvmlite", "llvm/kept.py", "core/ir.py"))
+    assert "flags" in machine
+    monkeypatch.setenv("FUNCTRANS_MATMUL", "openblas")
+    assert repr(kept._software()) != software
 
 
 @pytest.mark.parametrize("part", ["_software", "_machine"])
@@ -253,15 +270,24 @@ def test_a_change_of_a_source_file_is_seen(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     path = tmp_path / "below" / "module.py"
     path.write_text("x = 1")
-    seen = [kept._files([str(tmp_path)])]
+    seen = [kept._sources([str(tmp_path)])]
     os.utime(path, (7, 7))
-    seen.append(kept._files([str(tmp_path)]))
+    seen.append(kept._sources([str(tmp_path)]))
     path.write_text("x = 12")
     os.utime(path, (7, 7))
-    seen.append(kept._files([str(tmp_path)]))
+    seen.append(kept._sources([str(tmp_path)]))
     path.rename(path.with_name("other.py"))
-    seen.append(kept._files([str(tmp_path)]))
+    seen.append(kept._sources([str(tmp_path)]))
     assert len({repr(files) for files in seen}) == 4
+
+
+def test_all_that_makes_machine_code_is_part_of_the_key() -> None:
+    """What a primitive is to a compiler, and what computes constants, stands where changes of a file are seen."""
+    for prim in all_primitives():
+        if prim.lower is not None:
+            for function in (prim.lower, prim.impl):
+                module = getattr(function, "__module__", "numpy").split(".")
+                assert module[0] != "functrans" or module[1] not in kept.MAKE_JAXPRS, prim
 
 
 # ---- what is told apart ----

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from functrans.backends.llvm.executable import Save
     from functrans.backends.llvm.loaded import LoadedProgram
 
-__all__ = ["Executable", "clear_programs", "compile_jaxpr", "why_numpy"]
+__all__ = ["Executable", "clear_programs", "compile_jaxpr", "optimized", "why_numpy"]
 
 AnyProgram: TypeAlias = "Program | LoadedProgram"
 
@@ -80,7 +80,7 @@ def compile_jaxpr(jaxpr: Jaxpr, options: Options = Options()) -> Executable:  # 
             program = _program(flat, options)
         _store(key, program)
     else:  # equations that are alike come from other lines of the user
-        program = program.of(partial(_optimized, flat))
+        program = program.of(partial(optimized, flat))
     return Executable(program, consts)
 
 
@@ -102,12 +102,12 @@ def _without_collecting() -> Iterator[None]:
 def _program(jaxpr: Jaxpr, options: Options) -> AnyProgram:
     """The program of a jaxpr: from disk, or compiled now."""
     if _WHY_NUMPY:
-        return Program(_optimized(jaxpr))
+        return Program(optimized(jaxpr))
     # Here and not above, as below: a program that comes from disk needs no compiler, and eager code needs neither.
     from functrans.backends.llvm.stored import StoredProgram
 
     stored = StoredProgram(jaxpr, options)
-    return stored.load(partial(_optimized, jaxpr)) or _compiled(_optimized(jaxpr), options, stored.save)
+    return stored.load(partial(optimized, jaxpr)) or _compiled(optimized(jaxpr), options, stored.save)
 
 
 def _compiled(jaxpr: Jaxpr, options: Options, save: Save) -> AnyProgram:
@@ -116,7 +116,9 @@ def _compiled(jaxpr: Jaxpr, options: Options, save: Save) -> AnyProgram:
     return NativeProgram(jaxpr, options, save) if NativeProgram.takes(jaxpr) else Program(jaxpr)
 
 
-def _optimized(jaxpr: Jaxpr) -> Jaxpr:
+@memoized
+def optimized(jaxpr: Jaxpr) -> Jaxpr:
+    """The jaxpr after all passes."""
     from functrans.compiler.pipeline import optimize
 
     return optimize(jaxpr)

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from functrans import tree
+from functrans.backends.executable import optimized
 from functrans.backends.numpy import Program
 from functrans.compiler.options import Options
-from functrans.compiler.pipeline import optimize
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Eqn, Jaxpr, Var, eval_jaxpr, memoized
 from functrans.core.nested import hoist
@@ -78,7 +78,7 @@ def bind(prim: Primitive, args: Sequence[Array], params: Params) -> Values:
 @memoized
 def program(jaxpr: Jaxpr) -> Callable[..., Values]:
     """The jaxpr as NumPy runs it: what a loop's implementation calls for each step."""
-    flat = optimize(jaxpr)
+    flat = optimized(jaxpr)
     return partial(Program(flat.with_consts_as_inputs()), *flat.consts)
 
 

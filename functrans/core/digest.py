@@ -5,18 +5,20 @@ As `Jaxpr.key`, it leaves out the names of variables and the values of consts. S
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol
 
 import numpy as np
 
 from functrans.core.aval import ShapedArray
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var
 from functrans.core.primitive import Primitive
-from functrans.core.sha256 import sha256
+from functrans.record import Record, values
 
-__all__ = ["digest"]
+__all__ = ["digest", "sha256"]
 
 _PLAIN = (int, bool, str, bytes, type(None))
 """Whose `repr` says all, and to which class it belongs."""
@@ -72,9 +74,16 @@ class _Writer:
             except _UnknownError:
                 if prim.lower is not None:
                     raise
-                put(f"#{self._opaque.setdefault(value, len(self._opaque))};")
+                put(f"#{self._number_of(value)};")
         self._read(eqn.invars)
         self._define(eqn.outvars)
+
+    def _number_of(self, value: Hashable) -> int:
+        """Of something that stands for itself: the same where it is equal."""
+        try:
+            return self._opaque.setdefault(value, len(self._opaque))
+        except TypeError:
+            raise _UnknownError from None
 
     def _named(self, prim: Primitive) -> str:
         if not _is_ours(prim.impl):
@@ -110,11 +119,11 @@ class _Writer:
             self.jaxpr(value)
         elif isinstance(value, np.dtype):
             put(f"dtype {_dtype(value)};")
-        elif isinstance(value, np.ndarray | np.generic):
+        elif isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
             put(f"{_dtype(value.dtype)}{value.shape}{value.tobytes()!r};")
         elif kind in (float, complex):
             put(f"{kind.__name__}{np.asarray(value).tobytes()!r};")
-        elif kind in (tuple, list):
+        elif isinstance(value, tuple | list) and kind in (tuple, list):
             self._items(kind.__name__, value)
         elif isinstance(value, Mapping):
             self._items(kind.__name__, [part for item in sorted(value.items()) for part in item])
@@ -124,13 +133,15 @@ class _Writer:
             self._items(kind.__qualname__, value)
         elif isinstance(value, ShapedArray):
             put(self._typed(value))
+        elif isinstance(value, Record) and _is_ours(kind) and "__eq__" in vars(kind):
+            self._items(kind.__qualname__, values(value))
         else:
             raise _UnknownError
 
-    def _items(self, kind: str, values: Sequence[Any]) -> None:  # Any: as for `_param`
+    def _items(self, kind: str, items: Sequence[Any]) -> None:  # Any: as for `_param`
         self.parts.append(f"{kind}(")
-        for value in values:
-            self._param(value)
+        for item in items:
+            self._param(item)
         self.parts.append(")")
 
 
@@ -140,3 +151,30 @@ def _dtype(dtype: np.dtype[Any]) -> str:  # Any: of whatever elements
 
 def _is_ours(x: type | Callable[..., object]) -> bool:
     return getattr(x, "__module__", "").partition(".")[0] in _OURS
+
+
+# ---- SHA-256 by Python's own code: `hashlib` loads OpenSSL's, which takes as long as a first call from disk may ----
+
+
+class _Digest(Protocol):
+    """Of what was given so far."""
+
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+    def hexdigest(self) -> str: ...
+
+
+def _module() -> Any:  # Any: modules of Python's own that type checkers do not know
+    try:
+        return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256")
+    except ImportError:  # a Python that was built without it
+        return import_module("hashlib")
+
+
+_sha256 = _module().sha256
+
+
+def sha256(data: bytes = b"") -> _Digest:
+    """A digest that begins with some bytes."""
+    made: _Digest = _sha256(data)
+    return made

@@ -17,7 +17,7 @@ from stat import S_ISDIR
 from threading import get_ident
 from time import time_ns
 
-from functrans.core.sha256 import sha256
+from functrans.core.digest import sha256
 
 __all__ = ["Store", "key_of", "store"]
 

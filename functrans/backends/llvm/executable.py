@@ -67,7 +67,8 @@ def _manifest(plan: Plan, jaxpr: Jaxpr) -> Manifest:
         given=tuple(sorted(plan.given)),
         called_back=tuple((i, numbers[id(node.eqn)]) for i, node in nodes.items() if isinstance(node.lowering, Host)),
         keeps_journal=jaxpr.has_effects and any(refuses(step.work) for step in steps),
-        is_long=any(isinstance(node.lowering, While | ForeignCall) for node in nodes.values()) or seconds(plan) >= _LONG,
+        is_long=any(isinstance(node.lowering, While | ForeignCall) for node in nodes.values())
+        or seconds(plan) >= _LONG,
         is_parallel=any(step.chunks > 1 for step in steps),
     )
 

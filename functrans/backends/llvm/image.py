@@ -6,7 +6,6 @@ No page of it can be written and run at the same time. Imports where NumPy has i
 from __future__ import annotations
 
 import ctypes
-import mmap
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TypeAlias
@@ -17,7 +16,9 @@ from functrans.record import Record
 
 __all__ = ["WORD", "Image", "Library", "placed", "process_symbol", "whole_pages"]
 
-WORD = 8
+WORD, _PAGE = 8, 4096
+_READ, _WRITE, _EXECUTE, _PRIVATE, _ANONYMOUS = 1, 2, 4, 2, 32
+"""Linux's numbers; Python's module that has them takes a while to load."""
 
 Places: TypeAlias = "tuple[tuple[str, int], ...]"
 """Names, each with its distance from the image's beginning, in bytes."""
@@ -61,15 +62,14 @@ def placed(image: Image, symbols: Mapping[str, int]) -> Library:
     for name, place in image.imports:
         address = known.get(name) or symbols.get(name) or process_symbol(name)
         ctypes.c_uint64.from_address(start + place).value = address
-    if _system().mprotect(start, size, mmap.PROT_READ | mmap.PROT_EXEC):
+    if _system().mprotect(start, size, _READ | _EXECUTE):
         raise OSError(ctypes.get_errno(), "machine code cannot be made executable")
     return library
 
 
 def _pages(size: int) -> int:
     """Where new memory is, which can be written."""
-    access, kind = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    start: int | None = _system().mmap(None, size, access, kind, -1, 0)
+    start: int | None = _system().mmap(None, size, _READ | _WRITE, _PRIVATE | _ANONYMOUS, -1, 0)
     if start is None or start == _FAILED:
         raise OSError(ctypes.get_errno(), "there is no memory for machine code")
     return start
@@ -90,7 +90,7 @@ def _system() -> ctypes.CDLL:
 
 def whole_pages(size: int) -> int:
     """The bytes of as many pages as so many bytes take."""
-    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    return -(-size // _PAGE) * _PAGE
 
 
 def process_symbol(name: str) -> int:

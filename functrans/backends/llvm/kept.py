@@ -1,7 +1,7 @@
 """What a process leaves on disk for later ones, by a key that needs neither a plan nor a compiler.
 
 The key holds all that machine code follows from besides its own description: the machine, the versions of what makes code, and
-each file of functrans. Imports the store and the machine; start reading at `find`.
+each file of functrans that makes it. Imports the store; start reading at `find`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import numpy as np
 from numpy._core import multiarray
 
 from functrans.backends.llvm.disk_cache import key_of, store
-from functrans.backends.llvm.target import cache_bytes
 
-__all__ = ["find", "is_open", "keep"]
+__all__ = ["MAKE_JAXPRS", "find", "is_open", "keep"]
+
+MAKE_JAXPRS = frozenset({"errors", "nn", "numpy", "optim", "scipy", "solvers", "transforms"})
+"""The parts of functrans that machine code does not follow from, once there is a jaxpr."""
 
 
 def is_open() -> bool:
@@ -29,65 +31,70 @@ def is_open() -> bool:
 
 def find(*parts: str) -> Any:  # Any: what `keep` was given
     """What was kept under these parts of a key, by these versions and on such a machine; None where there is nothing."""
-    kept, around = store(), _surroundings()
-    if kept is None or not around:
+    kept = store()
+    if kept is None or not _surroundings():
         return None
-    found = kept.get(key_of((around, *parts)))
+    found = kept.get(key_of((_surroundings(), *parts)))
     return None if found is None else marshal.loads(found)
 
 
 def keep(content: tuple[Any, ...], *parts: str) -> None:  # Any: tuples, numbers, text and bytes
     """Keep something under these parts of a key."""
-    kept, around = store(), _surroundings()
-    if kept is not None and around:
-        kept.put(key_of((around, *parts)), marshal.dumps(content))
+    kept = store()
+    if kept is not None and _surroundings():
+        kept.put(key_of((_surroundings(), *parts)), marshal.dumps(content))
 
 
 @cache
 def _surroundings() -> str:
-    """All that code follows from besides its own description; empty where that is not known, as on other systems."""
+    """A digest of all that code follows from besides its own description; empty where that is not known, as on other systems."""
     if sys.platform != "linux":
         return ""
     try:
-        return repr((_software(), _machine()))
+        return key_of((repr(_software()), repr(_machine())))
     except OSError:
         return ""
 
 
 def _software() -> tuple[object, ...]:
     """What makes code: Python's and NumPy's versions, and the files of llvmlite, which is not imported here, and functrans."""
-    spec = find_spec("llvmlite")
-    compiler = [] if spec is None else [*(spec.submodule_search_locations or ())]
-    ours = os.path.dirname(__file__).removesuffix(os.path.join(os.sep, "backends", "llvm"))
     layout = sys.version, sys.abiflags, object.__basicsize__, tuple.__basicsize__
-    return layout, np.__version__, os.environ.get("FUNCTRANS_MATMUL"), _files([*compiler, ours])
+    spec = find_spec("llvmlite")
+    folder = "" if spec is None or spec.origin is None else os.path.dirname(spec.origin)
+    compiler = [_facts(path, os.stat(path)) for path in (f"{folder}/_version.py", f"{folder}/binding/libllvmlite.so")]
+    ours = os.path.dirname(__file__).removesuffix("/backends/llvm")
+    return layout, np.__version__, os.environ.get("FUNCTRANS_MATMUL"), compiler, _sources([ours])
 
 
-def _files(folders: list[str]) -> list[tuple[str, int, int]]:
-    """The files in folders and all below them: when they were written last, and their sizes."""
+def _sources(folders: list[str]) -> list[tuple[str, int, int]]:
+    """The modules in folders and all below them."""
     found: list[tuple[str, int, int]] = []
     for folder in folders:  # to which those below are added
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.endswith((".py", ".so")):
-                    facts = entry.stat()
-                    found.append((entry.path, facts.st_mtime_ns, facts.st_size))
+                if entry.name.endswith(".py"):
+                    found.append(_facts(entry.path, entry.stat()))
                 elif entry.name not in _NO_CODE and entry.is_dir():
                     folders.append(entry.path)
     return sorted(found)
 
 
-_NO_CODE = ("__pycache__", "tests")
+_NO_CODE = MAKE_JAXPRS | {"__pycache__"}
+
+
+def _facts(path: str, file: os.stat_result) -> tuple[str, int, int]:
+    """Of a file: when it was written last, and its size."""
+    return path, file.st_mtime_ns, file.st_size
 
 
 def _machine() -> tuple[object, ...]:
-    """What the machine has: as the kernel says, as NumPy found, and the sizes of its caches."""
+    """What the machine has: as the kernel says, and as NumPy found."""
     with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
         first, _, _ = file.read(1 << 13).partition("\n\n")
     told = [line for line in first.splitlines() if line.startswith(_TOLD)]
     features: dict[str, bool] = getattr(getattr(multiarray, "_multiarray_umath", None), "__cpu_features__", {})
-    return os.uname().machine, told, [name for name, there in features.items() if there], cache_bytes()
+    return os.uname().machine, told, [name for name, there in features.items() if there]
 
 
-_TOLD = ("vendor_id", "cpu family", "model", "stepping", "flags")
+_TOLD = ("vendor_id", "cpu family", "model", "stepping", "flags", "cache size")
 """What does not change from one moment to the next."""

@@ -1,12 +1,13 @@
 """From object code to an image: the sections in a row, and what they say of each other's places worked out.
 
-Takes what LLVM writes for x86-64 in ELF, of which the System V ABI tells; of anything else there is no image, and LLVM's own
-linker is to load it. Imports `image`; start reading at `linked`.
+Takes what LLVM writes for x86-64 and Linux, in ELF, of which the System V ABI tells; of anything else there is no image, and
+LLVM's own linker is to load it. Imports `image`; start reading at `linked`.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -70,7 +71,9 @@ class _Linker:
     """The sections of one object on their way into one image."""
 
     def __init__(self, code: bytes) -> None:
-        if not code.startswith(_HEAD) or struct.unpack_from("<HH", code, 16) != _OBJECT_FOR_X86_64:
+        if sys.platform != "linux" or not code.startswith(_HEAD):
+            raise _UnknownError
+        if struct.unpack_from("<HH", code, 16) != _OBJECT_FOR_X86_64:
             raise _UnknownError
         self._sections = list(_sections(code))
         self._symbols = list(_symbols(self._sections))

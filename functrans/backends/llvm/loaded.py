@@ -19,12 +19,11 @@ from functrans.backends.llvm.host_calls import HostCalls
 from functrans.backends.llvm.image import Library
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.service_table import ERROR, HOST, INTERRUPTED, PARALLEL, PYTHON, SERVICES
-from functrans.backends.llvm.threads import pool
 from functrans.backends.numpy import Program
 from functrans.backends.vectorcall import Vectorcallable, twin
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.effects import Journal, program_failed
-from functrans.core.ir import Eqn, Jaxpr
+from functrans.core.ir import Jaxpr
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace
 from functrans.core.recycled import empty, is_large
 from functrans.core.source import say_where, trimmed
@@ -41,6 +40,8 @@ _MOST_RECIPES = 8
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
 _NOTHING = shaped((0,), np.dtype(np.uint8))
 _WITHOUT = nullcontext()
+_ALONE = ctypes.c_void_p(0)
+"""Where a program finds that no function runs chunks in parallel."""
 
 
 class Manifest(Record):
@@ -119,14 +120,12 @@ class LoadedProgram(Vectorcallable):
         self._frames: list[_Frame] = []
         self._shared: tuple[Array, Array] | None = None
         """The arena of calls from machine code, and the word that they find it by."""
-        self._host = HostCalls({step: self._equation(number) for step, number in manifest.called_back})
+        eqns = [*original().all_eqns()] if manifest.called_back else []
+        self._host = HostCalls({step: eqns[number] for step, number in manifest.called_back})
         self._serve()
 
     def _is_made(self, number: int) -> bool:
         return self.manifest.results[number] == len(self.in_avals) + number
-
-    def _equation(self, number: int) -> Eqn:
-        return next(islice(self._original().all_eqns(), number, None))
 
     @property
     def callee(self) -> Callee | None:
@@ -147,10 +146,14 @@ class LoadedProgram(Vectorcallable):
         """What machine code calls: see `services`."""
         self._services = (ctypes.c_void_p * SERVICES)()
         self._services[HOST] = id(self._host.run)
-        self._services[PARALLEL] = ctypes.addressof(pool.CELL)
+        self._services[PARALLEL] = ctypes.addressof(_ALONE)
         for i, name in enumerate(PYTHON):
             self._services[2 + i] = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
         if self.manifest.is_parallel:
+            # Here and not above: a program with nothing to share out needs no threads.
+            from functrans.backends.llvm.threads import pool
+
+            self._services[PARALLEL] = ctypes.addressof(pool.CELL)
             pool.start()
 
     def __call__(self, *args: Array) -> Values:
@@ -229,7 +232,8 @@ class LoadedProgram(Vectorcallable):
             raised = [self._services[ERROR + i] for i in range(3)]
             ctypes.pythonapi.PyErr_Restore(*map(ctypes.c_void_p, raised))  # ctypes sees it, and raises it
         elif error is not None:
-            eqn = self._equation(dict(self.manifest.called_back)[status - 1])
+            number = dict(self.manifest.called_back)[status - 1]
+            eqn = next(islice(self._original().all_eqns(), number, None))
             say_where(error, eqn.prim.name, eqn.source)
             raise trimmed(error) if isinstance(error, FunctransError) else error
 

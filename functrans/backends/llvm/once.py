@@ -12,7 +12,7 @@ from functools import partial
 from functrans.backends.llvm.engine import loaded, object_code
 from functrans.backends.llvm.image import Image, Library
 from functrans.backends.llvm.ir import External, Module
-from functrans.backends.llvm.libraries import library
+from functrans.backends.llvm.stored import library
 from functrans.backends.llvm.target import Target, host
 
 __all__ = ["Write", "compiled_once"]

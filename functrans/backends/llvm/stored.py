@@ -1,6 +1,7 @@
-"""A program on disk: found by what a jaxpr says, before it is planned, with what is known of it beside its code.
+"""Machine code on disk: programs, found by what a jaxpr says, before it is planned, with what is known of them beside the code;
+and libraries, the functions that programs share, by a name that says all that they depend on.
 
-Start reading at `StoredProgram`.
+Start reading at `StoredProgram`, then `library`.
 """
 
 from __future__ import annotations
@@ -8,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from functrans.backends.llvm import kept
-from functrans.backends.llvm.image import Image, placed
-from functrans.backends.llvm.libraries import find_library
+from functrans.backends.llvm.image import Image, Library, placed
 from functrans.backends.llvm.loaded import LoadedProgram, Manifest
 from functrans.compiler.options import Options
 from functrans.core.digest import digest
 from functrans.core.ir import Jaxpr
 from functrans.record import values
 
-__all__ = ["StoredProgram"]
+__all__ = ["StoredProgram", "library"]
 
 
 class StoredProgram:
@@ -50,7 +50,32 @@ class StoredProgram:
 
 def _address(name: str) -> int:
     """Of the function that a library is named for."""
-    library = find_library(name)
+    library = _found(name)
     if library is None:
         raise AttributeError(name)
     return library.address(name)
+
+
+_libraries: dict[str, Library] = {}
+
+
+def _found(name: str) -> Library | None:
+    """The library of a name, if this process or an earlier one has made it."""
+    known = _libraries.get(name)
+    if known is None and (found := kept.find("library", name)) is not None:
+        try:
+            known = _libraries.setdefault(name, placed(Image(*found), {}))
+        except (OSError, AttributeError):  # a system that refuses, or has become another one
+            return None
+    return known
+
+
+def library(name: str, make: Callable[[], tuple[Library, Image | None]]) -> Library:
+    """The library of a name; `make` compiles it for this machine, and says which image it is, if it is one."""
+    known = _found(name)
+    if known is None:
+        made, image = make()
+        known = _libraries.setdefault(name, made)  # the first stays, where several threads make one
+        if image is not None:
+            kept.keep(values(image), "library", name)
+    return known

@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from functrans.backends.llvm.call.words import CALL
 from functrans.backends.llvm.image import Image, Library
-from functrans.backends.llvm.libraries import library
+from functrans.backends.llvm.stored import library
 
 __all__ = ["call_address", "step_address"]
 

@@ -13,7 +13,7 @@ from functools import cache
 from threading import Lock
 
 from functrans.backends.llvm.image import Image, Library
-from functrans.backends.llvm.libraries import library
+from functrans.backends.llvm.stored import library
 from functrans.backends.llvm.threads.available import available_cores
 from functrans.backends.llvm.threads.pool_memory import (
     CONDITION,
