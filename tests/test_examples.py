@@ -8,7 +8,23 @@ import numpy as np
 import pytest
 
 import functrans as ft
-from examples import circuit, digits_mlp, hmc, implicit, lstm_text, ode, optimal_control
+from examples import (
+    activations,
+    chain_rule,
+    circuit,
+    decision_regions,
+    digits_mlp,
+    hmc,
+    implicit,
+    learning_rates,
+    loss_landscape,
+    lstm_text,
+    ode,
+    optimal_control,
+    sigmoid_layer,
+    softmax_classifier,
+    warping,
+)
 
 PNG = b"\x89PNG"
 
@@ -226,3 +242,96 @@ def test_the_gradient_by_penalties_is_that_of_the_formula() -> None:
     by_weights = 2 * unseen.features.T @ error / len(error)
     gradient = ft.grad(lambda p: implicit.unseen_loss(fitted, unseen, p))(penalties)
     np.testing.assert_allclose(gradient, -(inverse @ by_weights) * np.exp(penalties) * found, rtol=1e-6, atol=1e-9)
+
+
+# ---- the course, idea by idea ----
+
+
+def test_layers_without_activation_functions_are_a_softmax_classifier(tmp_path: Path) -> None:
+    picture = tmp_path / "softmax.png"
+    result = softmax_classifier.main(["--out", str(picture)])
+    assert result.difference < 1e-12
+    np.testing.assert_allclose(result.single.losses[-1], result.deep.losses[-1], rtol=1e-5)
+    assert picture.read_bytes().startswith(PNG)
+    with pytest.raises(SystemExit):
+        softmax_classifier.main(["--layers", "3", "3"])
+
+
+def test_activations_and_their_derivatives(tmp_path: Path) -> None:
+    picture = tmp_path / "activations.png"
+    curves = activations.main(["--names", "tanh", "sigmoid", "relu", "--points", "41", "--out", str(picture)])
+    x = np.linspace(-4, 4, 41)
+    t = np.tanh(x)
+    sech = 1 - t**2
+    wanted = [t, sech, -2 * t * sech, sech * (6 * t**2 - 2), 8 * t * sech * (2 - 3 * t**2)]
+    np.testing.assert_allclose(curves["tanh"], wanted, atol=1e-12)
+    np.testing.assert_array_equal(curves["relu"][1:], [x > 0, *np.zeros((3, 41))])
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_layers_warp_the_plane(tmp_path: Path) -> None:
+    picture = tmp_path / "warping.png"
+    result = warping.main(["--out", str(picture)])
+    assert result.accuracy > 0.9
+    points = np.array([[1.0, 2.0], [-3.0, 0.5]])
+    matrix = np.array([[2.0, 1.0], [0.5, -1.0]])
+    np.testing.assert_allclose(warping.areas(lambda x: matrix @ x, points), -2.5)
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_few_units_make_simple_regions(tmp_path: Path) -> None:
+    picture = tmp_path / "regions.png"
+    options = ["--units", "1", "20", "--penalties", "0", "0.001", "0.03", "--steps", "600", "--out", str(picture)]
+    result = decision_regions.main(options)
+    assert result.trained.shape == result.unseen.shape == (2, 3)
+    assert result.trained[0].max() < 0.9 < result.trained[1, 0]
+    sizes = [np.sum(ft.vmap(lambda w: np.sum(w**2))(params[0])) for params in result.networks]
+    assert sizes[0] > 0
+    by_penalty = np.sum(result.networks[1][0] ** 2, axis=(1, 2))
+    assert np.all(np.diff(by_penalty) < 0)
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_the_loss_of_a_network_has_hills(tmp_path: Path) -> None:
+    picture = tmp_path / "landscape.png"
+    result = loss_landscape.main(["--pairs", "2", "--out", str(picture)])
+    convex, hilly = result.bends
+    assert convex > 0 > hilly
+    assert np.all(result.network[:, [100, 300]] < 0.05)
+    assert np.all(result.network[:, 200] > 1)
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_the_largest_learning_rate_is_two_over_the_curvature(tmp_path: Path) -> None:
+    picture = tmp_path / "rates.png"
+    result = learning_rates.main(["--rates", "13", "--steps", "600", "--every", "12", "--out", str(picture)])
+    is_below = result.rates < 0.8 * result.limit
+    assert np.all(np.isfinite(result.losses[is_below]))
+    assert not np.any(result.arrived & (result.rates > 1.3 * result.limit))
+    assert np.any(result.arrived & is_below)
+    needed = result.needed[is_below & np.isfinite(result.needed)]
+    assert np.all(np.diff(needed) < 0)  # a larger rate is quicker, until it is too large
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_the_chain_rule_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "chain.png"
+    result = chain_rule.main(["--out", str(picture)])
+    error = np.abs(result.changes - result.estimates)
+    is_exact = (result.steps > 1e-4) & (result.steps < 1e-1)
+    ratio = error[is_exact] / result.steps[is_exact] ** 2
+    assert ratio.max() < 1.5 * ratio.min()
+    assert len(result.pictures) == 4
+    assert all(path.read_text(encoding="utf-8").startswith("<svg") for path in result.pictures)
+    assert "max routes      gradients on the wires: 0, 1, 1" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_a_layer_in_three_ways(tmp_path: Path) -> None:
+    picture = tmp_path / "sigmoid.png"
+    result = sigmoid_layer.main(["--out", str(picture)])
+    for name in ("formula", "primitive"):
+        np.testing.assert_allclose(result.values[name], result.values["operator"], rtol=1e-12)
+        for a, b in zip(result.gradients[name], result.gradients["operator"], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    assert picture.read_bytes().startswith(PNG)
