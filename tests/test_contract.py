@@ -340,6 +340,20 @@ def test_blocks_follow_the_caches() -> None:
     assert blocks == [Blocks(192, 128, 1024, False), Blocks(96, 128, 1024, False), Blocks(96, 128, 2048, False)]
 
 
+@pytest.mark.parametrize(
+    ("case", "once"),
+    [(Case((256, 784), (256, 2048), (((0,), (0,)), ((), ()))), True), (Case((784, 256), (256, 2048)), False)],
+)
+def test_one_thread_packs_operands_once(case: Case, once: bool) -> None:
+    """Parts do so each for itself: of a transposed left operand, and by rows of the right one."""
+    spec, ins, _ = _spec(case, "f4")
+    for target in (WIDE, NARROW, NEON):
+        plan, alone = contract._plans(Module(target), spec, ins, None, False)
+        assert plan.cut.count > 1
+        assert (alone is not None) == once
+        assert alone is None or alone.cut.count == 1
+
+
 def test_the_sizes_of_caches_are_read(tmp_path: Path) -> None:
     kinds = [("1", "Data", "48K"), ("1", "Instruction", "32K"), ("2", "Unified", "2M"), ("3", "Unified", "36864K")]
     for i, facts in enumerate(kinds):

@@ -94,15 +94,19 @@ class Plan(Record):
         return tuple(dict.fromkeys(n for n in (self.blocks.depth, self.layout.k % self.blocks.depth) if n))
 
 
-def plan_of(module: Module, ring: Ring, layout: Layout, *, prepared: bool, finished: bool, library: bool) -> Plan:
-    """`prepared`, `finished`: with a prologue, an epilogue, as large ones may be. `library`: by OpenBLAS where that can be."""
+def plan_of(
+    module: Module, ring: Ring, layout: Layout, *, prepared: bool, finished: bool, library: bool, alone: bool = False
+) -> Plan:
+    """The plan of a product in parts; `alone`: of all at once, for one thread, where all else is the same.
+
+    `prepared`, `finished`: with a prologue, an epilogue, as large ones may be. `library`: by OpenBLAS where that can be."""
     if _is_thin(module, ring, layout):
         layout = _turned(layout)
     path = _path(module, ring, layout)
     if library and path not in ("zeros", "outer") and layout.m > 1 and has_openblas(ring.wide):
         path = "library"
     tile = best_tile(module, ring)
-    whole = path in ("zeros", "library")
+    whole = path in ("zeros", "library") or alone
     cut = WHOLE if whole else cut_of(module, ring.wide, layout, _least(module, ring, tile, layout, path))
     blocks = _blocks(module, ring, tile, cut.part(layout, cut.each))
     part = cut.part(layout, cut.each)
