@@ -143,9 +143,16 @@ def test_values_from_outside_are_taken_once_or_not_at_all() -> None:
             taken.clear()
             np.testing.assert_allclose(f(0.5), ft.grad(replayed)(0.5))
             assert len(taken) == 3
-    unbounded = lambda c: lax.while_loop(lambda c: c < 9.0, lambda c: step(c, None)[0], c)
+
+    def unbounded(c: Any, checkpoint: int | None = None) -> Any:
+        turn = lambda c: (c[0] + 1, step(c[1], None)[0])
+        return lax.while_loop(lambda c: c[0] < 3, turn, (0, c), checkpoint=checkpoint)[1]
+
+    taken.clear()
+    np.testing.assert_allclose(ft.grad(unbounded)(0.5), ft.grad(replayed)(0.5))
+    assert len(taken) == 3
     with pytest.raises(RepeatedEffectError, match="io_callback"):
-        ft.grad(unbounded)(0.5)
+        ft.grad(lambda c: unbounded(c, checkpoint=2))(0.5)
 
 
 @pytest.mark.parametrize("transform", ["eager", "jit", "grad"])

@@ -31,9 +31,10 @@ def while_loop(
     """`val = body_fun(val)` from `init_val` on, as long as `cond_fun(val)`; the last val.
 
     init_val: a tree of arrays; `body_fun` gives one of the same structure, shapes and dtypes. A Python number in it takes
-    the type that `body_fun` gives it. cond_fun: gives a bool scalar. checkpoint: how many vals reverse mode may keep at a
-    time; the others are computed again, each at most r times where the loop makes at most C(checkpoint + r, r) steps. As
-    many as fit into a quarter of a MiB if it is not given, and from 16 to 1024. Raises CarryTypeError and TreeMismatchError
+    the type that `body_fun` gives it. cond_fun: gives a bool scalar. Reverse mode keeps
+    what every step's backward pass needs, in memory that grows with the steps. checkpoint: how many vals it may keep at a
+    time instead; the others are computed again, each at most r times where the loop makes at most C(checkpoint + r, r)
+    steps. Raises MemoryError where there is none left, CarryTypeError and TreeMismatchError
     for a val that changes, PredicateError.
 
     >>> import numpy as np
@@ -93,8 +94,8 @@ def fori_loop(
 
     lower, upper: integer scalars; traced ones are fine. i is a Python int, as those of `range` are. init_val: a tree of
     arrays; `body_fun` gives one of the same structure, shapes and dtypes. unroll: as in `scan`, where the bounds are known.
-    checkpoint: how many vals reverse mode may keep at a time, as in `while_loop`; all of them if it is not given and the
-    bounds are known. Raises CarryTypeError and TreeMismatchError for a val that changes.
+    checkpoint: how many vals reverse mode may keep at a time, as in `while_loop`. Raises CarryTypeError and
+    TreeMismatchError for a val that changes.
 
     >>> import numpy as np
     >>> fori_loop(1, 5, lambda i, x: i * x, 1)

@@ -151,7 +151,7 @@ def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, May
 def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
     consts, carry, xs = (tuple(group) for group in split_operands(wanted, params))
     again = params.get("checkpoint", False)
-    return reverse(scan_p, split_operands(primals, params), Wanted(consts, carry, xs, again), params)
+    return reverse(scan_p, split_operands(primals, params), Wanted(consts, carry, xs, again, not again), params)
 
 
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:

@@ -23,7 +23,7 @@ from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate, zeros
 from functrans.typing import Array
 
-__all__ = ["Wanted", "reverse"]
+__all__ = ["Back", "Plan", "Wanted", "back_of", "plan_of", "reverse"]
 
 Flags: TypeAlias = tuple[bool, ...]
 
@@ -36,6 +36,8 @@ class Wanted(NamedTuple):
     xs: Flags
     again: bool
     """Whether the backward pass is to compute a step again from what it was given."""
+    apart: bool
+    """Whether sums over all steps may be computed after the loop."""
 
 
 class Residual(NamedTuple):
@@ -134,7 +136,7 @@ def reverse(
     later = [results[i] for i in plan.before]
 
     def pullback(cts: Maybes) -> Maybes:
-        back = _back_of(jaxpr, wanted, tuple(ct is not None for ct in cts[len(carry) :]))
+        back = back_of(jaxpr, wanted, tuple(ct is not None for ct in cts[len(carry) :]))
         ends = zip(cts, carry, plan.carry, strict=False)
         carried = [instantiate(ct, strong_aval(aval_of(x))) for ct, x, has in ends if has]
         sums = [zeros(strong_aval(aval_of(x))) for x, has in zip(consts, back.summed, strict=True) if has]
@@ -186,8 +188,8 @@ class Back(NamedTuple):
 
 
 @memoized
-def _back_of(jaxpr: Jaxpr, wanted: Wanted, given: Flags) -> Back:
-    """given: the ys that have cotangents."""
+def back_of(jaxpr: Jaxpr, wanted: Wanted, given: Flags) -> Back:
+    """The step back. given: the ys that have cotangents."""
     plan = plan_of(jaxpr, wanted)
     first, count = len(wanted.consts), len(wanted.carry)
     tracked = plan.split.is_tracked([True] * count + list(given))
@@ -197,8 +199,8 @@ def _back_of(jaxpr: Jaxpr, wanted: Wanted, given: Flags) -> Back:
     others = len(backward.invars) - len(kinds) - sum(tracked[count:])
     steady = (*(kind == "once" for kind in kinds), *(False for _ in backward.invars[len(kinds) :]))
     stacked = (*(kind == "each" for kind in kinds), *(False,) * others, *(True,) * sum(tracked[count:]))
-    apart = set_apart(backward, 0 if wanted.again else sum(const_flags), stacked, steady)
-    if wanted.again:
+    apart = set_apart(backward, sum(const_flags) if wanted.apart else 0, stacked, steady)
+    if not wanted.apart:
         apart = apart._replace(stays=(True,) * sum(const_flags))
     stays = merged_flags(apart.stays, const_flags)
     body = _staged(jaxpr, plan, apart.jaxpr, wanted, tracked, (*stays, *nonzero[first:]))

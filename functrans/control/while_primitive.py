@@ -3,24 +3,26 @@
 Operands: `(*cond_consts, *body_consts, *carry)`. Results: the carry. Parameters: `cond_jaxpr`, from `(*cond_consts, *carry)` to
 one bool scalar; `body_jaxpr`, from `(*body_consts, *carry)` to the carry; the numbers `cond_consts` and `body_consts`; and
 `checkpoint`, where the user says how many states the loop that goes back may keep. Start reading at `_jvp`. Imports the
-transforms of jaxprs, `lanes`, `masked` and `while_reverse`.
+transforms of jaxprs, `lanes`, `masked`, `while_reverse` and `while_checkpoint`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 
+from functrans.control import while_checkpoint, while_reverse
+from functrans.control.counted import ignoring
 from functrans.control.derived import batched_as, merged, pushed, settled, spread, strong_aval, tangent_avals
 from functrans.control.lanes import over_lanes
 from functrans.control.masked import in_step, names_axis
+from functrans.control.scan_reverse import Wanted
 from functrans.control.tracing import bind, check_operands, program
-from functrans.control.while_reverse import COUNT, counting, go_back, one_more, reverse_of
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import needed_inputs, restricted
-from functrans.core.ir import Jaxpr, Var, eval_jaxpr, memoized
+from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
 from functrans.core.lowering_control import While, lower_to
 from functrans.core.primitive import (
     Maybes,
@@ -114,9 +116,10 @@ def _jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Values, May
     moving = zip(carry_tangents, carry, flags, strict=True)
     carried = [instantiate(t, strong_aval(aval_of(x))) for t, x, has in moving if has]
     given = [t for t in fixed_tangents if t is not None]
+    moved = tuple(tangent_avals([aval_of(x) for x in carry], flags))
     both = {
         **params,
-        "cond_jaxpr": _ignoring(params["cond_jaxpr"], tuple(tangent_avals([aval_of(x) for x in carry], flags))),
+        "cond_jaxpr": ignoring(params["cond_jaxpr"], len(asked) + len(carry), moved),
         "body_jaxpr": body,
         "cond_consts": len(asked),
         "body_consts": len(fixed) + len(given),
@@ -141,37 +144,12 @@ def _with_tangents(jaxpr: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ..
     return stage(run, avals), carry
 
 
-@memoized
-def _ignoring(jaxpr: Jaxpr, avals: tuple[ShapedArray, ...]) -> Jaxpr:
-    """The jaxpr with arguments more, of which it makes nothing."""
-    more = tuple(map(Var, avals))
-    return Jaxpr((*jaxpr.invars, *more), jaxpr.outvars, jaxpr.eqns, jaxpr.constvars, jaxpr.consts)
-
-
 def _vjp(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
-    asked, fixed, carry = split_operands(primals, params)
-    _, want_consts, want_carry = (tuple(group) for group in split_operands(wanted, params))
-    reverse = reverse_of(params["body_jaxpr"], want_consts, want_carry)
-    counted = {
-        **params,
-        "cond_jaxpr": _uncounted(params["cond_jaxpr"], len(asked)),
-        "body_jaxpr": counting(params["body_jaxpr"], len(fixed), one_more),
-    }
-    steps, *outs = bind(while_p, [*asked, *fixed, cast(Array, np.int64(0)), *carry], counted)
-
-    def pullback(cts: Maybes) -> Maybes:
-        places = params.get("checkpoint")
-        const_cts, carry_cts = go_back(while_p, reverse, places, tuple(fixed), tuple(carry), steps, cts)
-        return (*(None for _ in asked), *const_cts, *carry_cts)
-
-    return tuple(outs), pullback
-
-
-@memoized
-def _uncounted(jaxpr: Jaxpr, consts: int) -> Jaxpr:
-    """The condition over a carry that starts with a counter."""
-    invars = (*jaxpr.invars[:consts], Var(COUNT), *jaxpr.invars[consts:])
-    return Jaxpr(invars, jaxpr.outvars, jaxpr.eqns, jaxpr.constvars, jaxpr.consts)
+    _, consts, carry = (tuple(group) for group in split_operands(wanted, params))
+    groups, which = split_operands(primals, params), Wanted(consts, carry, (), again=False, apart=False)
+    if params.get("checkpoint") is None:
+        return while_reverse.reverse(while_p, groups, which, params)
+    return while_checkpoint.reverse(while_p, groups, which, params)
 
 
 def _batch(axis: NamedAxis, args: Values, batched: tuple[bool, ...], params: Params) -> tuple[Values, tuple[bool, ...]]:

@@ -1,224 +1,147 @@
-"""Reverse mode of `while_p`: a loop that goes back, as a `while_p` itself, in memory that does not grow with the steps.
+"""Reverse mode of `while_p`: every turn leaves on a stack what its backward pass needs, and a loop that goes back takes it off.
 
-The states that a step's backward pass starts from are computed again from checkpoints: a stack of k states, placed by the
-binomial schedule (Griewank and Walther, ACM TOMS 26(1), 2000), so that n ≤ C(k + r, r) steps are each run at most r times
-more. As the loop is made of primitives, it is differentiated, batched and compiled as any other. Start reading at
-`go_back`.
+What is the same in all turns is kept once, and what a turn gives and the next one is given is kept once, as `scan_reverse` finds
+out. Memory is taken for the turns that there are, and nothing is computed again but what is cheaper computed than kept. Start
+reading at `reverse`, then `_Records`. Imports `scan_reverse`, `counted` and ops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from functrans.control.cond_primitive import cond_p
-from functrans.control.derived import merged, settled, strong_aval, tangent_avals
+from functrans.control.counted import COUNT, any_left, ignoring, one_less, one_more
+from functrans.control.derived import merged, strong_aval
+from functrans.control.scan_reverse import Plan, Wanted, back_of, plan_of
 from functrans.control.tracing import bind
-from functrans.core.aval import ShapedArray, shaped
-from functrans.core.dce import dce, without_effects
+from functrans.core.aval import ShapedArray, is_inexact
 from functrans.core.ir import Jaxpr, eval_jaxpr, memoized
-from functrans.core.primitive import Maybes, Primitive, Values, aval_of
-from functrans.ops.arithmetic import add, floor_divide, mul, sub
-from functrans.ops.bitwise import logical_and
-from functrans.ops.broadcast import broadcast_batch
+from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
+from functrans.core.stacks import stack_dtype
 from functrans.ops.cast import convert_element_type
-from functrans.ops.comparison import eq, ge, gt, lt
-from functrans.ops.dynamic_slice import dynamic_index_in_dim, dynamic_update_index_in_dim
-from functrans.ops.extrema import min as minimum
-from functrans.ops.families import add_any
-from functrans.ops.select import select
-from functrans.record import Record
-from functrans.transforms.jaxprs import vjp_jaxpr
+from functrans.ops.comparison import gt
+from functrans.ops.stacks import empty_stack, pop, push
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate, zeros
 from functrans.typing import Array
 
-__all__ = ["COUNT", "Reverse", "counting", "go_back", "one_more", "reverse_of"]
-
-COUNT = shaped((), np.dtype(np.int64))
-"""The type of numbers of steps."""
-
-_BYTES = 1 << 18
-_FEWEST, _MOST = 16, 1024
-"""Without a number from the user, so many states are kept as these bytes hold, within these bounds."""
+__all__ = ["reverse"]
 
 
-class Reverse(Record, eq=False):
-    """One step back."""
+class _Records(NamedTuple):
+    """What a turn keeps: values that have derivatives on one stack, the others on another, where there are any."""
 
-    body: Jaxpr
-    """The step forward; what has effects does not run again."""
-    step: Jaxpr
-    """`(*consts, *carry, *cts of carry) -> (*cts of consts, *cts of carry)`, of those that have one."""
-    consts: tuple[bool, ...]
-    """Which consts have cotangents."""
-    carry: tuple[bool, ...]
-    """Which of the carry have."""
+    avals: tuple[ShapedArray, ...]
+    groups: tuple[tuple[int, ...], ...]
+    """For each stack the numbers of the values that are on it."""
+
+    @staticmethod
+    def of(avals: Sequence[ShapedArray]) -> _Records:
+        by_kind = [[i for i, aval in enumerate(avals) if is_inexact(aval.dtype) is kind] for kind in (True, False)]
+        return _Records(tuple(avals), tuple(tuple(group) for group in by_kind if group))
+
+    @property
+    def none(self) -> list[Array]:
+        """The stacks before the first turn."""
+        return [empty_stack(stack_dtype([self.avals[i] for i in group])) for group in self.groups]
+
+    def pushed(self, stacks: Sequence[Array], values: Sequence[Array]) -> list[Array]:
+        pairs = zip(stacks, self.groups, strict=True)
+        return [push(stack, *(values[i] for i in group)) for stack, group in pairs]
+
+    def popped(self, stacks: Sequence[Array]) -> tuple[list[Array], list[Array]]:
+        """The stacks below, and the values."""
+        below: list[Array] = []
+        values: dict[int, Array] = {}
+        for stack, group in zip(stacks, self.groups, strict=True):
+            under, *found = pop(stack)
+            below.append(under)
+            values.update(zip(group, found, strict=True))
+        return below, [values[i] for i in range(len(values))]
+
+
+def reverse(
+    loop: Primitive, groups: Sequence[Sequence[Array]], wanted: Wanted, params: Params
+) -> tuple[Values, Pullback]:
+    """The VJP rule of `while_p`, which is `loop`. groups: the consts of the condition, those of the body, and the carry."""
+    asked, consts, carry = groups
+    body: Jaxpr = params["body_jaxpr"]
+    plan = plan_of(body, wanted)
+    records = _Records.of([strong_aval(aval) for aval in plan.forward.out_avals[len(carry) :]])
+    empty = records.none
+    more = (COUNT, *map(aval_of, empty))
+    keeping = {
+        **params,
+        "cond_jaxpr": ignoring(params["cond_jaxpr"], len(asked), more),
+        "body_jaxpr": _keeping(plan.forward, len(consts), records, more),
+    }
+    turns, *results = bind(loop, [*asked, *consts, cast(Array, np.int64(0)), *empty, *carry], keeping)
+    stacks, outs = results[: len(empty)], results[len(empty) :]
+    once = _once(plan, consts, turns)
+    later = [outs[i] for i in plan.before]
+
+    def pullback(cts: Maybes) -> Maybes:
+        back = back_of(body, wanted, ())
+        carried = [
+            instantiate(ct, strong_aval(aval_of(x))) for ct, x, has in zip(cts, carry, plan.carry, strict=True) if has
+        ]
+        sums = [zeros(strong_aval(aval_of(x))) for x, has in zip(consts, back.consts, strict=True) if has]
+        state = [turns, *stacks, *carried, *sums, *later]
+        avals = tuple(map(aval_of, state))
+        going_back = {
+            "cond_jaxpr": any_left(avals),
+            "body_jaxpr": _going_back(back.jaxpr, tuple(plan.of("each")), records, avals),
+            "cond_consts": 0,
+            "body_consts": len(once),
+        }
+        found = bind(loop, [*once, *state], going_back)[1 + len(stacks) :]
+        sums_found = found[len(carried) : len(carried) + len(sums)]
+        return (*(None for _ in asked), *merged(sums_found, back.consts), *merged(found[: len(carried)], plan.carry))
+
+    return tuple(outs), pullback
 
 
 @memoized
-def reverse_of(body: Jaxpr, consts: tuple[bool, ...], carry: tuple[bool, ...]) -> Reverse:
-    """How to go a step back, for consts and a carry of which some have derivatives."""
-    first = len(consts)
-    every = [True] * len(carry)
-    carry = settled(carry, lambda flags: vjp_jaxpr(body, (*consts, *flags)).is_tracked(every))
-    split = vjp_jaxpr(body, (*consts, *carry))
-    tracked = split.is_tracked(every)
-    forward, backward = without_effects(split.forward), split.backward(tracked)
-    const_cts, carry_cts = backward.nonzero[:first], backward.nonzero[first:]
-    carry_avals = tangent_avals(body.in_avals[first:], carry)
-
-    def back(*args: Array) -> list[Array]:
-        primals, cts = args[: len(body.invars)], merged(args[len(body.invars) :], carry)
-        given = [ct for ct, is_live in zip(cts, tracked, strict=True) if is_live and ct is not None]
-        available = (*primals, *eval_jaxpr(forward, *primals))
-        residuals = [available[i] for i in split.residuals]
-        found = merged(eval_jaxpr(backward.jaxpr, *residuals, *given), (*const_cts, *carry_cts))
-        new = [ct for ct, has in zip(found[first:], carry, strict=True) if has]
-        return [*(ct for ct in found[:first] if ct is not None), *map(instantiate, new, carry_avals)]
-
-    step = dce(stage(back, [*map(strong_aval, body.in_avals), *carry_avals]))
-    return Reverse(without_effects(body), step, const_cts, carry)
-
-
-# ---- counting the steps ----
-
-
-@memoized
-def counting(jaxpr: Jaxpr, consts: int, new_count: Callable[[Array], Array]) -> Jaxpr:
-    """The body over a carry that starts with a counter."""
+def _keeping(forward: Jaxpr, consts: int, records: _Records, more: tuple[ShapedArray, ...]) -> Jaxpr:
+    """The step that keeps: `(*consts, turn, *stacks, *carry) -> (turn, *stacks, *carry)`."""
+    count = len(forward.outvars) - len(records.avals)
 
     def run(*args: Array) -> list[Array]:
-        return [new_count(args[consts]), *eval_jaxpr(jaxpr, *args[:consts], *args[consts + 1 :])]
+        turn, *stacks = args[consts : consts + len(more)]
+        results = eval_jaxpr(forward, *args[:consts], *args[consts + len(more) :])
+        return [one_more(turn), *records.pushed(stacks, results[count:]), *results[:count]]
 
-    return stage(run, [*jaxpr.in_avals[:consts], COUNT, *jaxpr.in_avals[consts:]])
-
-
-def one_more(count: Array) -> Array:
-    """The next number."""
-    return add(count, 1)
-
-
-def one_less(count: Array) -> Array:
-    """The number before."""
-    return sub(count, 1)
-
-
-def _repeat(loop: Primitive, body: Jaxpr, count: Array, consts: Sequence[Array], state: Sequence[Array]) -> Values:
-    """The state after so many steps."""
-    avals = body.in_avals[len(consts) :]
-    params = {
-        "cond_jaxpr": stage(lambda left, *_: [gt(left, 0)], [COUNT, *avals]),
-        "body_jaxpr": counting(body, len(consts), one_less),
-        "cond_consts": 0,
-        "body_consts": len(consts),
-    }
-    return loop.bind(*consts, count, *state, **params)[1:]
-
-
-# ---- the schedule ----
-
-
-def _stride(loop: Primitive, steps: Array, free: Array) -> Array:
-    """How far from a checkpoint to set the next one, where `steps` are to be reversed with so many free places.
-
-    With c = free + 1 and the least r so that C(c + r, r) ≥ steps, it is C(c + r - 1, r - 1): the steps before it can be
-    reversed with all c places in r - 1 sweeps, those after it with the others in r.
-    """
-    places = add(free, 1)
-    wide = stage(lambda steps, _places, r, before, reach: [lt(reach, steps)], [COUNT] * 5)
-
-    def wider(places: Array, r: Array, _before: Array, reach: Array) -> list[Array]:
-        more = add(r, 1)
-        return [more, reach, floor_divide(mul(reach, add(places, more)), more)]
-
-    params = {
-        "cond_jaxpr": wide,
-        "body_jaxpr": stage(wider, [COUNT] * 4),
-        "cond_consts": 2,
-        "body_consts": 1,
-    }
-    one = cast(Array, np.int64(1))
-    _, before, _ = loop.bind(steps, places, places, cast(Array, np.int64(0)), one, one, **params)
-    return minimum(before, sub(steps, 1))
-
-
-# ---- the loop ----
-
-
-def go_back(
-    loop: Primitive, reverse: Reverse, places: int | None, consts: Values, carry: Values, steps: Array, cts: Maybes
-) -> tuple[Maybes, Maybes]:
-    """The cotangents of consts and of the first carry from those of the last one, after so many steps.
-
-    loop: while_p. places: how many states to keep; None: as many as fit into a quarter of a MiB, from 16 to 1024.
-    """
-    avals = [strong_aval(aval_of(x)) for x in carry]
-    if places is None:
-        places = min(max(_BYTES // max(sum(a.nbytes for a in avals), 1), _FEWEST), _MOST)
-    cond, body = _program(reverse.body, reverse, loop, places)
-    live = [instantiate(ct, aval) for ct, aval, has in zip(cts, avals, reverse.carry, strict=True) if has]
-    sums = [zeros(strong_aval(aval_of(x))) for x, has in zip(consts, reverse.consts, strict=True) if has]
-    # one place more than is used: what is not kept is written there
-    stacks = [broadcast_batch(places + 1, x) for x in carry]
-    starts = zeros(shaped((places + 1,), COUNT.dtype))
-    operands = [*consts, sub(steps, 1), cast(Array, np.int64(0)), starts, *stacks, *live, *sums]
-    params = {"cond_jaxpr": cond, "body_jaxpr": body, "cond_consts": 0, "body_consts": len(consts)}
-    results = bind(loop, operands, params)[3 + len(stacks) :]
-    return merged(results[len(live) :], reverse.consts), merged(results[: len(live)], reverse.carry)
+    return stage(run, [*forward.in_avals[:consts], *more, *forward.in_avals[consts:]])
 
 
 @memoized
-def _program(_body: Jaxpr, reverse: Reverse, loop: Primitive, places: int) -> tuple[Jaxpr, Jaxpr]:
-    """Condition and body of the loop that goes back.
+def _going_back(step: Jaxpr, each: tuple[int, ...], records: _Records, state: tuple[ShapedArray, ...]) -> Jaxpr:
+    """The step back: `(*once, turns, *stacks, *cts of carry, *sums, *later) -> (turns, *stacks, *cts, *sums, *later)`.
 
-    Its carry: `t`, the step to go back next; `top`, the number of the newest checkpoint; `starts`, which step each of them
-    is before; their states; the cotangents of the carry; the sums of those of consts. A step either sets a checkpoint or
-    goes a step back.
+    each: the numbers of the records' values in the order in which the step reads them.
     """
-    first = len(reverse.consts)
-    state_avals = list(map(strong_aval, reverse.body.in_avals[first:]))
-    count = len(state_avals)
-    const_avals = list(map(strong_aval, reverse.body.in_avals[:first]))
-    cts_avals = tangent_avals(state_avals, reverse.carry)
-    sum_avals = tangent_avals(const_avals, reverse.consts)
+    once = len(step.invars) - len(each) - (len(state) - 1 - len(records.groups))
 
     def run(*args: Array) -> list[Array]:
-        consts, (t, top, starts), rest = args[:first], args[first : first + 3], args[first + 3 :]
-        stacks, cts, sums = rest[:count], rest[count:][: len(cts_avals)], rest[count + len(cts_avals) :]
-        start = dynamic_index_in_dim(starts, top, keepdims=False)
-        distance, free = sub(t, start), sub(places - 1, top)
-        sets = logical_and(gt(distance, 0), gt(free, 0))
-        steps = select(sets, add(distance, 1), cast(Array, np.int64(1)))  # of one step the stride is found at once
-        stride = select(sets, _stride(loop, steps, free), distance)
-        there = _repeat(
-            loop, reverse.body, stride, consts, [dynamic_index_in_dim(stack, top, keepdims=False) for stack in stacks]
-        )
-        place = select(sets, add(top, 1), cast(Array, np.int64(places)))
-        kept = [dynamic_update_index_in_dim(stack, x, place, 0) for stack, x in zip(stacks, there, strict=True)]
-        marked = dynamic_update_index_in_dim(starts, add(start, stride), place, 0)
-        index = convert_element_type(sets, np.int32)
-        moved = cond_p.bind(index, *consts, *there, *cts, *sums, branches=_choices(reverse, cts_avals, sum_avals))
-        is_used = logical_and(eq(distance, 0), gt(top, 0))
-        lower = select(is_used, sub(top, 1), top)
-        return [select(sets, t, sub(t, 1)), select(sets, add(top, 1), lower), marked, *kept, *moved]
+        turns, *rest = args[once:]
+        below, values = records.popped(rest[: len(records.groups)])
+        kept = [values[i] for i in each]
+        found = eval_jaxpr(step, *args[:once], *rest[len(records.groups) :], *kept)
+        return [one_less(turns), *below, *found]
 
-    stacked = [shaped((places + 1, *aval.shape), aval.dtype) for aval in state_avals]
-    carried = [COUNT, COUNT, shaped((places + 1,), COUNT.dtype), *stacked, *cts_avals, *sum_avals]
-    return stage(lambda t, *_: [ge(t, 0)], carried), stage(run, [*const_avals, *carried])
+    return stage(run, [*step.in_avals[:once], *state])
 
 
-def _choices(
-    reverse: Reverse, cts_avals: Sequence[ShapedArray], sum_avals: Sequence[ShapedArray]
-) -> tuple[Jaxpr, Jaxpr]:
-    """The two things a step may do with cotangents and sums: move them a step back, or leave them."""
-    avals = [*map(strong_aval, reverse.body.in_avals), *cts_avals, *sum_avals]
-    known, moving, summed = len(reverse.body.invars), len(cts_avals), len(sum_avals)
-
-    def back(*args: Array) -> list[Array]:
-        found = eval_jaxpr(reverse.step, *args[: known + moving])
-        return [*found[summed:], *map(add_any, args[known + moving :], found[:summed])]
-
-    return stage(back, avals), stage(lambda *args: list(args[known:]), avals)
+def _once(plan: Plan, consts: Sequence[Array], turns: Array) -> list[Array]:
+    """What is the same in all turns; where there was none, it is not computed: it might raise."""
+    every = [*consts]
+    if plan.once.eqns:
+        nothing = stage(lambda *_: list(map(zeros, plan.once.out_avals)), plan.once.in_avals)
+        index = convert_element_type(gt(turns, 0), np.int32)
+        every += bind(cond_p, [index, *consts], {"branches": (nothing, plan.once)})
+    else:
+        every += eval_jaxpr(plan.once, *consts)
+    return [every[i] for i in plan.of("once")]

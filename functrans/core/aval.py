@@ -22,6 +22,7 @@ __all__ = [
     "INEXACT_KINDS",
     "PYTHON_SCALARS",
     "SCALAR_AVALS",
+    "STACKED",
     "ShapedArray",
     "changes_meaning",
     "concrete_aval",
@@ -94,17 +95,20 @@ def short_dtype(dtype: DType) -> str:
     """`f32`, `i64`, `bool`, `c128`: a dtype as jaxprs print it."""
     prefix = _SHORT.get(dtype.kind)
     if prefix is None:
-        return "float0" if dtype == FLOAT0 else str(dtype)
+        return "float0" if dtype == FLOAT0 else dtype.names[0] if dtype in STACKED and dtype.names else str(dtype)
     return prefix if prefix == "bool" else f"{prefix}{8 * dtype.itemsize}"
 
 
 INEXACT_KINDS = "fc"
 """The kinds of dtypes whose values can be differentiated: floating and complex."""
 
+STACKED: dict[DType, tuple[ShapedArray, ...]] = {}
+"""The dtypes of stacks, and of what type the values are that one record holds; see `stacks`."""
+
 
 def is_inexact(dtype: DType) -> bool:
-    """Whether values of this dtype can be differentiated."""
-    return dtype.kind in INEXACT_KINDS
+    """Whether values of this dtype can be differentiated: numbers, and stacks of them."""
+    return dtype.kind in INEXACT_KINDS or any(is_inexact(aval.dtype) for aval in STACKED.get(dtype, ()))
 
 
 def changes_meaning(value: object) -> bool:

@@ -18,6 +18,7 @@ from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.lowering_order import Order
+from functrans.core.lowering_stack import StackStep
 from functrans.core.lowering_windows import Windowed
 from functrans.record import Record
 from functrans.typing import DType, Shape
@@ -128,7 +129,7 @@ class Contract(Record):
 
 
 Lowering: TypeAlias = (
-    Pointwise | Reduce | View | Barrier | Contract | Windowed | DataMovement | Order | Control | ForeignCall
+    Pointwise | Reduce | View | Barrier | Contract | Windowed | DataMovement | Order | Control | ForeignCall | StackStep
 )
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""

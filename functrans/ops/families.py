@@ -33,6 +33,7 @@ from functrans.core.primitive import (
 from functrans.errors import OperandError
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.rules import CONCRETE, LocalRule, NotRule, by_argument, of_one_operand, run
+from functrans.ops.stacks import add_stacks
 from functrans.typing import Array, ArrayLike, DType, Shape
 
 __all__ = [
@@ -339,4 +340,4 @@ add_any_p = elementwise("add_any", np.add, INEXACT, (lambda g, *_: g, lambda g, 
 
 def add_any(x: Array, y: Array) -> Array:
     """The sum of two tangents, or of two cotangents, of one shape and dtype: what accumulation uses."""
-    return apply2(add_any_p, x, y)
+    return add_stacks(x, y) if x.dtype.kind == "V" else apply2(add_any_p, x, y)

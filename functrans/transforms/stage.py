@@ -29,6 +29,7 @@ from functrans.core.primitive import (
     use_trace,
 )
 from functrans.core.source import Source, current_source
+from functrans.core.stacks import is_stack
 from functrans.errors import LeakedTracerError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim_p
@@ -141,7 +142,7 @@ class StageTrace(Trace):
                 )
             return self._capture(value, tracer.aval)
         aval = concrete_aval(value)
-        return literal(value) if aval.shape == () else self._capture(value, aval)
+        return literal(value) if aval.shape == () and not is_stack(aval.dtype) else self._capture(value, aval)
 
     def _capture(self, value: Array, aval: ShapedArray) -> Var:
         found = self.captured.get(id(value))
@@ -208,7 +209,7 @@ def _same_bits(x: Array, y: Array) -> bool:
 
 def _uniform_value(value: Array) -> Array | None:
     """The one value that all elements have, bit for bit; None where they differ or there are none."""
-    if value.size < 2 or not value.itemsize:
+    if value.size < 2 or not value.itemsize or is_stack(value.dtype):
         return None
     first = cast(Array, value[(0,) * value.ndim])
     pattern = np.frombuffer(first.tobytes(), np.uint8)  # bytes, because -0.0 == 0.0 and nan != nan

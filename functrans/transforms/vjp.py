@@ -33,10 +33,12 @@ from functrans.core.primitive import (
     strong,
 )
 from functrans.core.source import Source, current_source, trimmed, use_source
+from functrans.core.stacks import is_stack
 from functrans.errors import AuxError, CotangentError, FunctransError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
+from functrans.ops.stacks import empty_stack
 from functrans.record import Record
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned, private
 from functrans.transforms.constants import Constants
@@ -142,7 +144,7 @@ class VjpTrace(Trace):
     def _result(self, out: Array, number: int) -> Any:  # Any: as for bind
         """A result of a primitive as a tracer; of integers and bools, which have no derivative, the value itself."""
         aval = shaped(out.shape, out.dtype) if type(out) is np.ndarray else aval_of(out)
-        if aval.dtype.kind not in INEXACT_KINDS:
+        if aval.dtype.kind not in INEXACT_KINDS and not is_inexact(aval.dtype):
             return out
         return VjpTracer(self, strong(out) if aval.weak else out, number, aval)
 
@@ -187,6 +189,8 @@ def backward(tape: list[Step], cotangents: dict[int, Array], *, consume: bool) -
 
 def zeros(aval: ShapedArray) -> Array:
     """A zero of this type, under the current trace."""
+    if is_stack(aval.dtype):
+        return empty_stack(aval.dtype, aval.shape)
     zero = cast(Array, aval.dtype.type(0))
     return zero if aval.shape == () else broadcast_in_dim(zero, aval.shape, ())
 

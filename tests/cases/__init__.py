@@ -27,6 +27,7 @@ from tests.cases import (
     shape,
     sort,
     special,
+    stacks,
     threefry,
     trigonometric,
 )
@@ -59,6 +60,7 @@ CASES: tuple[Case, ...] = (
     *shape.CASES,
     *sort.CASES,
     *special.CASES,
+    *stacks.CASES,
     *threefry.CASES,
     *trigonometric.CASES,
 )

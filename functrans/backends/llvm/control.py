@@ -19,6 +19,7 @@ from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.scalars import Scalars
 from functrans.backends.llvm.service_table import INTERRUPTED
 from functrans.backends.llvm.services import interrupted
+from functrans.backends.llvm.tape import Tape, turn_of
 from functrans.compiler.carries import Carries, carries_in, room_of
 from functrans.compiler.nodes import Node
 from functrans.compiler.steps import Plan, Step
@@ -34,13 +35,22 @@ class ControlWriter:
     """Writes one loop or branch."""
 
     def __init__(
-        self, f: Function, frame: Frame, step: Step, write: Write, warnings: Value, services: Value, number: int
+        self,
+        f: Function,
+        frame: Frame,
+        step: Step,
+        write: Write,
+        warnings: Value,
+        services: Value,
+        tape: Tape | None,
+        number: int,
     ) -> None:
         self._f = f
         self._frame = frame
         self._step = step
         self._write = write
         self._warnings, self._services = warnings, services
+        self._tape = tape
         self._number = number
         """What the program gives where the step fails."""
         assert isinstance(step.work, Node)
@@ -99,7 +109,8 @@ class ControlWriter:
                     for y, atom in zip(ys, body.results[lowering.carry :], strict=True)]  # fmt: skip
             buffers = loop.carry
             given = [*self._given[: lowering.consts], *buffers[: lowering.carry], *rows]
-            frame = self._body(body, given, [*self._own(carries, buffers), *outs])
+            with turn_of(self._tape, lowering.jaxpr):
+                frame = self._body(body, given, [*self._own(carries, buffers), *outs])
             for atom, out in zip(body.results[lowering.carry :], outs, strict=True):
                 self._bring(frame, atom, out)
             loop.next = self._turned(carries, frame, buffers)
@@ -115,7 +126,8 @@ class ControlWriter:
         with f.whilst([f.index(0), *start]) as loop:
             turn, *buffers = loop.carry
             loop.test(self._condition(cond, [*cond_consts, *buffers[:count]]))
-            frame = self._body(body, [*body_consts, *buffers[:count]], self._own(carries, buffers))
+            with turn_of(self._tape, lowering.body_jaxpr):
+                frame = self._body(body, [*body_consts, *buffers[:count]], self._own(carries, buffers))
             loop.next = [turn + 1, *self._turned(carries, frame, buffers)]
             self._after_turn((cond, body), turn, None)
         self._finish(carries, loop.carry[1:])

@@ -12,6 +12,7 @@ import numpy as np
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import F16, F32, I1, I8, Type, Value
+from functrans.core.stacks import is_stack
 from functrans.typing import DType
 
 __all__ = [
@@ -31,8 +32,8 @@ _KNOWN = frozenset(np.dtype(code) for code in "?bhilqBHILQefdFD")
 
 
 def is_known(dtype: DType) -> bool:
-    """Whether elements of a dtype can be computed with."""
-    return dtype in _KNOWN
+    """Whether elements of a dtype can be computed with; stacks, which are addresses, can be moved and chosen from."""
+    return dtype in _KNOWN or is_stack(dtype)
 
 
 def is_half(dtype: DType) -> bool:
@@ -54,7 +55,7 @@ def memory_type(dtype: DType) -> Type:
     """Of one element in memory; of a complex one, of each of the two parts that lie side by side."""
     if dtype.kind == "b":
         return I8
-    return Type("i" if dtype.kind in "iu" else "f", 8 * part_dtype(dtype).itemsize)
+    return Type("i" if dtype.kind in "iuV" else "f", 8 * part_dtype(dtype).itemsize)  # V: the address that a stack is
 
 
 @cache

@@ -18,7 +18,8 @@ from functrans.backends.llvm.buffers import address, aligned, contiguous, table
 from functrans.backends.llvm.host_calls import HostCalls
 from functrans.backends.llvm.image import Library
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
-from functrans.backends.llvm.service_table import ERROR, HOST, INTERRUPTED, PARALLEL, PYTHON, SERVICES
+from functrans.backends.llvm.service_table import ERROR, HOST, INTERRUPTED, OUT_OF_MEMORY, PARALLEL, PYTHON, SERVICES
+from functrans.backends.llvm.stack_values import StackExchange
 from functrans.backends.numpy import Program
 from functrans.backends.vectorcall import Vectorcallable, twin
 from functrans.core.aval import ShapedArray, shaped
@@ -27,6 +28,7 @@ from functrans.core.ir import Jaxpr
 from functrans.core.primitive import EVAL, Values, reset_trace, set_trace
 from functrans.core.recycled import empty, is_large
 from functrans.core.source import say_where, trimmed
+from functrans.core.stacks import is_stack
 from functrans.errors import FunctransError
 from functrans.record import Record
 from functrans.typing import Array
@@ -38,6 +40,7 @@ ENTRY = "program"
 
 _MOST_RECIPES = 8
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
+_ADDRESS = np.dtype(np.uint64)
 _NOTHING = shaped((0,), np.dtype(np.uint8))
 _WITHOUT = nullcontext()
 _ALONE = ctypes.c_void_p(0)
@@ -114,9 +117,12 @@ class LoadedProgram(Vectorcallable):
         self.makes_results = all(made)
         """Whether each result is a new array; others are arguments, numbers, or another result."""
         new = [aval if is_made else _NOTHING for is_made, aval in zip(made, self.out_avals, strict=True)]
-        self._shapes, self._dtypes = [aval.shape for aval in new], [aval.dtype for aval in new]
+        self._shapes = [aval.shape for aval in new]
+        self._dtypes = [_ADDRESS if is_stack(aval.dtype) else aval.dtype for aval in new]
+        self._has_stacks = any(is_stack(aval.dtype) for aval in (*self.in_avals, *self.out_avals))
         self._empty = empty if any(is_large(aval.shape, aval.dtype) for aval in new) else np.empty
-        self._calls, self._most_calls = 0, 0 if self.overwritten or manifest.keeps_journal else 2 + _MOST_RECIPES
+        is_served = not (self.overwritten or manifest.keeps_journal or self._has_stacks)
+        self._calls, self._most_calls = 0, 2 + _MOST_RECIPES if is_served else 0
         self._frames: list[_Frame] = []
         self._shared: tuple[Array, Array] | None = None
         """The arena of calls from machine code, and the word that they find it by."""
@@ -130,7 +136,7 @@ class LoadedProgram(Vectorcallable):
     @property
     def callee(self) -> Callee | None:
         """The program as machine code calls it. None: it does not."""
-        if self.manifest.keeps_journal:
+        if self.manifest.keeps_journal or self._has_stacks:
             return None
         if self._shared is None:
             frame = self._frame()
@@ -178,6 +184,15 @@ class LoadedProgram(Vectorcallable):
         No trace is current but EVAL. `args` are the arguments as the caller gave them, for errors.
         """
         outs: list[Array] = list(map(self._empty, self._shapes, self._dtypes))
+        if not self._has_stacks:
+            self._enter(arrays, outs, args)
+            return outs
+        exchange = StackExchange(arrays)
+        self._enter(exchange.arguments, [*outs, exchange.newest], args)
+        return exchange.results(outs, self.out_avals)
+
+    def _enter(self, arrays: Sequence[Array], outs: Sequence[Array], args: Sequence[Array]) -> None:
+        """Run the machine code, from arguments to results."""
         journal = Journal() if self.manifest.keeps_journal else None
         frame = self._frame()
         frame.noted.value = 0
@@ -190,7 +205,6 @@ class LoadedProgram(Vectorcallable):
                 self._frames.append(frame)
         if (status or noted) and self._afterwards(status, noted):
             self._refuse(args, journal)
-        return outs
 
     def _frame(self) -> _Frame:
         """Memory that no other call works in."""
@@ -226,8 +240,10 @@ class LoadedProgram(Vectorcallable):
     def _raise_of(self, status: int) -> None:
         """Raise what was raised while the program ran, if anything was."""
         error = self._host.error()
-        if status == INTERRUPTED or error is not None:
+        if status < 0 or error is not None:
             program_failed()
+        if status == OUT_OF_MEMORY:
+            raise MemoryError("there is no memory left for what reverse mode keeps of the turns of a loop")
         if status == INTERRUPTED:
             raised = [self._services[ERROR + i] for i in range(3)]
             ctypes.pythonapi.PyErr_Restore(*map(ctypes.c_void_p, raised))  # ctypes sees it, and raises it

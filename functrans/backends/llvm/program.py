@@ -2,13 +2,15 @@
 
 `i64 program(ptr arguments, ptr results, ptr arena, ptr warnings, ptr services)`: the first two point to arrays of pointers; it
 gives 0, or the number of the step that failed, counted from 1 (steps of loops and branches are counted too), or -1 where a
-signal's handler raised. The services are pointers (`services.py`). Nothing in it is an address, so that object code can be kept.
+signal's handler raised, -2 where there was no memory. Where results are stacks, there is a result more: the newest chunk of
+the memory that they lie in (`tape.py`). The services are pointers (`services.py`). Nothing in it is an address, so that object
+code can be kept.
 Imports the compiler's plan and the emitters; start reading at `emit_program`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from functrans.backends.llvm import lanes, registers
@@ -25,17 +27,21 @@ from functrans.backends.llvm.refusal import refuses
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.scalars import supports as has_operation
 from functrans.backends.llvm.step_writer import StepWriter
+from functrans.backends.llvm.tape import Tape, newest_chunk, open_tape
 from functrans.backends.llvm.target import Target
 from functrans.backends.llvm.threads.chunks import chunk_count, is_always_cut
 from functrans.compiler.nest import Fused, Nest, Work
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.plan import Backend
+from functrans.compiler.stacks import pushes
 from functrans.compiler.steps import Plan, Step
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce
 from functrans.core.lowering_control import Control
+from functrans.core.lowering_stack import AddStacks, Push, StackStep
+from functrans.core.stacks import is_stack
 
-__all__ = ["BACKEND", "ENTRY", "emit_program"]
+__all__ = ["BACKEND", "ENTRY", "emit_program", "gives_stacks", "uses_tape"]
 
 
 def supports(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
@@ -48,7 +54,7 @@ def supports(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[Shap
         return all(has_operation(name, dtypes, params) for name in lowering.needs)
     if isinstance(lowering, Reduce):
         return has_operation(lowering.combine, dtypes, {})
-    if isinstance(lowering, Control):
+    if isinstance(lowering, Control | StackStep):
         return True
     family = FAMILIES.get(type(lowering))
     return family is not None and family.supports(lowering, ins, outs)
@@ -107,12 +113,43 @@ def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bo
     module.threads = plan.options.threads
     steps = {id(step): _emit_step(module, f"step{i}", step) for i, step in enumerate(plan.all_steps())}
     params = [(name, PTR) for name in ("arguments", "results", "arena", "warnings", "services")]
+    if not uses_tape(plan):
+        _write_steps(Function(module, entry, params, I64, exported=exported), plan, steps)
+        return module
+    inner = Function(module, f"{entry}_steps", [*params, ("tape", PTR)], I64)
+    _write_steps(inner, plan, steps)
     f = Function(module, entry, params, I64, exported=exported)
-    arguments, results, arena, warnings, services = f.args
-    writer = StepWriter(f, plan, steps, warnings, services)
+    _, results, _, _, services = f.args
+    lasting = gives_stacks(plan)
+    tape = open_tape(f, services, lasting=lasting)
+    status = f.call(inner, *f.args, tape.words)
+    if lasting:
+        f.store(newest_chunk(f, tape), Table(f, results)[len(plan.results)])
+    else:
+        tape.release(f.null())
+    f.ret(status)
+    return module
+
+
+def _write_steps(f: Function, plan: Plan, steps: Mapping[int, Function | None]) -> None:
+    arguments, results, arena, warnings, services, *words = f.args
+    tape = Tape(f, words[0], services) if words else None
+    writer = StepWriter(f, plan, steps, warnings, services, tape)
     writer.write(Frame(f, plan, Table(f, arguments), Table(f, results), arena))
     f.ret(f.index(0))
-    return module
+
+
+def uses_tape(plan: Plan) -> bool:
+    """Whether the program pushes records on stacks."""
+    lowerings = (step.work.lowering for step in plan.all_steps() if isinstance(step.work, Node))
+    return any(
+        isinstance(x, Push | AddStacks) or (isinstance(x, Control) and any(map(pushes, x.jaxprs))) for x in lowerings
+    )
+
+
+def gives_stacks(plan: Plan) -> bool:
+    """Whether some of its results are stacks: their memory is not the program's."""
+    return any(is_stack(atom.aval.dtype) for atom in plan.results)
 
 
 def _emit_step(module: Module, name: str, step: Step) -> Function | None:
@@ -124,7 +161,7 @@ def _emit_step(module: Module, name: str, step: Step) -> Function | None:
     if isinstance(work, Fused):
         assert isinstance(work.product.lowering, Contract)
         return contract.emit(module, name, work.product.lowering, *_avals(work.product), work)
-    if isinstance(work.lowering, Host) or step.bodies:
+    if isinstance(work.lowering, Host | StackStep) or step.bodies:
         return None
     if isinstance(work.lowering, Control):
         emit = lanes.emit if lanes.fits(work, supports) else registers.emit

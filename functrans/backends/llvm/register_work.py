@@ -15,10 +15,12 @@ from functrans.backends.llvm.register_tables import is_read
 from functrans.backends.llvm.register_values import SHORT, Registers, width_of
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Supports
+from functrans.compiler.stacks import has_stacks
 from functrans.core.ir import Atom, Eqn, Jaxpr
 from functrans.core.lowering import Contract, Pointwise
 from functrans.core.lowering_control import Branch, Control, Scan, While
 from functrans.core.lowering_data import DynamicSlice, Gather
+from functrans.core.lowering_stack import EmptyStack, Pop, Push
 
 __all__ = ["IN_LANES", "IN_VECTORS", "MOST_WORK", "Cut", "has_lanes", "is_unrolled", "work"]
 
@@ -46,7 +48,12 @@ IN_LANES = Cut(LaneRegisters.most, lambda size: size)
 
 def has_lanes(lowering: object) -> TypeGuard[Scan]:
     """Whether the rows of a loop are worth computing in lanes: none needs what another gives, and they are no vectors."""
-    if not isinstance(lowering, Scan) or lowering.carry or lowering.length < _FEWEST_LANES:
+    if (
+        not isinstance(lowering, Scan)
+        or lowering.carry
+        or lowering.length < _FEWEST_LANES
+        or has_stacks(lowering.jaxpr)
+    ):
         return False
     carried = (var for eqn in lowering.jaxpr.all_eqns() if isinstance(eqn.lowering, While) for var in eqn.outvars)
     values = (*lowering.jaxpr.invars[lowering.consts :], *lowering.jaxpr.outvars, *carried)
@@ -97,6 +104,9 @@ def _eqn_work(eqn: Eqn, supports: Supports | None, cut: Cut, tables: Collection[
             return float("inf")  # its lanes are worth a function of its own
         flags = [atom in tables for atom in eqn.invars]
         return work(lowering, supports, cut, flags) * (lowering.length if is_unrolled(lowering) else 1)
+    if isinstance(lowering, EmptyStack | Push | Pop):
+        are_small = cut is IN_VECTORS and all(aval.size <= cut.most for aval in (*ins, *outs))
+        return float(sum(cut.vectors(aval.size) for aval in (*ins, *outs))) if are_small else float("inf")
     is_table = bool(eqn.invars) and eqn.invars[0] in tables and is_read(lowering, ins, outs)
     if any(aval.size > cut.most for aval in ins[is_table:]) or not (is_table or is_computed(lowering, ins)):
         return float("inf")

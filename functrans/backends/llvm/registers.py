@@ -15,15 +15,19 @@ from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.patience import turns_between
 from functrans.backends.llvm.refusal import refuses_elements
 from functrans.backends.llvm.register_operations import compute
+from functrans.backends.llvm.register_stacks import compute_stacks
 from functrans.backends.llvm.register_values import Numbers, Registers
 from functrans.backends.llvm.register_work import IN_VECTORS, MOST_WORK, is_unrolled, work
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.service_table import INTERRUPTED
 from functrans.backends.llvm.services import interrupted
+from functrans.backends.llvm.tape import Tape, turn_of
 from functrans.compiler.nodes import Node, Supports
+from functrans.compiler.stacks import pushes
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.core.lowering_control import Branch, Control, Scan, While
+from functrans.core.lowering_stack import EmptyStack, Pop, Push
 
 __all__ = ["Writer", "emit", "fits"]
 
@@ -38,16 +42,20 @@ def fits(node: Node, supports: Supports) -> bool:
 
 
 def emit(module: Module, name: str, node: Node) -> Function:
-    """`i64 name(ptr operand, …, ptr result, …, ptr warnings, ptr services)`: 0, INTERRUPTED, or 1 where NumPy would raise."""
+    """`i64 name(ptr operand, …, ptr result, …, ptr warnings, ptr services)`: a negative status, 0, or 1 where NumPy would raise.
+
+    Where it makes records of stacks, it is given the words of the tape before the warnings.
+    """
     lowering = node.lowering
     assert isinstance(lowering, Control)
     names = [f"p{i}" for i in range(len(node.operands) + len(node.outs))]
-    f = Function(module, name, [*((p, PTR) for p in names), ("warnings", PTR), ("services", PTR)], I64)
+    has_tape = any(map(pushes, lowering.jaxprs))
+    tail = [*(["tape"] if has_tape else []), "warnings", "services"]
+    f = Function(module, name, [(p, PTR) for p in (*names, *tail)], I64)
     f.optimized = True
-    writer = Writer(f, Registers(f, f.args[-2]))
-    writer.step(
-        lowering, [var.aval for var in node.outs], f.args[: len(node.operands)], f.args[len(node.operands) : -2]
-    )
+    given, outs = f.args[: len(node.operands)], f.args[len(node.operands) : len(names)]
+    writer = Writer(f, Registers(f, f.args[-2]), Tape(f, f.args[-3], f.args[-1]) if has_tape else None)
+    writer.step(lowering, [var.aval for var in node.outs], given, outs)
     writer.leave_refused(lowering)
     f.ret(f.index(0))
     return f
@@ -56,10 +64,11 @@ def emit(module: Module, name: str, node: Node) -> Function:
 class Writer:
     """Writes a loop or a branch into a function, whose last two arguments are the warnings and the services."""
 
-    def __init__(self, f: Function, registers: Registers) -> None:
+    def __init__(self, f: Function, registers: Registers, tape: Tape | None = None) -> None:
         self._f = f
         self._warnings, self._services = f.args[-2:]
         self._registers = registers
+        self._tape = tape
 
     def _row(self, stacked: Value, row: Value, aval: ShapedArray) -> Value:
         return self._f.offset(stacked, row * aval.nbytes, I8)
@@ -106,6 +115,8 @@ class Writer:
             operands = list(map(read, eqn.invars))
             if isinstance(lowering, Control):
                 found = self.apply(lowering, operands)
+            elif isinstance(lowering, EmptyStack | Push | Pop):
+                found = compute_stacks(self._registers, self._tape, lowering, operands, outs)
             else:
                 assert lowering is not None
                 found = compute(self._registers, lowering, operands, ins, outs)
@@ -173,7 +184,8 @@ class Writer:
             carried = Registers.numbers(values, carry)
             (again,) = self.evaluate(lowering.cond_jaxpr, [*cond_consts, *carried])
             loop.test(again.runs[0].value)
-            following = self.evaluate(lowering.body_jaxpr, [*body_consts, *carried])
+            with turn_of(self._tape, lowering.body_jaxpr):
+                following = self.evaluate(lowering.body_jaxpr, [*body_consts, *carried])
             self._after_turn(lowering, turn, None)
             loop.next = [turn + 1, *Registers.values(following)]
         return Registers.numbers(loop.carry[1:], carry)
@@ -186,7 +198,8 @@ class Writer:
             row = lowering.length - 1 - loop.index if lowering.reverse else loop.index
             avals = [var.aval for var in jaxpr.invars[len(head) :]]
             rows = [self._registers.load(self._row(x, row, aval), aval) for x, aval in zip(xs, avals, strict=True)]
-            found = self.evaluate(jaxpr, [*consts, *Registers.numbers(loop.carry, carry), *rows])
+            with turn_of(self._tape, jaxpr):
+                found = self.evaluate(jaxpr, [*consts, *Registers.numbers(loop.carry, carry), *rows])
             for y, numbers, atom in zip(ys, found[lowering.carry :], jaxpr.outvars[lowering.carry :], strict=True):
                 self._registers.store(numbers, self._row(y, row, atom.aval))
             self._after_turn(lowering, loop.index, lowering.length)

@@ -53,7 +53,7 @@ def supports(name: str, dtypes: Sequence[DType], params: Mapping[str, Any]) -> b
     if special is not None:
         return special.takes(dtypes) and all(supports(need, dtypes, params) for need in special.needs)
     kind = dtypes[0].kind
-    return name in _TABLES[kind] or (kind == "f" and name in FUNCTIONS)
+    return name in _TABLES.get(kind, ()) or (kind == "f" and name in FUNCTIONS)
 
 
 class Scalars(Lanes):

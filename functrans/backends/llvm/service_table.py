@@ -3,7 +3,7 @@
 Object code that stands alone has an empty one. Imports nothing; start reading at `SERVICES`.
 """
 
-__all__ = ["ERROR", "HOST", "INTERRUPTED", "PARALLEL", "PYTHON", "SERVICES"]
+__all__ = ["ERROR", "HOST", "INTERRUPTED", "OUT_OF_MEMORY", "PARALLEL", "PYTHON", "SERVICES"]
 
 HOST = 0
 """The Python function that runs a step, of the step's number and the address of a table of pointers; it gives a status."""
@@ -11,7 +11,7 @@ PARALLEL = 1
 """The cell with the function that runs chunks in parallel, or null."""
 PYTHON = (
     "PyGILState_Ensure", "PyGILState_Release", "PyErr_CheckSignals", "PyErr_Fetch", "PyObject_Vectorcall",
-    "PyLong_FromLongLong", "PyLong_AsLongLong", "Py_DecRef",
+    "PyLong_FromLongLong", "PyLong_AsLongLong", "Py_DecRef", "PyMem_RawMalloc", "PyMem_RawFree",
 )  # fmt: skip
 """Functions of Python, from number 2 on."""
 ERROR = 2 + len(PYTHON)
@@ -20,3 +20,5 @@ SERVICES = ERROR + 3
 
 INTERRUPTED = -1
 """What a program gives when a handler raised."""
+OUT_OF_MEMORY = -2
+"""What it gives where there was no memory for a record of a stack."""

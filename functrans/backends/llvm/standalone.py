@@ -15,9 +15,10 @@ import numpy as np
 from functrans.backends.llvm.engine import object_file
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
-from functrans.backends.llvm.program import emit_program
+from functrans.backends.llvm.program import emit_program, uses_tape
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.service_table import PARALLEL, SERVICES
+from functrans.backends.llvm.services import python_place
 from functrans.backends.llvm.target import host
 from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Argument, Output, Plan
@@ -84,7 +85,7 @@ class _Caller:
         given, out, workspace, warnings = f.args
         arguments = self._arguments(f, given)
         program = self._module.functions[f"{self._name}_program"]
-        status = f.call(program, arguments, out, workspace, warnings, _no_services(f))
+        status = f.call(program, arguments, out, workspace, warnings, _services(f, memory=uses_tape(self._plan)))
         f.leave_if(f.icmp("ne", status, 0), status)
         for i, atom in enumerate(self._plan.results):
             size = atom.aval.nbytes
@@ -115,10 +116,15 @@ class _Caller:
         return table
 
 
-def _no_services(f: Function) -> Value:
-    """Neither callbacks nor threads, and no signals."""
+def _services(f: Function, *, memory: bool) -> Value:
+    """Neither callbacks nor threads, and no signals; memory of the C library, where it is asked for."""
     services, cell = f.stack(PTR, SERVICES), f.stack(PTR, 1)
     f.fill(services, 0, f.index(SERVICES * PTR.bytes))
     f.store(f.null(), cell, 8)
     f.store(cell, f.offset(services, PARALLEL, PTR), 8)
+    if memory:
+        f.module.declare("malloc", PTR, [I64])
+        f.module.declare("free", None, [PTR])
+        f.store(f.address("malloc"), python_place(f, services, "PyMem_RawMalloc"), 8)
+        f.store(f.address("free"), python_place(f, services, "PyMem_RawFree"), 8)
     return services

@@ -14,6 +14,7 @@ import numpy as np
 from functrans.backends.llvm.buffers import address, aligned, contiguous, table
 from functrans.backends.llvm.engine import load_object
 from functrans.backends.llvm.scalar_warnings import FAILED, say_again
+from functrans.backends.llvm.service_table import OUT_OF_MEMORY
 from functrans.backends.llvm.target import host
 from functrans.core.aval import ShapedArray
 from functrans.typing import Array
@@ -56,6 +57,8 @@ class StandaloneProgram:
         workspace = aligned(self._workspace)
         warnings = ctypes.c_int64(0)
         status = self._run(table(arrays), table(outs), address(workspace), ctypes.addressof(warnings))
+        if status == OUT_OF_MEMORY:
+            raise MemoryError("there is no memory left for what reverse mode keeps of the turns of a loop")
         if status:
             return Refused(status - 1)
         if warnings.value & FAILED:

@@ -17,13 +17,16 @@ from functrans.backends.llvm.ir import PTR, Value
 from functrans.backends.llvm.kernels.product.window import inside_variables
 from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
-from functrans.backends.llvm.service_table import INTERRUPTED, PARALLEL
+from functrans.backends.llvm.service_table import PARALLEL
 from functrans.backends.llvm.services import call_host, service
+from functrans.backends.llvm.tape import Tape, write_stack_step
 from functrans.backends.llvm.threads.chunks import axis, call_chunks, chunk_count, emit_chunk, is_always_cut
 from functrans.compiler.nest import Fused, Nest
 from functrans.compiler.nodes import Node
+from functrans.compiler.stacks import pushes
 from functrans.compiler.steps import Plan, Step, row_bytes
 from functrans.core.lowering_control import Control
+from functrans.core.lowering_stack import StackStep
 
 __all__ = ["StepWriter"]
 
@@ -32,13 +35,20 @@ class StepWriter:
     """Writes the steps of a program into its function."""
 
     def __init__(
-        self, f: Function, plan: Plan, functions: Mapping[int, Function | None], warnings: Value, services: Value
+        self,
+        f: Function,
+        plan: Plan,
+        functions: Mapping[int, Function | None],
+        warnings: Value,
+        services: Value,
+        tape: Tape | None,
     ) -> None:
         self._f = f
         self._functions = functions
         """By the identity of a step."""
         self._numbers = {id(step): i for i, step in enumerate(plan.all_steps())}
         self._warnings, self._services = warnings, services
+        self._tape = tape
 
     def write(self, frame: Frame) -> None:
         """The steps of a plan; one that fails ends the program with its number, counted from 1."""
@@ -46,7 +56,7 @@ class StepWriter:
             function = self._functions[id(step)]
             if step.bodies:
                 ControlWriter(
-                    self._f, frame, step, self.write, self._warnings, self._services, self._number(step)
+                    self._f, frame, step, self.write, self._warnings, self._services, self._tape, self._number(step)
                 ).write()
             elif isinstance(step.work, Nest):
                 assert function is not None
@@ -54,16 +64,22 @@ class StepWriter:
             elif isinstance(step.work, Fused):
                 assert function is not None
                 self._call_product(frame, function, step, step.work)
+            elif isinstance(step.work.lowering, StackStep):
+                write_stack_step(self._f, self._tape, step.work, frame.operands(step.work))
             elif function is None:
                 self._leave_interrupted(self._call_host(frame, step, step.work), step)
             elif isinstance(step.work.lowering, Control):
-                pointers = [*frame.operands(step.work), self._warnings, self._services]
+                pointers = frame.operands(step.work)
+                if any(map(pushes, step.work.lowering.jaxprs)):
+                    assert self._tape is not None
+                    pointers.append(self._tape.words)
+                pointers += [self._warnings, self._services]
                 self._leave_interrupted(self._f.call(function, *pointers), step)
             else:
                 self._leave(self._call_kernel(frame, function, step, step.work), step)
 
     def _leave_interrupted(self, status: Value, step: Step) -> None:
-        self._f.leave_if(self._f.icmp("eq", status, INTERRUPTED), INTERRUPTED)
+        self._f.leave_if(self._f.icmp("slt", status, 0), status)
         self._leave(status, step)
 
     def _leave(self, status: Value, step: Step) -> None:
