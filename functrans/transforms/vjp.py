@@ -111,7 +111,8 @@ class VjpTrace(Trace):
         numbers, primals, wanted = operands
         parent = self.parent
         rule = prim.vjp
-        token = None if parent is EVAL and prim.carries is None else set_trace(parent)  # NumPy asks for no trace
+        runs_jaxprs = prim.carries is not None or prim.captures is not None
+        token = set_trace(parent) if runs_jaxprs or parent is not EVAL else None  # NumPy asks for no trace
         try:
             if True not in wanted or isinstance(rule, LocallyConstant):
                 return parent.bind(prim, primals, params)
