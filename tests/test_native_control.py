@@ -442,3 +442,20 @@ def test_rows_of_a_scan_within_a_loop_stay_in_registers(length: int) -> None:
     assert in_registers(
         run_both(lambda c, xs: lax.scan(step, c, xs), np.float64(0.5), array(15, "float64").reshape(3, 5))
     )
+
+
+@pytest.mark.parametrize("size", [3, 10])
+def test_matrices_that_all_turns_share_are_arranged_before_the_loops_that_multiply_by_them(size: int) -> None:
+    """Also those of loops in loops and in branches, and seen from the other side; what one has arranged no other sees."""
+
+    def turns(n: int, a: Any, b: Any, x: Any) -> Any:
+        return lax.fori_loop(0, n, lambda i, c: np.clip(a @ c - c @ b + b.T @ (c + i), -99, 99), x)
+
+    def nested(a: Any, b: Any, x: Any, n: Any) -> Any:
+        y = lax.cond(n > 2, lambda: turns(2, a, b, x), lambda: x)
+        z = lax.while_loop(lambda c: c[0] < n, lambda c: (c[0] + 1, turns(2, b, a.T, c[1]) + b @ c[1]), (0, y))[1]
+        return z, turns(3, a, b, z)
+
+    a, b = np.round(np.random.default_rng(size).uniform(-2, 2, (2, size, size)))
+    for n in (0, 3):
+        run_both(nested, a, b, np.arange(size) * 1.0, n)

@@ -5,7 +5,7 @@ What only moves elements is written as the numbers of those that it takes. Impor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from functrans.backends.llvm.register_tables import read
 from functrans.backends.llvm.register_values import Numbers, Registers
 from functrans.compiler.layout import Layout
 from functrans.core.aval import ShapedArray
+from functrans.core.ir import Jaxpr, Var
 from functrans.core.lowering import (
     Barrier,
     Combine,
@@ -33,7 +34,7 @@ from functrans.core.lowering import (
 from functrans.core.lowering_data import Concatenate, DynamicSlice, Gather, Iota, Pad
 from functrans.typing import Shape
 
-__all__ = ["compute", "is_computed"]
+__all__ = ["compute", "is_computed", "prepare"]
 
 Indices: TypeAlias = npt.NDArray[np.intp]
 """Which of the elements stands where."""
@@ -164,16 +165,41 @@ def _contracted(
 ) -> Numbers:
     """Sums of products, in order, of all results at once."""
     left, right = (_grouped(lowering, side, aval) for side, aval in enumerate(ins))
-    batch, rows, columns = left.shape[0], left.shape[1], right.shape[1]
-    shape = (batch, rows, columns)
-    total = registers.constants([0] * prod(shape), ins[0].dtype) if left.shape[2] == 0 else None
-    for k in range(left.shape[2]):
-        ones = np.broadcast_to(left[:, :, None, k], shape), np.broadcast_to(right[:, None, :, k], shape)
-        pair = [registers.taken(numbers, indices.ravel()) for numbers, indices in zip(operands, ones, strict=True)]
+    size = left.shape[0] * left.shape[1] * right.shape[1]
+    total = registers.constants([0] * size, ins[0].dtype) if left.shape[2] == 0 else None
+    for pair in zip(*(_terms(registers, lowering, side, operands[side], ins) for side in (0, 1)), strict=True):
         product = _combine(registers, "mul", *pair)
         total = product if total is None else _combine(registers, "add", total, product)
     assert total is not None
     return total
+
+
+def _terms(
+    registers: Registers, lowering: Contract, side: int, numbers: Numbers, ins: Sequence[ShapedArray]
+) -> Iterator[Numbers]:
+    """The factors of one side, each for all results at once."""
+    left, right = (_grouped(lowering, number, aval) for number, aval in enumerate(ins))
+    shape = (left.shape[0], left.shape[1], right.shape[1])
+    own = right[:, None] if side else left[:, :, None]
+    for k in range(left.shape[2]):
+        yield registers.taken(numbers, np.broadcast_to(own[..., k], shape).ravel())
+
+
+def prepare(registers: Registers, jaxpr: Jaxpr, consts: Sequence[Numbers]) -> None:
+    """Take before a loop what its products take in every turn of what is the same in all: a matrix's columns, one by one."""
+    known = dict(zip(jaxpr.invars, consts, strict=False))
+    with registers.keeping():
+        for eqn in jaxpr.eqns:
+            ins, lowering = [atom.aval for atom in eqn.invars], eqn.lowering
+            steady = [
+                (side, known[atom]) for side, atom in enumerate(eqn.invars) if isinstance(atom, Var) and atom in known
+            ]
+            if isinstance(lowering, View) and steady:
+                found = compute(registers, lowering, [steady[0][1]], ins, [var.aval for var in eqn.outvars])
+                known.update(zip(eqn.outvars, found, strict=True))
+            elif isinstance(lowering, Contract) and is_computed(lowering, ins):
+                for side, numbers in steady:
+                    list(_terms(registers, lowering, side, numbers, ins))
 
 
 def _grouped(lowering: Contract, side: int, aval: ShapedArray) -> Indices:

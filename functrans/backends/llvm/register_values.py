@@ -7,7 +7,8 @@ out of a vector would be most of the work. Imports `scalars`; start reading at `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 from functrans.backends.llvm.elements import Element
@@ -65,6 +66,8 @@ class Registers:
     def __init__(self, f: Function, warnings: Value) -> None:
         self.f = f
         self._warnings = warnings
+        self._kept: dict[tuple[tuple[str, ...], tuple[int, ...]], Numbers] = {}
+        self._keeps = False
 
     def scalars(self, run: Run) -> Scalars:
         """What computes with one run."""
@@ -102,8 +105,30 @@ class Registers:
         return self.arranged([(number, 0) for number in ones], dtype)
 
     def taken(self, numbers: Numbers, indices: Iterable[int]) -> Numbers:
-        """Some of the elements of an array."""
-        return self.arranged([(numbers, int(i)) for i in indices], numbers.dtype)
+        """Some of the elements of an array: those that are at hand, where they are (see `keeping`)."""
+        places = tuple(map(int, indices))
+        key = (tuple(part.text for x in numbers.runs for part in x.parts), places)
+        found = self._kept.get(key)
+        if found is None:
+            found = self.arranged([(numbers, i) for i in places], numbers.dtype)
+            if self._keeps:
+                self._kept[key] = found
+        return found
+
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """What is kept inside is at hand until the end."""
+        before = self._kept
+        self._kept = dict(before)
+        yield
+        self._kept = before
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Elements that are taken inside are kept: they are not taken again, say in every turn of a loop that comes after."""
+        self._keeps = True
+        yield
+        self._keeps = False
 
     def arranged(self, places: Sequence[Place], dtype: DType) -> Numbers:
         """An array of elements of others."""

@@ -6,7 +6,8 @@ compiler's data; start reading at `fits`, then `emit`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.patience import turns_between
 from functrans.backends.llvm.refusal import refuses_elements
-from functrans.backends.llvm.register_operations import compute
+from functrans.backends.llvm.register_operations import compute, prepare
 from functrans.backends.llvm.register_stacks import compute_stacks
 from functrans.backends.llvm.register_values import Numbers, Registers
 from functrans.backends.llvm.register_work import IN_VECTORS, MOST_WORK, is_unrolled, work
@@ -179,7 +180,10 @@ class Writer:
         f = self._f
         cond_consts, rest = operands[: lowering.cond_consts], operands[lowering.cond_consts :]
         body_consts, carry = rest[: lowering.body_consts], rest[lowering.body_consts :]
-        with f.whilst([f.index(0), *Registers.values(carry)]) as loop:
+        with (
+            self._ready((lowering.cond_jaxpr, cond_consts), (lowering.body_jaxpr, body_consts)),
+            f.whilst([f.index(0), *Registers.values(carry)]) as loop,
+        ):
             turn, *values = loop.carry
             carried = Registers.numbers(values, carry)
             (again,) = self.evaluate(lowering.cond_jaxpr, [*cond_consts, *carried])
@@ -194,7 +198,7 @@ class Writer:
         """What is carried in the end; rows of the ys go to memory."""
         f, jaxpr = self._f, lowering.jaxpr
         consts, carry = head[: lowering.consts], head[lowering.consts :]
-        with f.loop(0, lowering.length, carry=Registers.values(carry)) as loop:
+        with self._ready((jaxpr, consts)), f.loop(0, lowering.length, carry=Registers.values(carry)) as loop:
             row = lowering.length - 1 - loop.index if lowering.reverse else loop.index
             avals = [var.aval for var in jaxpr.invars[len(head) :]]
             rows = [self._registers.load(self._row(x, row, aval), aval) for x, aval in zip(xs, avals, strict=True)]
@@ -205,6 +209,14 @@ class Writer:
             self._after_turn(lowering, loop.index, lowering.length)
             loop.next = Registers.values(found[: lowering.carry])
         return Registers.numbers(loop.results, carry)
+
+    @contextmanager
+    def _ready(self, *bodies: tuple[Jaxpr, Sequence[Numbers]]) -> Iterator[None]:
+        """What is the same in all turns of a loop is arranged before it. bodies: the jaxprs and what they are given always."""
+        with self._registers.lasting():
+            for jaxpr, consts in bodies:
+                prepare(self._registers, jaxpr, consts)
+            yield
 
     def _after_turn(self, lowering: Control, turn: Value, turns: int | None) -> None:
         """Leave where an operation was refused, or where the handler of a signal raises."""
