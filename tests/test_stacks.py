@@ -28,6 +28,7 @@ from functrans.core.ir import Jaxpr
 from functrans.core.primitive import aval_of
 from functrans.core.stacks import stack_dtype
 from functrans.disable import DISABLED, disable_jit
+from functrans.errors import NotExportableError
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.stacks import empty_stack, pop, push
 from functrans.test_util import check_grads
@@ -162,6 +163,19 @@ def test_a_stack_is_kept_between_two_programs_and_used_twice() -> None:
         wanted = grad(twice)(x)
     np.testing.assert_allclose(grad(twice)(x), wanted, rtol=1e-8)
     np.testing.assert_allclose(jit(grad(twice))(x), wanted, rtol=1e-8)
+
+
+@pytest.mark.parametrize("counts", [4, np.array([4, 2])])
+def test_jitted_functions_capture_what_a_loop_outside_has_left(counts: Any) -> None:
+    xs = np.linspace(0.2, 0.9, 2 * SMALL).reshape(2, SMALL)
+    batch = vmap(jit(power), (0, None if np.ndim(counts) == 0 else 0))
+    out, pull = vjp(lambda xs: batch(xs, counts), xs)
+    expected = pull(out)[0]
+    np.testing.assert_allclose(jit(lambda ct: pull(ct)[0] + pull(2 * ct)[0])(out), 3 * expected, rtol=1e-12)
+    with disable_jit():
+        lengths = np.broadcast_to(counts, 2)
+        each = [vjp(power, x, n)[1](ct)[0] for x, n, ct in zip(xs, lengths, out, strict=True)]
+    np.testing.assert_allclose(expected, each, rtol=1e-12)
 
 
 def test_derivatives_of_jacobians() -> None:
@@ -437,3 +451,6 @@ def test_a_program_that_stands_alone_takes_memory_of_the_c_library(tmp_path: Pat
     gradient = grad(lambda x, n: np.sum(power(x, n)))
     files = ft.export(gradient, x, np.int64(1), path=tmp_path / "program")
     np.testing.assert_array_equal(ft.load_exported(files.object)(x, np.int64(1000)), jit(gradient)(x, np.int64(1000)))
+    out, pull = vjp(lambda x: power(x, np.int64(9)) + newton(x), x)
+    with pytest.raises(NotExportableError, match="in this process"):
+        ft.export(pull, out, path=tmp_path / "pull")

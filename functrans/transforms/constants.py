@@ -29,7 +29,7 @@ class Constants(dict[int, tuple[ref[Any], int]]):
     def note(self, operands: Sequence[Any]) -> None:
         """Remember the arrays among these operands that somebody could still change."""
         for operand in operands:
-            if type(operand) is np.ndarray and operand.ndim and operand.flags.writeable:
+            if type(operand) is np.ndarray and operand.ndim and operand.flags.writeable and not operand.dtype.hasobject:
                 known = self.get(id(operand))
                 if known is None or known[0]() is not operand:
                     self[id(operand)] = (ref(operand), _fingerprint(operand))

@@ -153,14 +153,15 @@ class StageTrace(Trace):
 
     def _constant(self, value: Array, aval: ShapedArray) -> Var:
         var = Var(aval)
-        uniform = None if isinstance(value, Tracer) else _uniform_value(value)
+        is_alive = isinstance(value, Tracer) or is_stack(aval.dtype)  # which nobody can write to
+        uniform = None if is_alive else _uniform_value(value)
         if uniform is not None:  # np.zeros(…) and the like: an equation instead of an array
             params: Params = {"shape": aval.shape, "broadcast_dimensions": ()}
             self.eqns.append(Eqn(broadcast_in_dim_p, (literal(uniform),), params, (var,), current_source()))
             self.snapshots[id(value)] = np.broadcast_to(uniform, aval.shape)
             return var
         self.constvars.append(var)
-        if isinstance(value, Tracer):
+        if is_alive:
             self.consts.append(value)
         else:
             self.snapshots[id(value)] = snapshot = _snapshot(value)
@@ -209,7 +210,7 @@ def _same_bits(x: Array, y: Array) -> bool:
 
 def _uniform_value(value: Array) -> Array | None:
     """The one value that all elements have, bit for bit; None where they differ or there are none."""
-    if value.size < 2 or not value.itemsize or is_stack(value.dtype):
+    if value.size < 2 or not value.itemsize:
         return None
     first = cast(Array, value[(0,) * value.ndim])
     pattern = np.frombuffer(first.tobytes(), np.uint8)  # bytes, because -0.0 == 0.0 and nan != nan

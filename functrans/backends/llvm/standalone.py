@@ -24,6 +24,7 @@ from functrans.compiler.nodes import Host, Node
 from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.ir import Literal
 from functrans.core.lowering_foreign import ForeignCall
+from functrans.core.stacks import is_stack
 from functrans.errors import NotExportableError
 from functrans.typing import Array
 
@@ -41,6 +42,10 @@ def standalone_object(plan: Plan, consts: Sequence[Array], name: str, describe: 
     """The object code of a plan whose leading arguments are `consts`. Raises NotExportableError for what needs this process."""
     if reasons := [why for step in plan.all_steps() if isinstance(step.work, Node) and (why := _needs(step.work))]:
         raise NotExportableError(name, reasons)
+    if any(is_stack(const.dtype) for const in consts):
+        raise NotExportableError(
+            name, ["it goes back through a loop that has run here: what its turns left is in this process"]
+        )
     target = host()
     module = emit_program(plan, target, f"{name}_program", exported=False)
     parts = []
