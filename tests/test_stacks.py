@@ -402,12 +402,12 @@ def keeping(x: Any) -> Any:
 def test_threads_have_stacks_of_their_own() -> None:
     run = jit(grad(lambda x, n: np.sum(power(x, n))))
     xs = [np.linspace(0.2, 0.9, SMALL) + 0.01 * i for i in range(4)]
-    expected = [run(x, 3000) for x in xs]
+    expected = [run(x, 900) for x in xs]
     found: dict[int, Any] = {}
 
     def work(number: int) -> None:
         for _ in range(20):
-            found[number] = run(xs[number], 3000)
+            found[number] = run(xs[number], 900)
             if not np.array_equal(found[number], expected[number]):
                 break
 
