@@ -20,7 +20,7 @@ import functrans as ft
 from functrans import grad, hessian, jacrev, jit, jvp, lax, make_jaxpr, vjp, vmap
 from functrans.backends.llvm import stack_values
 from functrans.backends.llvm.executable import NativeProgram
-from functrans.backends.llvm.services import PYTHON
+from functrans.backends.llvm.service_table import PYTHON
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
 from functrans.compiler.pipeline import optimize
