@@ -13,6 +13,8 @@
 Start reading at `functrans.transforms.vjp` for how a gradient is computed.
 """
 
+from typing import TYPE_CHECKING
+
 from functrans import (
     ad_checkpoint,
     debug,
@@ -21,7 +23,6 @@ from functrans import (
     flatten_util,
     lax,
     numpy,
-    random,
     test_util,
     tree,
     tree_util,
@@ -31,10 +32,10 @@ from functrans.callback import pure_callback
 from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
-from functrans.drawing import Drawing, draw
 from functrans.exported import ExportedFiles, deserialize, export, load_exported
 from functrans.external import External, external
 from functrans.jit import Jitted, clear_caches, disable_jit, jit
+from functrans.late import late as __getattr__  # noqa: F401  # what Python asks for names that are not there
 from functrans.lowered import Compiled, Lowered
 from functrans.parallel import threads
 from functrans.progress import progress
@@ -50,6 +51,10 @@ from functrans.transforms.make_jaxpr import ShapeDtypeStruct, eval_shape, make_j
 from functrans.transforms.vjp import vjp
 from functrans.transforms.vmap import vmap
 from functrans.typing import Array, ArrayLike, DTypeLike, PyTree
+
+if TYPE_CHECKING:
+    from functrans import nn, optim, random, scipy, solvers
+    from functrans.drawing import Drawing, draw
 
 __version__ = "0.1.0.dev0"
 
@@ -97,11 +102,15 @@ __all__ = [
     "linearize",
     "load_exported",
     "make_jaxpr",
+    "nn",
     "numpy",
+    "optim",
     "progress",
     "pure_callback",
     "random",
     "remat",
+    "scipy",
+    "solvers",
     "test_util",
     "threads",
     "tree",

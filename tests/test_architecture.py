@@ -47,7 +47,8 @@ LAYERS: dict[str, tuple[str, str]] = {
         "functrans.lax functrans.ad_checkpoint functrans.flatten_util functrans.test_util functrans.tree_util"
         " functrans.nn functrans.random"
         " functrans.scipy functrans.solvers functrans.optim functrans.debug functrans.callback functrans.called_back"
-        " functrans.drawing functrans.experimental functrans.external functrans.finite_differences functrans.progress"
+        " functrans.drawing functrans.late functrans.experimental functrans.external functrans.finite_differences"
+        " functrans.progress"
         " functrans.c_types functrans.c_functions functrans.foreign functrans.foreign_call",
         "jit",
     ),
@@ -61,6 +62,7 @@ LATE = {
     ("functrans.backends.executable", "functrans.compiler.pipeline"),
     ("functrans.backends.llvm.call.functions", "functrans.backends.llvm.call.vectorcall"),
     ("functrans.backends.llvm.threads.pool", "functrans.backends.llvm.threads.pool_code"),
+    ("functrans.late", "functrans.drawing"),
     ("functrans.lowered", "functrans.backends.planned"),
     ("functrans.numpy.array", "functrans.numpy.rewrite.control"),
     ("functrans.parallel", "functrans.backends.llvm.threads.pool"),

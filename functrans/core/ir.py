@@ -177,7 +177,7 @@ class Jaxpr(Record, eq=False, also=("__dict__", "__weakref__")):
 
 
 PRINT: list[Callable[[Jaxpr], str]] = []  # filled by printer.py, which imports this module
-DRAW: list[Callable[[Any], str | None]] = []  # filled by drawing, for jaxprs and for what is made of them
+DRAW: list[Callable[[Any], str | None]] = []  # filled by late.py, for jaxprs and for what is made of them
 
 
 def memoized(function: Callable[Concatenate[Jaxpr, P], R]) -> Callable[Concatenate[Jaxpr, P], R]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from functrans import tree
-from functrans.core.ir import DRAW, Jaxpr, Literal, Var
+from functrans.core.ir import Jaxpr, Literal, Var
 from functrans.drawing.circuit import circuit_of
 from functrans.drawing.folding import folded
 from functrans.drawing.numbers import numbers_of
@@ -20,7 +20,7 @@ from functrans.lowered import Lowered
 from functrans.transforms.arguments import argument_paths
 from functrans.transforms.make_jaxpr import make_jaxpr
 
-__all__ = ["Drawing", "draw"]
+__all__ = ["Drawing", "draw", "drawn"]
 
 
 class Drawing(str):
@@ -109,12 +109,9 @@ def _groups(lowered: Lowered[Any, Any], jaxpr: Jaxpr) -> Mapping[int, int]:
     return groups
 
 
-def _drawn(what: Any) -> str | None:
+def drawn(what: Any) -> str | None:
     """For notebooks: the picture, or None where the package that lays it out is missing."""
     try:
         return draw(what)
     except MissingPackageError:
         return None
-
-
-DRAW.append(_drawn)
