@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any  # arrays of two libraries
 
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.special import gammainc, gammaincinv
 
 import functrans as ft
 from functrans import random
 from functrans.errors import KeyReuseError, ParameterError
+from tests.random_programs import DISTRIBUTIONS, LAYOUT_SENSITIVE, SAMPLES
 
 KEY = random.key(42)
 
@@ -85,7 +90,106 @@ def test_numpy_evaluates_the_same_bits_as_machine_code() -> None:
         same(one, other)
 
 
+# ---- samplers ----
+
+GOLDEN = Path(__file__).parent / "golden" / "random.json"
+DRAWN = [*((True, name) for name in SAMPLES), *((False, name) for name in LAYOUT_SENSITIVE)]
+
+
+def test_golden_samples_are_those_of_jax(request: pytest.FixtureRequest) -> None:
+    """With --update-golden JAX draws them anew; that takes a minute, so that tests compare with what it drew."""
+    if request.config.getoption("--update-golden"):
+        jax = request.getfixturevalue("jax")
+        drawn: dict[str, Any] = {}
+        for partitionable, name in DRAWN:
+            with layout(jax, partitionable):
+                values = np.asarray(SAMPLES[name](jax.random, jax.random.PRNGKey(7)))
+            numbers = values.view(f"f{values.itemsize // 2}") if values.dtype.kind == "c" else values
+            drawn[f"{name}, {partitionable}"] = [str(values.dtype), values.shape, numbers.ravel().tolist()]
+        GOLDEN.write_text("{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in drawn.items()) + "\n}\n")
+    assert set(json.loads(GOLDEN.read_text())) == {f"{name}, {partitionable}" for partitionable, name in DRAWN}
+
+
+@pytest.mark.parametrize("partitionable", [True, False])
+def test_samplers_give_the_numbers_of_jax(partitionable: bool) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    with random.threefry_partitionable(partitionable):
+        for name in SAMPLES if partitionable else LAYOUT_SENSITIVE:
+            dtype, shape, numbers = golden[f"{name}, {partitionable}"]
+            kind = np.dtype(dtype)
+            flat = np.array(numbers, f"f{kind.itemsize // 2}" if kind.kind == "c" else kind)
+            same(SAMPLES[name](random, random.key(7)), flat.view(kind).reshape(shape), 200)
+
+
+def test_samples_follow_their_distributions() -> None:
+    for name, (sampler, parameters) in DISTRIBUTIONS.items():
+        drawn = np.asarray(sampler(random, random.key(3)), float)
+        distribution = getattr(stats, name)(*parameters)
+        if hasattr(distribution.dist, "pmf"):  # the distance at the steps, where the test is conservative
+            steps = np.unique(drawn)
+            distance = np.max(
+                np.abs(np.searchsorted(np.sort(drawn), steps, "right") / drawn.size - distribution.cdf(steps))
+            )
+            assert distance < 1.63 / np.sqrt(drawn.size), name
+        else:
+            assert stats.kstest(drawn, distribution.cdf).pvalue > 0.01, name
+
+
+def test_vectors_have_the_moments_of_their_distributions() -> None:
+    drawn = random.multivariate_normal(KEY, np.array([1.0, 2.0]), np.array([[2.0, 0.5], [0.5, 1.0]]), 4000)
+    np.testing.assert_allclose(drawn.mean(0), [1.0, 2.0], atol=0.1)
+    for method in ("eigh", "svd"):
+        singular = random.multivariate_normal(KEY, np.zeros(2), np.array([[4.0, 2.0], [2.0, 1.0]]), 4000, method=method)
+        np.testing.assert_allclose(np.cov(singular.T), [[4.0, 2.0], [2.0, 1.0]], atol=0.2)
+    alpha = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(random.dirichlet(KEY, alpha, 4000).mean(0), alpha / 6, atol=0.02)
+    counts = random.multinomial(KEY, 50, np.array([0.2, 0.3, 0.5]), shape=(1000, 3))
+    assert (counts.sum(-1) == 50).all()
+    np.testing.assert_allclose(counts.mean(0), [10, 15, 25], atol=0.5)
+    points = random.ball(KEY, 2, shape=4000)
+    np.testing.assert_allclose(np.mean(np.sum(points**2, -1) < 0.25), 0.25, atol=0.03)
+    shuffled = np.stack([random.permutation(key, 3) for key in random.split(KEY, 600)])
+    assert np.abs(np.unique(shuffled, axis=0, return_counts=True)[1] - 100).max() < 40
+
+
+# ---- derivatives ----
+
+
+@pytest.mark.parametrize("a", [0.05, 0.5, 1.0, 3.0, 40.0, 2000.0])
+def test_gamma_moves_with_its_parameter_at_a_fixed_probability(a: float) -> None:
+    x = float(random.gamma(KEY, a))
+    h = 1e-5 * a
+    want = (gammaincinv(a + h, gammainc(a, x)) - gammaincinv(a - h, gammainc(a, x))) / (2 * h)
+    for draw in (lambda a: random.gamma(KEY, a), lambda a: np.exp(random.loggamma(KEY, a))):
+        assert ft.grad(draw)(a) == pytest.approx(want, rel=1e-5)
+        assert ft.jit(ft.jacfwd(draw))(a) == pytest.approx(want, rel=1e-5)
+
+
+def test_derivatives_of_reparametrised_samples() -> None:
+    def loss(p: Any) -> Any:
+        cov = np.eye(2) + p[0] * np.ones((2, 2))
+        drawn = random.multivariate_normal(KEY, p, cov, 3)
+        return np.sum(drawn**2) + np.sum(p * random.normal(KEY, 2) + random.weibull_min(KEY, p, p + 1))
+
+    ft.test_util.check_grads(loss, (np.array([0.7, 0.3]),), order=1)
+
+
 # ---- transforms ----
+
+
+def test_samplers_under_vmap_are_loops() -> None:
+    keys = random.split(KEY, 3)
+    for name in (
+        "gamma",
+        "poisson",
+        "binomial",
+        "permutation, rows",
+        "categorical",
+        "multivariate_normal",
+        "choice, p",
+    ):
+        want = np.stack([SAMPLES[name](random, key) for key in keys])
+        same(ft.vmap(lambda key, name=name: SAMPLES[name](random, key))(keys), want, 8)
 
 
 def test_vmap_over_keys_is_a_loop() -> None:
@@ -159,6 +263,20 @@ def test_keys_are_checked_within_transforms_and_loops() -> None:
         lambda: random.key(1, impl="rbg"),
         lambda: random.fold_in(KEY, 0.5),
         lambda: random.wrap_key_data(np.zeros(3, np.uint32)),
+        lambda: random.gamma(KEY, np.ones(3), (2,)),
+        lambda: random.gumbel(KEY, mode="lowest"),  # type: ignore[arg-type]  # that is the mistake
+        lambda: random.choice(KEY, 3, (4,), replace=False),
+        lambda: random.choice(KEY, 3, (4,), p=np.ones(2)),
+        lambda: random.choice(KEY, 0),
+        lambda: random.permutation(KEY, 2.5),
+        lambda: random.permutation(KEY, np.ones(3), 1),
+        lambda: random.randint(KEY, (), 0.0, 1.0),
+        lambda: random.categorical(KEY, np.arange(3)),
+        lambda: random.categorical(KEY, np.zeros(2), shape=(3,), replace=False),
+        lambda: random.poisson(KEY, 1j),
+        lambda: random.dirichlet(KEY, 1.0),
+        lambda: random.multivariate_normal(KEY, np.zeros(2), np.eye(3)),
+        lambda: ft.jit(lambda n: random.permutation(KEY, n))(3),
     ],
 )
 def test_what_does_not_fit_is_refused(call: Any) -> None:

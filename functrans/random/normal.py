@@ -1,19 +1,30 @@
-"""Normal numbers. Imports `uniform` and `sampling`; start reading at `normal`."""
+"""Normal numbers, whole or cut off. Imports `uniform` and `sampling`; start reading at `normal`."""
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 
+from functrans.numpy import clip, exp, nextafter
 from functrans.ops.complex import complex
-from functrans.ops.special import erf_inv
-from functrans.random.sampling import ShapeLike, as_dtype, as_shape, number, sample
+from functrans.ops.identity import stop_gradient
+from functrans.ops.special import erf, erf_inv
+from functrans.random.sampling import (
+    ShapeLike,
+    as_dtype,
+    as_shape,
+    common_shape,
+    floating,
+    number,
+    sample,
+    spread,
+)
 from functrans.random.threefry import split_key
 from functrans.random.uniform import uniform_between
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
-__all__ = ["normal", "standard_normal"]
+__all__ = ["lognormal", "normal", "standard_normal", "standard_truncated", "truncated_normal"]
 
 
 def normal(key: ArrayLike, shape: ShapeLike = (), dtype: DTypeLike | None = None) -> Array:
@@ -43,3 +54,54 @@ def _open_unit(key: Array, shape: Shape, dtype: DType) -> Array:
     """Uniform in (−1, 1)."""
     above = np.nextafter(dtype.type(-1), dtype.type(0))
     return uniform_between(key, above, number(1, dtype), shape=shape, dtype=dtype)
+
+
+def truncated_normal(
+    key: ArrayLike,
+    lower: ArrayLike,
+    upper: ArrayLike,
+    shape: ShapeLike | None = None,
+    dtype: DTypeLike | None = None,
+) -> Array:
+    """Random standard normal numbers between bounds, which they do not reach; floating, float64 if no dtype is given.
+
+    The result has the shape that is given, or the one that the bounds broadcast to. Raises ParameterError for what does not
+    fit.
+
+    >>> from functrans import random
+    >>> truncated_normal(random.key(0), -1.0, 1.0, (2,))
+    array([-0.13999612, -0.50631466])
+    """
+    name, sizes = "truncated_normal", common_shape("truncated_normal", shape, lower, upper)
+    return sample(name, standard_truncated, key, lower, upper, shape=sizes, dtype=floating(name, dtype))
+
+
+def standard_truncated(key: Array, lower: ArrayLike, upper: ArrayLike, *, shape: Shape, dtype: DType) -> Array:
+    """The formula of `truncated_normal`."""
+    low, high = (spread("truncated_normal", bound, shape, dtype) for bound in (lower, upper))
+    root = number(sqrt(2), dtype)
+    u = uniform_between(key, erf(low / root), erf(high / root), shape=shape, dtype=dtype)
+    above, below = (
+        nextafter(stop_gradient(low), number(inf, dtype)),
+        nextafter(stop_gradient(high), number(-inf, dtype)),
+    )
+    return clip(root * erf_inv(u), above, below)
+
+
+def lognormal(
+    key: ArrayLike, sigma: ArrayLike = 1.0, shape: ShapeLike | None = None, dtype: DTypeLike | None = None
+) -> Array:
+    """Random numbers whose logarithms are normal, with deviation sigma; floating or complex, float64 if no dtype is given.
+
+    The result has the shape that is given, or sigma's. Raises ParameterError for what does not fit.
+
+    >>> from functrans import random
+    >>> lognormal(random.key(0), 0.5, (2,))
+    array([0.90219818, 0.67544544])
+    """
+    kind, sizes = as_dtype("lognormal", dtype, "fc", np.float64), common_shape("lognormal", shape, sigma)
+    return sample("lognormal", _lognormal, key, sigma, shape=sizes, dtype=kind)
+
+
+def _lognormal(key: Array, sigma: ArrayLike, *, shape: Shape, dtype: DType) -> Array:
+    return exp(standard_normal(key, shape=shape, dtype=dtype) * spread("lognormal", sigma, shape, dtype))

@@ -49,6 +49,7 @@ def workloads(most: int = sys.maxsize) -> Iterator[Workload]:
     yield from reductions(cut)
     yield from control(cut)
     yield from convolution(cut)
+    yield from draws(cut)
 
 
 # ---- small arrays, tracing, memory ----
@@ -250,3 +251,11 @@ def reductions(cut: Cut) -> Iterator[Workload]:
                 "reductions", f"{function}, axis {axis}, 4096×4096 float32", "reduction", arguments,
                 {"function": function, "axis": axis}, {"numpy": 0.9, "jax": 0.8}, 0.2, "sum, mean, max",
             )  # fmt: skip
+
+
+def draws(cut: Cut) -> Iterator[Workload]:
+    """Random numbers, as many as an array has. Libraries draw different ones, so that there is nothing to compare."""
+    like = partial(inputs.normal, cut(10**7), dtype="float32")
+    goals = {"jax": 0.3, "torch": 0.8, "numpy": 0.8}
+    yield Workload("random", "10⁷ normal numbers float32", "draw_normal", like, {}, goals, 0.2, "random numbers")
+    yield Workload("random", "10⁷ words of 32 random bits", "draw_bits", like, {}, {"jax": 0.1}, 0.2, "random numbers")

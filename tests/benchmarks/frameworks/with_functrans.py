@@ -129,6 +129,19 @@ class Functrans(Lax):
     def reduction(self, x: Array, *, function: str, axis: int) -> Program:
         return partial(ft.jit(partial(getattr(np, function), axis=axis)), x)
 
+    # ---- random numbers ----
+
+    def draw_normal(self, x: Array) -> Program:
+        return partial(_drawn, ft.random.normal, x.shape, x.dtype)
+
+    def draw_bits(self, x: Array) -> Program:
+        return partial(_drawn, ft.random.bits, x.shape, np.uint32)
+
+
+def _drawn(sampler: Callable[..., Any], *arguments: Any) -> tuple[()]:
+    sampler(ft.random.key(0), *arguments)
+    return ()
+
 
 def _trace(fun: Any, *arguments: Tree) -> None:
     ft.make_jaxpr(ft.grad(fun))(*arguments)

@@ -134,3 +134,15 @@ class Jax(Lax):
 
     def reduction(self, x: Array, *, function: str, axis: int) -> Program:
         return self._call(partial(getattr(self.numpy, function), axis=axis), x)
+
+    # ---- random numbers ----
+
+    def draw_normal(self, x: Array) -> Program:
+        return partial(self._drawn, self.jax.random.normal, x.shape, x.dtype)
+
+    def draw_bits(self, x: Array) -> Program:
+        return partial(self._drawn, self.jax.random.bits, x.shape, np.uint32)
+
+    def _drawn(self, sampler: Callable[..., Any], *arguments: Any) -> tuple[()]:
+        sampler(self.jax.random.key(0), *arguments).block_until_ready()
+        return ()

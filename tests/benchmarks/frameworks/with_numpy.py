@@ -112,6 +112,15 @@ class NumPy(Framework):
     def reduction(self, x: Array, *, function: str, axis: int) -> Program:
         return partial(getattr(np, function), x, axis=axis)
 
+    def draw_normal(self, x: Array) -> Program:
+        generator = np.random.default_rng(0)
+
+        def program() -> tuple[()]:
+            generator.standard_normal(x.shape, x.dtype)
+            return ()
+
+        return program
+
 
 def _while_loop(goes_on: Callable[[Any], Any], step: Callable[[Any], Any], state: Any) -> Any:
     while goes_on(state):

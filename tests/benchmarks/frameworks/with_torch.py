@@ -197,6 +197,13 @@ class Torch(_Torch):
         x.requires_grad_()
         return lambda: self.torch.autograd.grad(self.functional.max_pool2d(x, 3, 2), x, g)[0]
 
+    def draw_normal(self, x: Array) -> Program:
+        def program() -> tuple[()]:
+            self.torch.randn(x.shape, dtype=x.dtype)
+            return ()
+
+        return program
+
 
 class TorchCompile(_Torch):
     """PyTorch with `torch.compile`."""
