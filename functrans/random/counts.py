@@ -17,7 +17,9 @@ from functrans.control.loop import while_loop
 from functrans.control.scan import scan
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
+from functrans.ops.broadcast import zeros
 from functrans.ops.cast import convert_element_type
+from functrans.ops.generate import full
 from functrans.ops.special import lgamma
 from functrans.random.sampling import ShapeLike, as_dtype, common_shape, floating, number, sample, spread
 from functrans.random.threefry import split_key
@@ -42,13 +44,13 @@ def _accepted(key: Array, shape: Shape, dtype: DType, propose: Callable[[Array, 
         found, fits = propose(u, v)
         return key, fnp.where(fits, found, chosen), fnp.logical_or(done, fits)
 
-    start = key, fnp.full(shape, number(-1, dtype)), np.zeros(shape, np.bool_)
+    start = key, full(shape, -1, dtype), zeros(shape, np.dtype(np.bool_))
     return while_loop(lambda state: ~fnp.all(state[2]), turn, start)[1]
 
 
 def _where_needed(needed: Array, make: Callable[[], Array], shape: Shape, dtype: DType) -> Array:
     """What `make` gives, if any place needs it."""
-    return cond(fnp.any(needed), make, lambda: np.zeros(shape, dtype))
+    return cond(fnp.any(needed), make, lambda: zeros(shape, dtype))
 
 
 # ---- Poisson ----
@@ -90,7 +92,7 @@ def _counted_poisson(key: Array, lam: Array, dtype: DType) -> Array:
         count = count + convert_element_type(log_product > -lam, dtype)
         return key, count, log_product + fnp.log(uniform_unit(used, shape=lam.shape, dtype=lam.dtype))
 
-    start = key, np.zeros(lam.shape, dtype), np.zeros(lam.shape, lam.dtype)
+    start = key, zeros(lam.shape, dtype), zeros(lam.shape, lam.dtype)
     return while_loop(lambda state: fnp.any(state[2] > -lam), turn, start)[1] - number(1, dtype)
 
 
@@ -169,7 +171,7 @@ def _counted_binomial(key: Array, n: Array, p: Array, dtype: DType) -> Array:
         count = count + convert_element_type(total <= n, kind)
         return key, count, total + fnp.ceil(fnp.log(uniform_unit(used, shape=shape, dtype=kind)) / log_failure)
 
-    start = key, np.zeros(shape, kind), np.zeros(shape, kind)
+    start = key, zeros(shape, kind), zeros(shape, kind)
     count = while_loop(lambda state: fnp.any(state[2] <= n), turn, start)[1]
     return convert_element_type(count - number(1, kind), dtype)
 

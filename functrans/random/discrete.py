@@ -12,7 +12,9 @@ import functrans.numpy as fnp
 from functrans.core.primitive import aval_of, is_concrete
 from functrans.errors import ParameterError
 from functrans.ops.arithmetic import mul, rem, sub
+from functrans.ops.broadcast import zeros
 from functrans.ops.cast import convert_element_type
+from functrans.ops.generate import iota
 from functrans.ops.sort import sort, top_k
 from functrans.random.continuous import Mode, as_mode, gumbel_of
 from functrans.random.sampling import ShapeLike, as_dtype, as_shape, common_shape, number, sample
@@ -119,7 +121,7 @@ def _axis(name: str, values: Array, axis: int) -> int:
 def shuffled(key: Array, x: Array, *, axis: int, independent: bool) -> Array:
     """Sorted by random keys of 32 bits, as often as it takes to make ties unlikely."""
     if not independent and x.ndim > 1:
-        return fnp.take(x, shuffled(key, np.arange(x.shape[axis]), axis=0, independent=True), axis)
+        return fnp.take(x, shuffled(key, iota(np.int64, x.shape[axis]), axis=0, independent=True), axis)
     rounds = math.ceil(3 * math.log(max(1, x.size)) / math.log(2**32 - 1))
     for _ in range(rounds):
         key, used = split_key(key)
@@ -196,7 +198,7 @@ def _weighted(key: Array, p: Array, shape: Shape) -> Array:
 
 def _count_below(ascending: Array, x: Array) -> Array:
     """How many elements of an ascending array are below each x, by halving."""
-    size, count = len(ascending), np.zeros(x.shape, np.int64)
+    size, count = len(ascending), zeros(x.shape, np.dtype(np.int64))
     for bit in reversed(range(size.bit_length())):
         ahead = count + 2**bit
         last = fnp.take(ascending, fnp.minimum(ahead, size) - 1)

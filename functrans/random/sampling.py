@@ -22,7 +22,18 @@ from functrans.ops.cast import convert_element_type
 from functrans.random.reuse import use_key
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
-__all__ = ["ShapeLike", "as_dtype", "as_key", "as_shape", "common_shape", "floating", "number", "sample", "spread"]
+__all__ = [
+    "ShapeLike",
+    "as_dtype",
+    "as_key",
+    "as_parameter",
+    "as_shape",
+    "common_shape",
+    "floating",
+    "number",
+    "sample",
+    "spread",
+]
 
 ShapeLike: TypeAlias = int | Sequence[int]
 
@@ -106,14 +117,19 @@ def common_shape(name: str, shape: ShapeLike | None, *parameters: ArrayLike) -> 
     return common
 
 
-def spread(name: str, x: ArrayLike, shape: Shape, dtype: DType) -> Array:
-    """A parameter in the shape and dtype of the result; raises ParameterError where its kind has no place there."""
+def as_parameter(name: str, x: ArrayLike, dtype: DType) -> Array:
+    """A parameter in the dtype of the result; raises ParameterError where its kind has no place there."""
     given = aval_of(x)
     if not np.can_cast(given.dtype, dtype, "same_kind"):
         raise ParameterError(
             name, f"a parameter of dtype {given.dtype} for results of dtype {dtype}", "one of its kind"
         )
-    return broadcast_to(convert_element_type(x, dtype), shape)
+    return convert_element_type(x, dtype)
+
+
+def spread(name: str, x: ArrayLike, shape: Shape, dtype: DType) -> Array:
+    """A parameter in the shape and dtype of the result; raises ParameterError where its kind has no place there."""
+    return broadcast_to(as_parameter(name, x, dtype), shape)
 
 
 def number(value: complex, dtype: DType) -> Array:

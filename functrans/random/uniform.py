@@ -9,7 +9,17 @@ from functrans.errors import ParameterError
 from functrans.numpy import maximum
 from functrans.ops.bitwise import bitwise_or, shift_right_logical
 from functrans.ops.cast import bitcast_convert_type, convert_element_type
-from functrans.random.sampling import ShapeLike, as_dtype, as_shape, common_shape, floating, number, sample, spread
+from functrans.random.sampling import (
+    ShapeLike,
+    as_dtype,
+    as_parameter,
+    as_shape,
+    common_shape,
+    floating,
+    number,
+    sample,
+    spread,
+)
 from functrans.random.threefry import random_bits
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
@@ -69,7 +79,9 @@ def uniform_unit(key: Array, *, shape: Shape, dtype: DType) -> Array:
 
 def uniform_between(key: Array, minval: ArrayLike, maxval: ArrayLike, *, shape: Shape, dtype: DType) -> Array:
     """In [minval, maxval), or where that is empty minval."""
-    low, high = (spread("uniform", bound, shape, dtype) for bound in (minval, maxval))
+    low, high = (
+        as_parameter("uniform", bound, dtype) for bound in (minval, maxval)
+    )  # not spread: they may be constants
     return maximum(low, uniform_unit(key, shape=shape, dtype=dtype) * (high - low) + low)
 
 
