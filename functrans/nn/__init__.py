@@ -10,6 +10,7 @@ array([[ 0.125, -0.375,  0.125,  0.125],
 `axis` stands where torch says `dim`. Parameters are arguments: whatever tree they are kept in, `grad` by it gives such a tree.
 """
 
+from functrans.nn import initializers
 from functrans.nn.activations import (
     celu,
     elu,
@@ -176,6 +177,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "index_linear",
+    "initializers",
     "instance_norm",
     "kl_div",
     "l1_loss",
