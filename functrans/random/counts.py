@@ -114,7 +114,7 @@ def _proposed_poisson(key: Array, lam: Array) -> Array:
         is_inside = (edge >= n(0.07)) & (v <= v_accepted)
         is_outside = (k < n(0)) | ((edge < n(0.013)) & (v > edge))
         height = fnp.log(v * inverse_alpha / (a / (edge * edge) + b))
-        is_below = height <= -lam + k * log_lam - lgamma(k + n(1))
+        is_below = height <= -lam + k * log_lam - lgamma(fnp.maximum(k, n(0)) + n(1))
         return k, is_inside | (~is_outside & is_below)
 
     return _accepted(key, lam.shape, kind, propose)
@@ -163,13 +163,15 @@ def _binomial(key: Array, n: ArrayLike, p: ArrayLike, *, shape: Shape, dtype: DT
 def _counted_binomial(key: Array, n: Array, p: Array, dtype: DType) -> Array:
     """How many geometric numbers add up to n trials, less one."""
     kind, shape = p.dtype, p.shape
-    log_failure = fnp.log1p(-p)
+    can_succeed = p > number(0, kind)
+    log_failure = fnp.where(can_succeed, fnp.log1p(-p), number(-1, kind))
 
     def turn(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         key, count, total = state
         used, key = split_key(key)
         count = count + convert_element_type(total <= n, kind)
-        return key, count, total + fnp.ceil(fnp.log(uniform_unit(used, shape=shape, dtype=kind)) / log_failure)
+        trials = fnp.ceil(fnp.log(uniform_unit(used, shape=shape, dtype=kind)) / log_failure)
+        return key, count, total + fnp.where(can_succeed, trials, number(np.inf, kind))
 
     start = key, zeros(shape, kind), zeros(shape, kind)
     count = while_loop(lambda state: fnp.any(state[2] <= n), turn, start)[1]
@@ -195,12 +197,13 @@ def _proposed_binomial(key: Array, n: Array, p: Array) -> Array:
         is_inside = (edge >= c(0.07)) & (v <= v_accepted)
         is_outside = (k < c(0)) | (k > n)
         height = fnp.log(v * alpha / (a / (edge * edge) + b))
+        inside = fnp.clip(k, c(0), n)
         bound = (
             (mode + c(0.5)) * fnp.log((mode + c(1)) / (odds * (n - mode + c(1))))
-            + (n + c(1)) * fnp.log((n - mode + c(1)) / (n - k + c(1)))
-            + (k + c(0.5)) * fnp.log(odds * (n - k + c(1)) / (k + c(1)))
+            + (n + c(1)) * fnp.log((n - mode + c(1)) / (n - inside + c(1)))
+            + (inside + c(0.5)) * fnp.log(odds * (n - inside + c(1)) / (inside + c(1)))
             + (_stirling_rest(mode) + _stirling_rest(n - mode))
-            - (_stirling_rest(k) + _stirling_rest(n - k))
+            - (_stirling_rest(inside) + _stirling_rest(n - inside))
         )
         return k, is_inside | (~is_outside & (height <= bound))
 
