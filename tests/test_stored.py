@@ -21,6 +21,7 @@ from functrans.compiler.inline import inline
 from functrans.core.digest import digest
 from functrans.core.ir import Jaxpr
 from functrans.ops.__main__ import all_primitives
+from functrans.ops.families import FLOATING, unary
 from tests.marks import native
 
 pytestmark = [native, pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is kept of programs")]
@@ -111,10 +112,40 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     forget()
 
 
+_unloaded: list[object] = []
+"""Code of the process that others have the addresses of: only a process that ends may unload it."""
+
+
 def forget() -> None:
     """As in a new process."""
     clear_programs()
+    _unloaded.append(dict(stored._libraries))
     stored._libraries.clear()
+
+
+def test_what_is_promised_of_indices_is_part_of_the_key(folder: Path) -> None:
+    """A program that tests indices is not the one that does not, on disk too."""
+    assert folder.is_dir()
+    x, far = np.linspace(0.1, 1, 5), np.int64(9)
+    for unchecked in (True, False, True, False):
+        run = ft.jit(lambda x, i: x[i] * 3.0, unchecked=unchecked)
+        forget()
+        if unchecked:
+            run(x, far)
+        else:
+            with pytest.raises(IndexError):
+                run(x, far)
+
+
+def test_primitives_of_others_are_not_taken_for_each_other() -> None:
+    """By their names alone they would be."""
+
+    def key(value: Any, emit: Any = None) -> str | None:
+        prim = unary("activation", value, FLOATING, lambda g, _out, _x: g, emit=emit)
+        return digest(ft.make_jaxpr(lambda x: prim.bind(x)[0])(np.ones(2)))
+
+    assert key(np.tanh) != key(np.sin)
+    assert key(np.tanh, lambda b, x: b.call("tanh", x)) is None
 
 
 @pytest.fixture

@@ -86,9 +86,11 @@ class _Writer:
             raise _UnknownError from None
 
     def _named(self, prim: Primitive) -> str:
-        if not _is_ours(prim.impl):
+        functions: list[Callable[..., object]] = [prim.impl] if prim.lower is None else [prim.impl, prim.lower]
+        made_of = [one for function in functions for one in (function, *_cells(function))]
+        if not all(map(_is_ours, made_of)):
             raise _UnknownError
-        name = self._primitives[prim] = f"\n{prim.name} "
+        name = self._primitives[prim] = "\n" + " ".join([prim.name, *map(_function, made_of), ""])
         return name
 
     def _define(self, variables: Sequence[Var]) -> None:
@@ -147,6 +149,17 @@ class _Writer:
 
 def _dtype(dtype: np.dtype[Any]) -> str:  # Any: of whatever elements
     return dtype.str if dtype.names is None else repr(dtype)
+
+
+def _cells(f: Callable[..., object]) -> list[Callable[..., object]]:
+    """The functions that a function closes over, and those that they do."""
+    contents = [cell.cell_contents for cell in getattr(f, "__closure__", None) or ()]
+    inner = [content for content in contents if callable(content)]
+    return [one for content in inner for one in (content, *_cells(content))]
+
+
+def _function(f: Callable[..., object]) -> str:
+    return str(getattr(f, "__qualname__", None) or getattr(f, "__name__", type(f).__name__))
 
 
 def _is_ours(x: type | Callable[..., object]) -> bool:
