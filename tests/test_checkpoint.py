@@ -405,3 +405,17 @@ def test_results_behind_a_barrier_alias_no_argument() -> None:
     assert not np.shares_memory(out[0], x)
     assert out[1] == 2.0
     assert lax.optimization_barrier(()) == ()
+
+
+def test_reverse_over_reverse_through_checkpoint() -> None:
+    """The barrier of a checkpoint has several values, and each is seen through on its own."""
+
+    def looped(x: Any) -> Any:
+        return lax.scan(lambda c, _: (checkpoint(np.sin)(c), None), x, None, length=3)[0]
+
+    sin: Any = np.sin
+    functions: list[Any] = [jit(checkpoint(sin)), looped]
+    functions.append(jit(lambda x: lax.cond(x > 0, checkpoint(np.sin), np.cos, x)))
+    for f in functions:
+        second: Any = grad(grad(f))(0.5)
+        np.testing.assert_allclose(second, ft.hessian(f)(0.5), rtol=1e-12)

@@ -153,10 +153,18 @@ def _behind_views(forward: Forward) -> set[Var]:
     found: set[Var] = set()
     for var in forward.needed:
         if var in forward.whole:
-            while (eqn := forward.maker.get(var)) is not None and eqn.prim.cheap and _variables(eqn):
-                (var,) = _variables(eqn)
+            while (eqn := forward.maker.get(var)) is not None and (seen := _seen_through(eqn, var)) is not None:
+                var = seen
             found.add(var)
     return found
+
+
+def _seen_through(eqn: Eqn, var: Var) -> Var | None:
+    """What a result is a view of: the one operand, or of several that pass as they are the one in its place."""
+    if not eqn.prim.cheap or len(eqn.invars) not in (1, len(eqn.outvars)):
+        return None
+    operand = eqn.invars[0 if len(eqn.invars) == 1 else eqn.outvars.index(var)]
+    return operand if isinstance(operand, Var) else None
 
 
 def read_whole(eqns: Sequence[Eqn]) -> set[Var]:
