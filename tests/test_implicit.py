@@ -445,3 +445,10 @@ def test_a_function_that_gives_something_else_is_refused(solver: Fun) -> None:
         solver(lambda x: x[:1], np.ones(2))
     with pytest.raises(ParameterError, match="as x0 has"):
         solver(lambda x: {"y": x["x"]}, {"x": 1.0})
+
+
+def test_what_is_not_finite_is_no_solution() -> None:
+    for method in (cg, gmres, bicgstab):
+        assert method(np.eye(3), np.array([1.0, np.nan, 1.0]))[1] > 0
+    with np.errstate(invalid="ignore"):
+        assert not bisect(lambda x: x**3 - 2, -np.inf, np.inf).converged

@@ -333,9 +333,19 @@ def test_derivatives_stay_finite_at_the_edges() -> None:
     np.testing.assert_array_equal(ft.grad(lambda x: np.sum(nn.pdist(x, 3.0)))(np.zeros((3, 2))), np.zeros((3, 2)))
 
 
+def test_infinities_and_nothing_at_all() -> None:
+    far = np.array([-np.inf, np.inf])
+    np.testing.assert_array_equal(nn.softplus(far), [0, np.inf])
+    np.testing.assert_array_equal(nn.logsigmoid(far), [-np.inf, 0])
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(nn.softplus(x)))(far), [0, 1])
+    assert nn.binary_cross_entropy_with_logits(np.array([np.inf]), np.zeros(1)) == np.inf
+    assert nn.group_norm(np.zeros((0, 4, 5)), 2).shape == (0, 4, 5)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: nn.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 5, 5))), "as large as a window"),
         (lambda: LOOSE.mse_loss(np.ones(2), np.ones(2), "average"), "reduction='average'"),
         (lambda: nn.glu(np.ones(3)), "an even size along axis -1"),
         (lambda: LOOSE.gelu(np.ones(3), "erf"), "approximate='erf'"),

@@ -153,3 +153,15 @@ X, W = draw(2, 4, 5, 5), draw(6, 4, 3, 3)
 def test_what_does_not_fit_is_said(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+def test_one_element_is_not_apart() -> None:
+    """Dilation of a window of one element says nothing."""
+    x = np.array([[[5.0, 1.0, 4.0, 2.0]]])
+
+    def pooled(x: Any) -> Any:
+        return max_pooling.max_pool1d(x, 1, 1, 0, 2, return_indices=True)
+
+    for out, places in (pooled(x), jit(pooled)(x)):
+        np.testing.assert_array_equal(out, x)
+        np.testing.assert_array_equal(places, [[[0, 1, 2, 3]]])

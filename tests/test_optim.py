@@ -279,10 +279,21 @@ def test_descend_says_why_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
         lost = optim.descend(lambda x: np.sum(np.exp(x)), np.full(2, 50.0), learning_rate=-1.0)
     assert lost.ended == "diverged"
     assert not np.isfinite(lost.losses[-1])
-    refused: list[dict[str, Any]] = [{"learning_rate": 0.1, "optimizer": optim.sgd(0.1)}, {"k": 0}, {"max_steps": 0}]
+    refused: list[dict[str, Any]] = [
+        {"learning_rate": 0.1, "optimizer": optim.sgd(0.1)},
+        {"k": 0},
+        {"k": 2.5},
+        {"epsilon": -1.0},
+        {"max_steps": 0},
+    ]
     for wrong in refused:
         with pytest.raises(ParameterError, match="`descend` got"):
             optim.descend(bowl, start, **wrong)
+
+
+def test_descend_goes_downhill_in_the_complex_plane() -> None:
+    found = optim.descend(lambda z: np.sum(np.abs(z - 2j) ** 2), np.array([1 + 1j]), epsilon=1e-12)
+    np.testing.assert_allclose(found.params, [2j], atol=1e-4)
 
 
 def test_wrong_uses_are_told() -> None:

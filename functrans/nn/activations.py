@@ -152,7 +152,7 @@ def softshrink(x: Array, lambd: float = 0.5) -> Array:
     >>> softshrink(np.array([-2.0, 0.5, 0.75]))
     array([-1.5 ,  0.  ,  0.25])
     """
-    return _where(x > lambd, x - lambd, _where(x < -lambd, x + lambd, 0 * x))
+    return _where(x > lambd, x - lambd, _where(x < -lambd, x + lambd, 0))
 
 
 # ---- exponentials ----
@@ -173,7 +173,7 @@ def logsigmoid(x: Array) -> Array:
     >>> logsigmoid(np.array([-1000.0]))
     array([-1000.])
     """
-    return cast(Array, -np.logaddexp(0 * x, -x))
+    return cast(Array, -np.logaddexp(0, -x))
 
 
 def tanh(x: Array) -> Array:
@@ -211,7 +211,7 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """
     scaled = beta * x
     is_large = scaled > threshold
-    return _where(is_large, x, np.logaddexp(_where(is_large, 0, scaled), 0 * x) / beta)
+    return _where(is_large, x, np.logaddexp(_where(is_large, 0, scaled), 0) / beta)
 
 
 def squareplus(x: Array, b: float = 4.0) -> Array:

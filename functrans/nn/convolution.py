@@ -30,9 +30,17 @@ def _conv(
 
     def run(x: Array) -> Array:
         out = conv_general_dilated(x, weight, steps, pairs, None, apart, feature_group_count=groups)
-        return _biased(out, bias)
+        return _biased(_whole(name, out, x, weight), bias)
 
     return images(name, x, rank, run)
+
+
+def _whole(name: str, out: Array, x: Array, weight: Array) -> Array:
+    """The images, or ParameterError where nothing is left of ones that there were."""
+    if 0 in aval_of(out).shape[2:] and 0 not in aval_of(x).shape[2:]:
+        shapes = f"an input of shape {aval_of(x).shape} and windows of shape {aval_of(weight).shape}"
+        raise ParameterError(name, shapes, "images that are, with their padding, as large as a window at least")
+    return out
 
 
 def _biased(out: Array, bias: Array | None) -> Array:
@@ -66,7 +74,7 @@ def _conv_transpose(
     def run(x: Array) -> Array:
         flipped = rev(windows, range(2, 2 + rank))
         out = conv_general_dilated(x, flipped, (1,) * rank, pairs, steps, apart, feature_group_count=groups)
-        return _biased(out, bias)
+        return _biased(_whole(name, out, x, weight), bias)
 
     return images(name, x, rank, run)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -158,7 +159,7 @@ def group_norm(
     shape = aval_of(x).shape
     if num_groups < 1 or shape[1] % num_groups:
         raise ParameterError("group_norm", f"{num_groups} groups of {shape[1]} channels", "groups of equal size")
-    normal, _, _ = _centred(np.reshape(x, (shape[0], num_groups, -1)), (2,), eps)
+    normal, _, _ = _centred(np.reshape(x, (shape[0], num_groups, prod(shape[1:]) // num_groups)), (2,), eps)
     return _scaled(np.reshape(normal, shape), weight, bias, _channels(x))
 
 

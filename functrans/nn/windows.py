@@ -65,7 +65,9 @@ class Windows(NamedTuple):
         if any(2 * n > k for n, k in zip(cut, sizes, strict=True)):
             raise ParameterError(name, f"padding={padding} for kernel_size={size}", "half of the window at most")
         strides = per_axis(name, "stride", size if stride is None else stride, rank)
-        return Windows(sizes, strides, cut, per_axis(name, "dilation", dilation, rank), ceil_mode)
+        apart = per_axis(name, "dilation", dilation, rank)
+        apart = tuple(1 if size == 1 else n for size, n in zip(sizes, apart, strict=True))  # one element is not apart
+        return Windows(sizes, strides, cut, apart, ceil_mode)
 
     def pairs(self, lengths: Shape) -> list[tuple[int, int]]:
         """The padding before and after each axis, for no more and no fewer windows than there are."""

@@ -285,7 +285,7 @@ def reduce_window(
     Raises ParameterError where shapes and parameters do not fit.
 
     >>> reduce_window(np.arange(6.0), 0.0, add, (3,), (2,), [(1, 0)])
-    array([1., 6., 12.])
+    array([ 1.,  6., 12.])
     """
     aval = aval_of(operand)
     params = _params(aval.shape, window_dimensions, window_strides, padding, base_dilation, window_dilation)

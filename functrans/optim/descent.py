@@ -61,14 +61,16 @@ def descend(
         raise ParameterError(
             "descend", "a learning rate and an optimizer", "one of them: the optimizer has its own rate"
         )
-    if k < 1 or max_steps < 1:
-        raise ParameterError("descend", f"k={k} and max_steps={max_steps}", "at least 1 of both")
+    if k != int(k) or k < 1 or max_steps < 1 or not epsilon >= 0:
+        what = f"k={k}, max_steps={max_steps} and epsilon={epsilon}"
+        raise ParameterError("descend", what, "whole numbers from 1 on, and an epsilon that is not negative")
     rule = optimizer if optimizer is not None else sgd(0.1 if learning_rate is None else learning_rate)
     gradient_of = value_and_grad(fun)
 
     def step(state: tuple[Any, Any], *args: Any) -> tuple[tuple[Any, Any], Any]:
         params, memory = state
         value, gradient = gradient_of(params, *args)
+        gradient = tree.map(np.conj, gradient)  # of complex parameters, `grad` gives the conjugate of the way uphill
         updates, memory = rule.update(gradient, memory, params)
         return (apply_updates(params, updates), memory), value
 

@@ -55,7 +55,8 @@ def bisect(
             return k + 1, np.where(is_left, m, a), np.where(is_left, b, m)
 
         steps, a, b = while_loop(goes_on, halve, (0, low, ends[1]))
-        return np.where(f(low) == 0, low, middle(a, b)), (steps, differ)
+        found = np.where(f(low) == 0, low, middle(a, b))
+        return found, (steps, differ & np.isfinite(found))
 
     x, (steps, converged) = custom_root(f, ends[0], solve, lambda g, y: y / g(np.ones(shape, dtype)), has_aux=True)
     return Solution(x[()], steps, converged)

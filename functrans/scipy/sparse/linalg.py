@@ -81,8 +81,8 @@ def _unless_zero(denominator: ArrayLike) -> Array:
 
 
 def _done(residual: Array, bound: Array, steps: ArrayLike) -> Array:
-    """SciPy's info: 0, or the number of steps that were not enough."""
-    return cast(Array, np.where(residual <= bound, 0, steps)[()])
+    """SciPy's info: 0, or the number of steps that were not enough; of a NaN at least 1."""
+    return cast(Array, np.where(residual <= bound, 0, np.maximum(steps, 1))[()])
 
 
 # ---- conjugate gradients ----
