@@ -16,7 +16,7 @@ from functrans import debug
 from functrans.core.effects import when_a_program_fails
 from functrans.errors import MissingPackageError
 
-__all__ = ["progress"]
+__all__ = ["progress", "tqdm_for"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,6 +59,16 @@ class _Steps(threading.local):
         self._shown = self._count
 
 
+def tqdm_for(what: str) -> Callable[..., Any]:  # Any: tqdm has no types
+    """tqdm's bar, or MissingPackageError that says what needs it."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise MissingPackageError(what, "tqdm", "progress") from None
+    bar: Callable[..., Any] = tqdm
+    return bar
+
+
 def progress(n: int, desc: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """The function that gives the body of a loop of `n` steps, for scan or fori_loop, a progress bar: tqdm's.
 
@@ -72,10 +82,7 @@ def progress(n: int, desc: str | None = None) -> Callable[[Callable[P, R]], Call
     >>> jit(lambda xs: lax.scan(progress(100)(step), 0.0, xs)[0])(np.ones(100))
     np.float64(100.0)
     """
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        raise MissingPackageError("progress", "tqdm", "progress") from None
+    tqdm = tqdm_for("progress")
     steps = _Steps(n, lambda: tqdm(total=n, desc=desc, mininterval=0.0))
 
     def with_bar(body: Callable[P, R]) -> Callable[P, R]:

@@ -9,11 +9,12 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from functrans import tree
-from functrans.errors import MissingPackageError, ParameterError
+from functrans.errors import ParameterError
 from functrans.jit import jit
 from functrans.optim.optimizers import sgd
 from functrans.optim.schedules import ScalarOrSchedule
 from functrans.optim.transformation import GradientTransformation, apply_updates
+from functrans.progress import tqdm_for
 from functrans.transforms.grad import value_and_grad
 from functrans.typing import Array
 
@@ -50,8 +51,8 @@ def descend(
     parameters, and `args` are given to it each time, so that they may be large.
 
     Where the loss is not finite it ends, too, with the parameters that have this loss: `ended` is "diverged" then, and a
-    smaller learning rate is called for. Raises ParameterError for a learning rate beside an optimiser, or k or max_steps
-    below 1, and MissingPackageError for `progress` without tqdm.
+    smaller learning rate is called for. Raises ParameterError for a learning rate beside an optimiser, k or max_steps
+    below 1, or a negative epsilon, and MissingPackageError for `progress` without tqdm.
 
     >>> found = descend(lambda x, a: np.sum((x - a) ** 2), np.zeros(2), np.array([1.0, 2.0]), epsilon=1e-12)
     >>> np.round(found.params, 4), found.ended, len(found.losses)
@@ -79,10 +80,10 @@ def descend(
     state = tree.map(np.array, (own, rule.init(own)))  # no array twice: each is updated in place
     losses: list[float] = []
     ended: Literal["converged", "max_steps", "diverged"] = "max_steps"
-    with _bar(max_steps) if progress else nullcontext() as bar:
+    bars = tqdm_for("descend(progress=True)") if progress else None
+    with nullcontext() if bars is None else bars(total=max_steps, unit=" steps", mininterval=0.2) as bar:
         while len(losses) < max_steps:
-            before = state
-            state, value = compiled(before, *args)
+            state, value = compiled(state, *args)
             losses.append(float(value))
             if bar is not None:
                 bar.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
@@ -94,11 +95,3 @@ def descend(
                 ended = "converged"
                 break
     return Descent(state[0], np.array(losses), ended)
-
-
-def _bar(total: int) -> Any:  # Any: tqdm has no types
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        raise MissingPackageError("descend(progress=True)", "tqdm", "progress") from None
-    return tqdm(total=total, unit=" steps", mininterval=0.2)

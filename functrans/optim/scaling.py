@@ -5,13 +5,14 @@ Start reading at `scale_by_learning_rate` and `trace`. Imports `transformation` 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from functrans.core.primitive import aval_of
 from functrans.optim.schedules import Scalar, ScalarOrSchedule, Schedule
 from functrans.optim.transformation import (
+    EmptyState,
     GradientTransformation,
     as_dtype_of,
     leafwise,
@@ -38,6 +39,9 @@ __all__ = [
     "trace",
     "unbiased",
 ]
+
+T = TypeVar("T")
+
 
 # ---- arithmetic of one leaf ----
 
@@ -73,7 +77,12 @@ class ScheduleState(NamedTuple):
 
 def scale_by_schedule(schedule: Schedule) -> GradientTransformation:
     """Multiply by `schedule(number of steps made before)`."""
-    return remembering(ScheduleState, lambda steps, g: (g * as_dtype_of(g, schedule(steps - 1)),))
+
+    def update(updates: T, state: Any, params: Any = None) -> tuple[T, Any]:
+        scaled, _ = scale(schedule(state.steps)).update(updates, EmptyState(), params)  # asked once, not for each leaf
+        return scaled, ScheduleState(state.steps + 1)
+
+    return GradientTransformation(lambda _: ScheduleState(np.asarray(0)[()]), update)
 
 
 def scale_by_learning_rate(learning_rate: ScalarOrSchedule, *, flip_sign: bool = True) -> GradientTransformation:
