@@ -55,6 +55,20 @@ LAYERS: dict[str, tuple[str, str]] = {
     "functrans": ("functrans! functrans.ops.__main__", "public"),
 }
 LINE_BUDGETS = {"functrans": 350, "functrans.ops": 500, "functrans.numpy": 500}
+KERNELS = [
+    "assemble",
+    "contract",
+    "convolve",
+    "cumulative",
+    "extremum_position",
+    "foreign_call",
+    "gather",
+    "pool",
+    "scatter",
+    "sort",
+    "top_k",
+    "windows",
+]
 # Imported when they are first needed, and from these places: all else that imports late is an error.
 LATE = {
     ("functrans.backends.executable", "functrans.backends.llvm.stored"),
@@ -75,7 +89,9 @@ LATE = {
     ("functrans.jit", "functrans.dispatch"),
     ("functrans.lowered", "functrans.dispatch"),
     ("functrans.jit", "functrans.explain"),
-}
+    ("functrans.backends.llvm.program", "functrans.backends.llvm.kernels.contract"),
+    ("functrans.backends.llvm.step_writer", "functrans.backends.llvm.kernels.product.window"),
+} | {("functrans.backends.llvm.families", f"functrans.backends.llvm.kernels.{name}") for name in KERNELS}
 LLVMLITE_HOME = "functrans.backends.llvm"
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.families import FAMILIES
+from functrans.backends.llvm.families import kernels_of
 from functrans.backends.llvm.ir import Module
 from functrans.backends.llvm.kernels import gather
 from functrans.backends.llvm.target import host
@@ -77,7 +77,7 @@ class Call:
 
     @property
     def is_supported(self) -> bool:
-        return bool(FAMILIES[type(self.spec)].supports(self.spec, self.ins, [self.out]))
+        return bool(kernels_of(type(self.spec)).supports(self.spec, self.ins, [self.out]))
 
     def __repr__(self) -> str:
         return f"{self.prim}({', '.join(map(str, self.ins))}; {self.params})"
@@ -86,7 +86,7 @@ class Call:
 def _library(calls: Sequence[Call]) -> Library:
     module = Module(host())
     for number, call in enumerate(calls):
-        FAMILIES[type(call.spec)].emit(module, f"k{number}", call.spec, call.ins, [call.out]).exported = True
+        kernels_of(type(call.spec)).emit(module, f"k{number}", call.spec, call.ins, [call.out]).exported = True
     return load(module.text(), host(), tuple(f"k{number}" for number in range(len(calls))))
 
 

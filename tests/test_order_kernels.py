@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functrans.backends.llvm.engine import Library, assembly, load
-from functrans.backends.llvm.families import FAMILIES
+from functrans.backends.llvm.families import kernels_of
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Type
 from functrans.backends.llvm.kernels.merge_sort import MergeSort, buffer_bytes, emit_merge_sort
@@ -74,7 +74,7 @@ class Kernels:
         for k, one in enumerate(cases):
             assert one.primitive.lower is not None
             spec: Any = one.primitive.lower(one.ins, one.keywords)
-            family = FAMILIES[type(spec)]
+            family = kernels_of(type(spec))
             assert family.supports(spec, one.ins, one.outs), one
             kernel = family.emit(module, f"kernel{k}", spec, one.ins, one.outs)
             f = Function(module, f"run{k}", [(f"p{i}", PTR) for i in range(len(kernel.args))], I64, exported=True)

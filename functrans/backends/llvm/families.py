@@ -1,28 +1,16 @@
 """The kernel families: for each kind of lowering that is neither pointwise nor a view, who writes its code.
 
-To add a family, write a module in `kernels/` and enter it here. Imports the kernels; start reading at `FAMILIES`.
+To add a family, write a module in `kernels/` and enter it here. A program's first call waits for no kernel that it does not
+have: they are imported when they are asked for. Start reading at `family_of`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.kernels import (
-    assemble,
-    contract,
-    convolve,
-    cumulative,
-    extremum_position,
-    foreign_call,
-    gather,
-    pool,
-    scatter,
-    sort,
-    top_k,
-    windows,
-)
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
 from functrans.core.lowering_data import Concatenate, DynamicSlice, DynamicUpdateSlice, Gather, Iota, Pad, Scatter
@@ -30,7 +18,7 @@ from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 from functrans.core.lowering_windows import Convolve, ReduceWindow, WindowPosition
 
-__all__ = ["FAMILIES", "Family"]
+__all__ = ["Family", "family_of", "kernels_of"]
 
 Avals = Sequence[ShapedArray]
 
@@ -44,29 +32,116 @@ class Family(NamedTuple):
     The function gives 0, or 1 where NumPy would raise: NumPy is then asked.
     """
     supports: Callable[[Any, Avals, Avals], bool]
-    scratch_bytes: Callable[[Any, Avals, Avals], int]
+    scratch_bytes: Callable[..., int]
+    """`(data, operands' avals, results' avals) -> int`."""
     chunks: Callable[[Any, Avals, Avals], int] | None = None
     """How many parts may run at the same time. The functions of such a family are given a pointer more, the last one: to the
     function that runs chunks in parallel, or null."""
 
 
-FAMILIES: dict[type, Family] = {
-    Contract: Family(contract.emit, contract.supports, contract.scratch_bytes, contract.part_count),
-    Convolve: Family(convolve.emit, convolve.supports, convolve.scratch_bytes, convolve.part_count),
-    ReduceWindow: Family(pool.emit, pool.supports, pool.scratch_bytes),
-    WindowPosition: Family(pool.emit, pool.supports, pool.scratch_bytes),
-    Sort: Family(sort.emit, sort.supports, sort.scratch_bytes),
-    Argsort: Family(sort.emit, sort.supports, sort.scratch_bytes),
-    TopK: Family(top_k.emit, top_k.supports, top_k.scratch_bytes),
-    Cumulative: Family(cumulative.emit, cumulative.supports, cumulative.scratch_bytes),
-    LinearRecurrence: Family(cumulative.emit, cumulative.supports, cumulative.scratch_bytes),
-    ExtremumPosition: Family(extremum_position.emit, extremum_position.supports, extremum_position.scratch_bytes),
-    Gather: Family(gather.emit, gather.supports, gather.scratch_bytes),
-    Scatter: Family(scatter.emit, scatter.supports, scatter.scratch_bytes),
-    DynamicSlice: Family(windows.emit, windows.supports, windows.scratch_bytes),
-    DynamicUpdateSlice: Family(windows.emit, windows.supports, windows.scratch_bytes),
-    Concatenate: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
-    Pad: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
-    Iota: Family(assemble.emit, assemble.supports, assemble.scratch_bytes),
-    ForeignCall: Family(foreign_call.emit, foreign_call.supports, foreign_call.scratch_bytes),
+def _contract() -> Family:
+    from functrans.backends.llvm.kernels import contract
+
+    return Family(contract.emit, contract.supports, contract.scratch_bytes, contract.part_count)
+
+
+def _convolve() -> Family:
+    from functrans.backends.llvm.kernels import convolve
+
+    return Family(convolve.emit, convolve.supports, convolve.scratch_bytes, convolve.part_count)
+
+
+def _pool() -> Family:
+    from functrans.backends.llvm.kernels import pool
+
+    return Family(pool.emit, pool.supports, pool.scratch_bytes)
+
+
+def _sort() -> Family:
+    from functrans.backends.llvm.kernels import sort
+
+    return Family(sort.emit, sort.supports, sort.scratch_bytes)
+
+
+def _top_k() -> Family:
+    from functrans.backends.llvm.kernels import top_k
+
+    return Family(top_k.emit, top_k.supports, top_k.scratch_bytes)
+
+
+def _cumulative() -> Family:
+    from functrans.backends.llvm.kernels import cumulative
+
+    return Family(cumulative.emit, cumulative.supports, cumulative.scratch_bytes)
+
+
+def _extremum_position() -> Family:
+    from functrans.backends.llvm.kernels import extremum_position
+
+    return Family(extremum_position.emit, extremum_position.supports, extremum_position.scratch_bytes)
+
+
+def _gather() -> Family:
+    from functrans.backends.llvm.kernels import gather
+
+    return Family(gather.emit, gather.supports, gather.scratch_bytes)
+
+
+def _scatter() -> Family:
+    from functrans.backends.llvm.kernels import scatter
+
+    return Family(scatter.emit, scatter.supports, scatter.scratch_bytes)
+
+
+def _windows() -> Family:
+    from functrans.backends.llvm.kernels import windows
+
+    return Family(windows.emit, windows.supports, windows.scratch_bytes)
+
+
+def _assemble() -> Family:
+    from functrans.backends.llvm.kernels import assemble
+
+    return Family(assemble.emit, assemble.supports, assemble.scratch_bytes)
+
+
+def _foreign_call() -> Family:
+    from functrans.backends.llvm.kernels import foreign_call
+
+    return Family(foreign_call.emit, foreign_call.supports, foreign_call.scratch_bytes)
+
+
+_FAMILIES: dict[type, Callable[[], Family]] = {
+    Contract: _contract,
+    Convolve: _convolve,
+    ReduceWindow: _pool,
+    WindowPosition: _pool,
+    Sort: _sort,
+    Argsort: _sort,
+    TopK: _top_k,
+    Cumulative: _cumulative,
+    LinearRecurrence: _cumulative,
+    ExtremumPosition: _extremum_position,
+    Gather: _gather,
+    Scatter: _scatter,
+    DynamicSlice: _windows,
+    DynamicUpdateSlice: _windows,
+    Concatenate: _assemble,
+    Pad: _assemble,
+    Iota: _assemble,
+    ForeignCall: _foreign_call,
 }
+
+
+@cache
+def family_of(lowering: type) -> Family | None:
+    """Who writes the code of a kind of lowering; None for one that is not a kernel's."""
+    family = _FAMILIES.get(lowering)
+    return None if family is None else family()
+
+
+def kernels_of(lowering: type) -> Family:
+    """The same for one that is known to have kernels."""
+    family = family_of(lowering)
+    assert family is not None, lowering
+    return family

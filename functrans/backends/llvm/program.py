@@ -17,11 +17,10 @@ from functrans.backends.llvm import lanes, registers
 from functrans.backends.llvm.across import across_bytes
 from functrans.backends.llvm.columns import ColumnEmitter
 from functrans.backends.llvm.elements import is_known
-from functrans.backends.llvm.families import FAMILIES
+from functrans.backends.llvm.families import family_of, kernels_of
 from functrans.backends.llvm.frame import Frame, Table
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module
-from functrans.backends.llvm.kernels import contract
 from functrans.backends.llvm.loaded import ENTRY
 from functrans.backends.llvm.refusal import refuses
 from functrans.backends.llvm.rows import RowEmitter
@@ -56,18 +55,22 @@ def supports(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[Shap
         return has_operation(lowering.combine, dtypes, {})
     if isinstance(lowering, Control | StackStep):
         return True
-    family = FAMILIES.get(type(lowering))
+    family = family_of(type(lowering))
     return family is not None and family.supports(lowering, ins, outs)
 
 
 def finishes(product: Node) -> bool:
     """Whether a matrix product with an epilogue pays; see `functrans.compiler.fusion.Finishes`."""
+    from functrans.backends.llvm.kernels import contract
+
     assert isinstance(product.lowering, Contract)
     return contract.finishes(product.lowering, _avals(product)[0])
 
 
 def prepares(product: Node) -> bool:
     """Whether a matrix product can have a prologue; see `functrans.compiler.fusion.Finishes`."""
+    from functrans.backends.llvm.kernels import contract
+
     assert isinstance(product.lowering, Contract)
     return contract.prepares(product.lowering, _avals(product)[0])
 
@@ -78,8 +81,8 @@ def scratch_bytes(work: Work) -> int:
         return across_bytes(work) * chunk_count(work)
     if isinstance(work, Fused):
         assert isinstance(work.product.lowering, Contract)
-        return contract.scratch_bytes(work.product.lowering, *_avals(work.product), inside=work)
-    family = FAMILIES.get(type(work.lowering))
+        return kernels_of(Contract).scratch_bytes(work.product.lowering, *_avals(work.product), inside=work)
+    family = family_of(type(work.lowering))
     return 0 if family is None else family.scratch_bytes(work.lowering, *_avals(work))
 
 
@@ -89,7 +92,7 @@ def parts(work: Work) -> int:
         return chunk_count(work)
     if isinstance(work, Fused):
         return parts(work.product)
-    family = FAMILIES.get(type(work.lowering))
+    family = family_of(type(work.lowering))
     return 1 if family is None or family.chunks is None else family.chunks(work.lowering, *_avals(work))
 
 
@@ -160,10 +163,10 @@ def _emit_step(module: Module, name: str, step: Step) -> Function | None:
         return emitter(module, name, work, chunked=step.chunks > 1 or is_always_cut(work)).emit()
     if isinstance(work, Fused):
         assert isinstance(work.product.lowering, Contract)
-        return contract.emit(module, name, work.product.lowering, *_avals(work.product), work)
+        return kernels_of(Contract).emit(module, name, work.product.lowering, *_avals(work.product), work)
     if isinstance(work.lowering, Host | StackStep) or step.bodies:
         return None
     if isinstance(work.lowering, Control):
         emit = lanes.emit if lanes.fits(work, supports) else registers.emit
         return emit(module, name, work)
-    return FAMILIES[type(work.lowering)].emit(module, name, work.lowering, *_avals(work))
+    return kernels_of(type(work.lowering)).emit(module, name, work.lowering, *_avals(work))

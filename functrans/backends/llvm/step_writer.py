@@ -10,11 +10,10 @@ from functools import partial
 
 from functrans.backends.llvm.across import across_bytes
 from functrans.backends.llvm.control import ControlWriter
-from functrans.backends.llvm.families import FAMILIES
+from functrans.backends.llvm.families import kernels_of
 from functrans.backends.llvm.frame import Frame
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import PTR, Value
-from functrans.backends.llvm.kernels.product.window import inside_variables
 from functrans.backends.llvm.nests import nest_variables
 from functrans.backends.llvm.rows import RowEmitter
 from functrans.backends.llvm.service_table import PARALLEL
@@ -110,11 +109,13 @@ class StepWriter:
     def _call_kernel(self, frame: Frame, function: Function, step: Step, node: Node) -> Value:
         """What its function gives."""
         pointers = [*frame.operands(node), frame.at(step.scratch)]
-        if FAMILIES[type(node.lowering)].chunks is not None:
+        if kernels_of(type(node.lowering)).chunks is not None:
             pointers.append(self._parallel() if step.chunks > 1 else self._f.null())
         return self._f.call(function, *pointers)
 
     def _call_product(self, frame: Frame, function: Function, step: Step, work: Fused) -> None:
+        from functrans.backends.llvm.kernels.product.window import inside_variables
+
         pointers = [*map(frame.pointer, inside_variables(work)), self._warnings, frame.at(step.scratch)]
         self._f.call(function, *pointers, self._parallel() if step.chunks > 1 else self._f.null())
 
