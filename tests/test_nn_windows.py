@@ -6,29 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functrans import jit, jvp, vjp, vmap
+from functrans import jit, nn, vjp
 from functrans.errors import ParameterError
-from functrans.nn import adaptive_pooling, average_pooling, convolution, max_pooling
-
-RNG = np.random.default_rng(3)
-OPERATORS: dict[str, Callable[..., Any]] = {
-    name: getattr(module, name)
-    for module in (adaptive_pooling, average_pooling, convolution, max_pooling)
-    for name in module.__all__
-}
-
-
-def draw(*shape: int) -> Any:
-    """Numbers that are all different."""
-    return RNG.permutation(np.linspace(-2, 2, int(np.prod(shape)))).reshape(shape)
-
-
-Row = tuple[str, tuple[Any, ...], dict[str, Any]]
-
-
-def row(name: str, *arrays: Any, **options: Any) -> Row:
-    return name, arrays, options
-
+from tests.torch_oracle import Row, check, close, draw, row
 
 ROWS: dict[str, Row] = {
     "conv1d": row("conv1d", draw(2, 4, 9), draw(6, 2, 3), draw(6), stride=2, padding=2, dilation=2, groups=2),
@@ -67,67 +47,34 @@ ROWS: dict[str, Row] = {
 }  # fmt: skip
 
 
-def close(ours: Any, theirs: Any) -> None:
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
-    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
-
-
-def of_torch(name: str, arrays: tuple[Any, ...], options: dict[str, Any], ct: Any) -> tuple[Any, list[Any]]:
-    """The value and the cotangents of the arrays."""
-    torch = pytest.importorskip("torch")
-    tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
-    out = getattr(torch.nn.functional, name)(*tensors, **options)
-    out.backward(torch.tensor(ct(tuple(out.shape))))
-    return out.detach().numpy(), [tensor.grad.numpy() for tensor in tensors]
-
-
 @pytest.mark.parametrize("name", ROWS)
 def test_as_in_torch(name: str) -> None:
-    function, arrays, options = ROWS[name]
-    fun: Callable[..., Any] = lambda *arrays: OPERATORS[function](*arrays, **options)
-    cts: dict[tuple[int, ...], Any] = {}
-    value, grads = of_torch(function, arrays, options, lambda shape: cts.setdefault(shape, draw(*shape)))
-    (g,) = cts.values()
-
-    def value_and_cotangents(*arrays: Any) -> Any:
-        out, pull = vjp(fun, *arrays)
-        return out, *pull(g)
-
-    for run in (value_and_cotangents, jit(value_and_cotangents)):
-        for one, other in zip(run(*arrays), (value, *grads), strict=True):
-            close(one, other)
-    tangents = tuple(draw(*array.shape) for array in arrays)
-    _, along = jvp(fun, arrays, tangents)
-    paired = sum(np.vdot(t, grad) for t, grad in zip(tangents, grads, strict=True))
-    np.testing.assert_allclose(np.vdot(g, along), paired, rtol=1e-9, atol=1e-10)
-    stacks = [np.stack([array, array[::-1], 2 * array]) for array in arrays]
-    close(vmap(fun)(*stacks), np.stack([fun(*each) for each in zip(*stacks, strict=True)]))
+    check(*ROWS[name])
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if "max" in name])
 def test_indices(name: str) -> None:
     torch = pytest.importorskip("torch")
     function, (x,), options = ROWS[name]
-    fun: Callable[..., Any] = lambda x: OPERATORS[function](x, **options, return_indices=True)
+    fun: Callable[..., Any] = lambda x: getattr(nn, function)(x, **options, return_indices=True)
     theirs = getattr(torch.nn.functional, function)(torch.tensor(x), **options, return_indices=True)
     for run in (fun, jit(fun)):
         for one, other in zip(run(x), theirs, strict=True):
             close(one, other.numpy())
     g = draw(*theirs[0].shape)
-    close(vjp(lambda x: fun(x)[0], x)[1](g)[0], vjp(lambda x: OPERATORS[function](x, **options), x)[1](g)[0])
+    close(vjp(lambda x: fun(x)[0], x)[1](g)[0], vjp(lambda x: getattr(nn, function)(x, **options), x)[1](g)[0])
 
 
 def test_of_equal_elements_the_first_takes_the_derivative() -> None:
-    for pool in (lambda x: max_pooling.max_pool1d(x, 3), lambda x: adaptive_pooling.adaptive_max_pool1d(x, 1)):
+    for pool in (lambda x: nn.max_pool1d(x, 3), lambda x: nn.adaptive_max_pool1d(x, 1)):
         (grad,) = vjp(pool, np.ones((1, 1, 3)))[1](np.ones((1, 1, 1)))
         np.testing.assert_array_equal(grad, [[[1, 0, 0]]])
 
 
 def test_nan_is_the_largest() -> None:
     x = np.array([[[1.0, np.nan, 3.0, 4.0]]])
-    np.testing.assert_array_equal(max_pooling.max_pool1d(x, 2), [[[np.nan, 4.0]]])
-    np.testing.assert_array_equal(jit(lambda x: max_pooling.max_pool1d(x, 2, return_indices=True))(x)[1], [[[1, 3]]])
+    np.testing.assert_array_equal(nn.max_pool1d(x, 2), [[[np.nan, 4.0]]])
+    np.testing.assert_array_equal(jit(lambda x: nn.max_pool1d(x, 2, return_indices=True))(x)[1], [[[1, 3]]])
 
 
 X, W = draw(2, 4, 5, 5), draw(6, 4, 3, 3)
@@ -136,18 +83,19 @@ X, W = draw(2, 4, 5, 5), draw(6, 4, 3, 3)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: convolution.conv2d(X[0, 0], W), "an input of shape"),
-        (lambda: convolution.conv2d(X, W, padding="same", stride=2), "a stride of 1"),
-        (lambda: convolution.conv2d(X, W, stride=(1, 1, 1)), "stride="),
-        (lambda: convolution.conv2d(X, W, padding=-1), "padding=-1"),
-        (lambda: convolution.conv2d(X, W, groups=3), "feature_group_count=3"),
-        (lambda: convolution.conv_transpose2d(X, W.swapaxes(0, 1), output_padding=1), "less than the stride"),
-        (lambda: convolution.conv_transpose2d(X, W.swapaxes(0, 1), groups=3), "a number that divides them"),
-        (lambda: max_pooling.max_pool2d(X, 2, padding=2), "half of the window"),
-        (lambda: max_pooling.max_pool2d(X, 7), "at least as large as a window"),
-        (lambda: average_pooling.avg_pool2d(X, 0), "kernel_size=0"),
-        (lambda: adaptive_pooling.adaptive_avg_pool2d(X, (2, 2, 2)), "one for each axis"),
-        (lambda: adaptive_pooling.adaptive_max_pool2d(X, 0), "positive sizes"),
+        (lambda: nn.conv2d(X[0, 0], W), "an input of shape"),
+        (lambda: nn.conv2d(X, W, padding="same", stride=2), "a stride of 1"),
+        (lambda: nn.conv2d(X, W, stride=(1, 1, 1)), "stride="),
+        (lambda: nn.conv2d(X, W, padding=-1), "padding=-1"),
+        (lambda: nn.conv2d(X, W, stride=1.5), "a whole number, or 2"),  # type: ignore[arg-type]
+        (lambda: nn.conv2d(X, W, groups=3), "feature_group_count=3"),
+        (lambda: nn.conv_transpose2d(X, W.swapaxes(0, 1), output_padding=1), "less than the stride"),
+        (lambda: nn.conv_transpose2d(X, W.swapaxes(0, 1), groups=3), "a number that divides them"),
+        (lambda: nn.max_pool2d(X, 2, padding=2), "half of the window"),
+        (lambda: nn.max_pool2d(X, 7), "at least as large as a window"),
+        (lambda: nn.avg_pool2d(X, 0), "kernel_size=0"),
+        (lambda: nn.adaptive_avg_pool2d(X, (2, 2, 2)), "one for each axis"),
+        (lambda: nn.adaptive_max_pool2d(X, 0), "positive sizes"),
     ],
 )
 def test_what_does_not_fit_is_said(call: Callable[[], Any], message: str) -> None:
@@ -160,7 +108,7 @@ def test_one_element_is_not_apart() -> None:
     x = np.array([[[5.0, 1.0, 4.0, 2.0]]])
 
     def pooled(x: Any) -> Any:
-        return max_pooling.max_pool1d(x, 1, 1, 0, 2, return_indices=True)
+        return nn.max_pool1d(x, 1, 1, 0, 2, return_indices=True)
 
     for out, places in (pooled(x), jit(pooled)(x)):
         np.testing.assert_array_equal(out, x)

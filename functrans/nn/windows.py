@@ -12,6 +12,7 @@ import numpy as np
 
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
+from functrans.ops.axes import ints
 from functrans.typing import Array, Shape
 
 __all__ = ["Numbers", "Params", "Windows", "images", "params_of", "per_axis"]
@@ -22,9 +23,12 @@ Numbers = int | Sequence[int]
 
 def per_axis(name: str, what: str, given: Numbers, rank: int, least: int = 1) -> tuple[int, ...]:
     """A number for each of `rank` axes, none smaller than `least`."""
-    several = tuple(given) if isinstance(given, Sequence) else (given,) * rank
+    try:
+        several = ints(given) if isinstance(given, Sequence) else ints((given,)) * rank
+    except TypeError:
+        several = ()
     if len(several) != rank or any(n < least for n in several):
-        needs = f"a number, or {rank}, not smaller than {least}"
+        needs = f"a whole number, or {rank}, not smaller than {least}"
         raise ParameterError(name, f"{what}={given}", needs)
     return several
 

@@ -1,0 +1,75 @@
+"""What functrans.nn does to images besides convolution and pooling, against torch in float64; and what is refused."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from functrans import nn
+from functrans.errors import ParameterError
+from tests.torch_oracle import Row, check, draw, row
+
+X = draw(2, 3, 5, 6)
+ROWS: dict[str, Row] = {
+    "pad": row("pad", X, pad=(1, 2, -1, 3), value=0.5),
+    "pad, reflect": row("pad", X, pad=(5, -2, 2, 1), mode="reflect"),
+    "pad, reflect what is cut": row("pad", draw(2, 3, 6), pad=(-3, 5), mode="reflect"),
+    "pad, replicate": row("pad", draw(2, 2, 3, 2, 4), pad=(0, 2, 7, -1, -1, 3), mode="replicate"),
+    "pad, circular": row("pad", X, pad=(5, -1, 2, 4), mode="circular"),
+    "unfold": row("unfold", X, kernel_size=(2, 3), dilation=(2, 1), padding=(1, 0), stride=(1, 2)),
+    "unfold, one image": row("unfold", draw(3, 4, 4), kernel_size=2, stride=2),
+    "fold": row("fold", draw(2, 3 * 6, 20), output_size=(5, 6), kernel_size=(2, 3), dilation=(2, 1), padding=(1, 0)),
+    "fold, one image": row("fold", draw(8, 4), output_size=(4, 4), kernel_size=2, stride=2),
+    "pixel_shuffle": row("pixel_shuffle", draw(2, 12, 2, 3), upscale_factor=2),
+    "pixel_unshuffle": row("pixel_unshuffle", draw(2, 3, 6, 9), downscale_factor=3),
+    "channel_shuffle": row("channel_shuffle", draw(2, 6, 2, 3), groups=3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_as_in_torch(name: str) -> None:
+    check(*ROWS[name])
+
+
+def test_columns_of_any_number_of_axes() -> None:
+    """A convolution is the windows' weights times the columns, also of one axis and of three."""
+    for x, weight in ((draw(2, 3, 9), draw(4, 3, 3)), (draw(2, 3, 4, 5, 3), draw(4, 3, 3, 2, 2))):
+        window = weight.shape[2:]
+        conv: Callable[..., Any] = nn.conv1d if len(window) == 1 else nn.conv3d
+        columns = nn.unfold(x, window, stride=2, padding=1)
+        wanted = conv(x, weight, stride=2, padding=1)
+        np.testing.assert_allclose(
+            (weight.reshape(4, -1) @ columns).reshape(wanted.shape), wanted, rtol=1e-10, atol=1e-12
+        )
+        transposed = nn.fold(columns, x.shape[2:], window, stride=2, padding=1)
+        np.testing.assert_allclose(np.vdot(transposed, x), np.vdot(columns, columns), rtol=1e-10)
+
+
+def test_nothing_around_nothing() -> None:
+    """Empty images and paddings of no elements."""
+    for mode in ("constant", "reflect", "replicate", "circular"):
+        assert nn.pad(np.ones((2, 0)), (0, 0), mode).shape == (2, 0)
+        assert nn.pad(np.ones((0, 3)), (1, 1), mode).shape == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn.pad(X, (1, 1, 1)), "a pair for each"),
+        (lambda: nn.pad(X, (6, 0), "reflect"), "at most 5 for 'reflect'"),
+        (lambda: nn.pad(X, (7, 0), "circular"), "at most 6 for 'circular'"),
+        (lambda: nn.pad(X[..., :0], (1, 0), "replicate"), "at most 0"),
+        (lambda: nn.pad(X, (-4, -3), "circular"), "no more to be cut off"),
+        (lambda: nn.pad(X, (1, 1), "mirror"), "mode='mirror'"),  # type: ignore[arg-type]
+        (lambda: nn.unfold(X, 7), "as large as a window"),
+        (lambda: nn.unfold(X, 2, stride=1.5), "a whole number"),  # type: ignore[arg-type]
+        (lambda: nn.fold(X[0], 4, 2), "features"),
+        (lambda: nn.pixel_shuffle(X, 2), "channels, height, width"),
+        (lambda: nn.pixel_unshuffle(X, 2), "divisible by 2"),
+        (lambda: nn.channel_shuffle(X, 2), "2 · channels"),
+    ],
+)
+def test_what_does_not_fit_is_said(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        call()
