@@ -53,7 +53,6 @@ def emit(module: Module, name: str, node: Node) -> Function:
     has_tape = any(map(pushes, lowering.jaxprs))
     tail = [*(["tape"] if has_tape else []), "warnings", "services"]
     f = Function(module, name, [(p, PTR) for p in (*names, *tail)], I64)
-    f.optimized = True
     given, outs = f.args[: len(node.operands)], f.args[len(node.operands) : len(names)]
     writer = Writer(f, Registers(f, f.args[-2]), Tape(f, f.args[-3], f.args[-1]) if has_tape else None)
     writer.step(lowering, [var.aval for var in node.outs], given, outs)
