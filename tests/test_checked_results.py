@@ -48,6 +48,33 @@ def test_an_index_out_of_range_raises_wherever_it_stands_and_names_the_line(
             assert _line(fun) in told, told
 
 
+def _set(i: Any, x: Any) -> Any:
+    return x.at[i].set(0.0)
+
+
+def _taken(carry: Any, i: Any) -> tuple[Any, None]:
+    return carry + carry.take(i), None
+
+
+_LOOPS: list[tuple[Callable[[Any], Any], Callable[..., Any]]] = [
+    (lambda x: lax.fori_loop(0, 9, _set, x), _set),
+    (lambda x: lax.scan(_taken, x, np.arange(9))[0], _taken),
+    (lambda x: lax.scan(lambda c, i: (jit(_set)(i, c), None), x, np.arange(9))[0], _set),
+    (lambda x: lax.cond(x[0] == 0, lambda x: lax.fori_loop(0, 9, _set, x), lambda x: x, x), _set),
+]
+
+
+@pytest.mark.parametrize(("fun", "body"), _LOOPS)
+def test_an_error_in_a_loop_names_the_line_in_its_body_and_then_the_loops(
+    fun: Callable[[Any], Any], body: Callable[..., Any]
+) -> None:
+    for function in (fun, jit(fun)):
+        with pytest.raises(IndexError, match="index 4 is out of bounds") as caught:
+            function(np.arange(4.0))
+        assert f"{_HERE}:{body.__code__.co_firstlineno + 1} ({body.__name__})" in str(caught.value)
+        assert "in `scan`" in caught.value.__notes__[0]
+
+
 # ---- integers ----
 
 _DIVISIONS: list[Callable[..., Any]] = [np.floor_divide, np.remainder, np.fmod]

@@ -144,7 +144,8 @@ LOCATE.append(_place)
 def say_where(error: BaseException, primitive: str, source: Source | None) -> None:
     """Let an error that a compiled program raised name the line of the equation that it comes from."""
     if isinstance(error, FunctransError) and not error.is_placed:
-        error.where = error.where if source is None else source.place
+        if source is not None:
+            error.where, error.is_placed = source.place, True
     else:
         error.add_note(f"in `{primitive}`, called at {source}")
 

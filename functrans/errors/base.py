@@ -21,7 +21,8 @@ class FunctransError(Exception):
     """
 
     is_placed = False
-    """Whether `where` is right as it is: the error came from a function that the program called back."""
+    """Whether `where` is right as it is: the error came from a function that the program called back, or from an equation
+    inside the one that is running: a loop's line says less than the line in its body."""
 
     def __init__(self, what: str, where: str = "", fix: str = "") -> None:
         super().__init__(what)
