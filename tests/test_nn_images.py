@@ -23,6 +23,19 @@ ROWS: dict[str, Row] = {
     "fold, one image": row("fold", draw(8, 4), output_size=(4, 4), kernel_size=2, stride=2),
     "pixel_shuffle": row("pixel_shuffle", draw(2, 12, 2, 3), upscale_factor=2),
     "pixel_unshuffle": row("pixel_unshuffle", draw(2, 3, 6, 9), downscale_factor=3),
+    "interpolate": row("interpolate", X, size=(7, 4)),
+    "interpolate, exact": row("interpolate", draw(2, 3, 5), scale_factor=1.7, mode="nearest-exact"),
+    "interpolate, linear": row("interpolate", draw(2, 3, 5), scale_factor=2.3, mode="linear"),
+    "interpolate, bilinear": row("interpolate", X, size=(8, 3), mode="bilinear"),
+    "interpolate, corners": row("interpolate", X, size=(1, 9), mode="bilinear", align_corners=True),
+    "interpolate, trilinear": row(
+        "interpolate", draw(1, 2, 3, 2, 4), scale_factor=(1.5, 2.0, 0.6), mode="trilinear", recompute_scale_factor=True
+    ),
+    "interpolate, bicubic": row("interpolate", X, scale_factor=(1.7, 0.9), mode="bicubic"),
+    "interpolate, bicubic corners": row("interpolate", X, size=(3, 11), mode="bicubic", align_corners=True),
+    "interpolate, area": row("interpolate", draw(1, 2, 7, 4, 3), size=(3, 2, 5), mode="area"),
+    "interpolate, antialias": row("interpolate", draw(1, 2, 11, 9), size=(4, 12), mode="bilinear", antialias=True),
+    "interpolate, cubic antialias": row("interpolate", draw(1, 2, 11, 9), size=(3, 7), mode="bicubic", antialias=True),
     "channel_shuffle": row("channel_shuffle", draw(2, 6, 2, 3), groups=3),
 }  # fmt: skip
 
@@ -64,6 +77,11 @@ def test_nothing_around_nothing() -> None:
         (lambda: nn.pad(X, (1, 1), "mirror"), "mode='mirror'"),  # type: ignore[arg-type]
         (lambda: nn.unfold(X, 7), "as large as a window"),
         (lambda: nn.unfold(X, 2, stride=1.5), "a whole number"),  # type: ignore[arg-type]
+        (lambda: nn.interpolate(X, 3, mode="linear"), "1 spatial axes"),
+        (lambda: nn.interpolate(X), "one of size and scale_factor"),
+        (lambda: nn.interpolate(X, scale_factor=0.1), "leave an element"),
+        (lambda: nn.interpolate(X, 3, align_corners=True), "weighs elements"),
+        (lambda: nn.interpolate(X, 3, antialias=True), "antialias for mode='nearest'"),
         (lambda: nn.fold(X[0], 4, 2), "features"),
         (lambda: nn.pixel_shuffle(X, 2), "channels, height, width"),
         (lambda: nn.pixel_unshuffle(X, 2), "divisible by 2"),

@@ -77,6 +77,15 @@ def test_nan_is_the_largest() -> None:
     np.testing.assert_array_equal(jit(lambda x: nn.max_pool1d(x, 2, return_indices=True))(x)[1], [[[1, 3]]])
 
 
+def test_what_is_not_finite_stays_in_its_bin() -> None:
+    x = np.ones((1, 1, 5, 4))
+    x[0, 0, 0, 0], x[0, 0, 4, 3] = np.nan, np.inf
+    wanted = [[np.nan, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, np.inf]]
+    pooled = jit(lambda x: nn.adaptive_avg_pool2d(x, (3, 4)))(x)
+    np.testing.assert_array_equal(pooled, [[wanted]])
+    np.testing.assert_array_equal(nn.adaptive_avg_pool2d(x, (5, 2))[0, 0, :, 0], [np.nan, 1, 1, 1, 1])
+
+
 X, W = draw(2, 4, 5, 5), draw(6, 4, 3, 3)
 
 

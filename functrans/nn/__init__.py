@@ -144,6 +144,7 @@ from functrans.nn.normalization import (
 from functrans.nn.padding import (
     pad,
 )
+from functrans.nn.resizing import interpolate
 
 __all__ = [
     "BatchNorm", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
@@ -152,7 +153,7 @@ __all__ = [
     "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity",
     "cross_entropy", "ctc_loss", "elu", "embedding", "embedding_bag", "fold", "gaussian_nll_loss", "gelu", "glu",
     "group_norm", "gru", "gru_cell", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss",
-    "huber_loss", "index_linear", "initializers", "instance_norm", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
+    "huber_loss", "index_linear", "initializers", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
     "linear", "local_response_norm", "log_softmax", "logsigmoid", "logsumexp", "lp_pool1d", "lp_pool2d", "lp_pool3d",
     "lstm", "lstm_cell", "margin_loss", "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d", "mish", "mse_loss",
     "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad",

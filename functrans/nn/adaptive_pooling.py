@@ -1,7 +1,7 @@
 """Pooling to a size, whatever the size of the images. By torch.nn.functional's names.
 
-Bin i of n along an axis of length L goes from ⌊iL/n⌋ to ⌈(i + 1)L/n⌉. An average over bins is one along each axis, which is a
-product with a matrix. Imports numpy and `max_pooling`; start reading at `_bins`.
+Bin i of n along an axis of length L goes from ⌊iL/n⌋ to ⌈(i + 1)L/n⌉. An average over bins is one along each axis.
+Imports numpy and `max_pooling`; start reading at `_bins`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from math import prod
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 
@@ -17,15 +17,14 @@ from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.nn.max_pooling import picked
 from functrans.nn.windows import images
-from functrans.ops.linear_algebra import dot_general
+from functrans.numpy.selection import take
 from functrans.ops.reduce import argmax
-from functrans.ops.shape import transpose
 from functrans.ops.sort import take_along
 from functrans.typing import Array, Shape
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
+    "adaptive_max_pool3d", "adaptive_average",
 ]  # fmt: skip
 
 Sizes = int | None | Sequence[int | None]
@@ -50,29 +49,32 @@ def _sizes(name: str, output_size: Sizes, lengths: Shape) -> Shape:
 # ---- average ----
 
 
-def _average(name: str, rank: int, x: Array, output_size: Sizes) -> Array:
+def adaptive_average(name: str, rank: int, x: Array, output_size: Sizes) -> Array:
+    """The averages of bins along each of the last axes of images with or without a batch axis."""
+
     def run(x: Array) -> Array:
         lengths = aval_of(x).shape[2:]
-        for axis, (length, size) in enumerate(zip(lengths, _sizes(name, output_size, lengths), strict=True), 2):
-            x = _along(x, axis, _weights(length, size).astype(aval_of(x).dtype))
+        for axis, size in enumerate(_sizes(name, output_size, lengths), 2):
+            x = _average(x, axis, size)
         return x
 
     return images(name, x, rank, run)
 
 
-def _weights(length: int, count: int) -> Array:
-    """A row for each bin: what each element counts."""
-    weights = np.zeros((count, length))
-    for row, inside in zip(weights, _bins(length, count), strict=True):
-        row[inside.start : inside.stop] = 1 / len(inside)
-    return weights
-
-
-def _along(x: Array, axis: int, weights: Array) -> Array:
-    """The product with a matrix along an axis."""
-    out = dot_general(x, weights, (((axis,), (1,)), ((), ())))
-    last = aval_of(out).ndim - 1
-    return transpose(out, (*range(axis), last, *range(axis, last)))
+def _average(x: Array, axis: int, count: int) -> Array:
+    """Each bin has its own elements alone: what is not finite does not spread to others."""
+    shape, dtype = aval_of(x).shape, aval_of(x).dtype
+    if count == shape[axis]:
+        return x
+    if shape[axis] % count == 0:
+        return cast(Array, np.mean(np.reshape(x, (*shape[:axis], count, -1, *shape[axis + 1 :])), axis + 1))
+    bins = _bins(shape[axis], count)
+    places = np.arange(max(map(len, bins)))[:, np.newaxis] + np.array([one.start for one in bins])
+    is_inside = places < np.array([one.stop for one in bins])
+    along = (1,) * (len(shape) - axis - 1)
+    elements = take(x, np.minimum(places, shape[axis] - 1), axis)
+    total = np.sum(np.where(is_inside.reshape(*places.shape, *along), elements, 0), axis)
+    return cast(Array, total / is_inside.sum(0).astype(dtype).reshape(count, *along))
 
 
 def adaptive_avg_pool1d(input: Array, output_size: Sizes) -> Array:
@@ -81,7 +83,7 @@ def adaptive_avg_pool1d(input: Array, output_size: Sizes) -> Array:
     >>> adaptive_avg_pool1d(np.array([[[1.0, 2.0, 6.0]]]), 2)
     array([[[1.5, 4. ]]])
     """
-    return _average("adaptive_avg_pool1d", 1, input, output_size)
+    return adaptive_average("adaptive_avg_pool1d", 1, input, output_size)
 
 
 def adaptive_avg_pool2d(input: Array, output_size: Sizes) -> Array:
@@ -90,7 +92,7 @@ def adaptive_avg_pool2d(input: Array, output_size: Sizes) -> Array:
     >>> adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, 2))
     array([[[[6.5, 8.5]]]])
     """
-    return _average("adaptive_avg_pool2d", 2, input, output_size)
+    return adaptive_average("adaptive_avg_pool2d", 2, input, output_size)
 
 
 def adaptive_avg_pool3d(input: Array, output_size: Sizes) -> Array:
@@ -99,7 +101,7 @@ def adaptive_avg_pool3d(input: Array, output_size: Sizes) -> Array:
     >>> adaptive_avg_pool3d(np.ones((1, 2, 3, 4, 5)), 1).ravel()
     array([1., 1.])
     """
-    return _average("adaptive_avg_pool3d", 3, input, output_size)
+    return adaptive_average("adaptive_avg_pool3d", 3, input, output_size)
 
 
 # ---- maximum ----
