@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functrans import nn
+from functrans import jit, nn
 from functrans.errors import ParameterError
 from tests.torch_oracle import Row, check, draw, row
 
 X = draw(2, 3, 5, 6)
+GRID = draw(2, 4, 3, 2)
+"""Points on both sides of all edges."""
 ROWS: dict[str, Row] = {
     "pad": row("pad", X, pad=(1, 2, -1, 3), value=0.5),
     "pad, reflect": row("pad", X, pad=(5, -2, 2, 1), mode="reflect"),
@@ -36,6 +38,13 @@ ROWS: dict[str, Row] = {
     "interpolate, area": row("interpolate", draw(1, 2, 7, 4, 3), size=(3, 2, 5), mode="area"),
     "interpolate, antialias": row("interpolate", draw(1, 2, 11, 9), size=(4, 12), mode="bilinear", antialias=True),
     "interpolate, cubic antialias": row("interpolate", draw(1, 2, 11, 9), size=(3, 7), mode="bicubic", antialias=True),
+    "affine_grid": row("affine_grid", draw(2, 2, 3), size=(2, 5, 3, 4), align_corners=False),
+    "affine_grid, corners": row("affine_grid", draw(1, 3, 4), size=(1, 2, 3, 4, 2), align_corners=True),
+    **{f"grid_sample, {mode}, {padding}": row(
+        "grid_sample", X, GRID, mode=mode, padding_mode=padding, align_corners=len(mode + padding) % 2 == 0
+    ) for mode in ("bilinear", "nearest", "bicubic") for padding in ("zeros", "border", "reflection")},
+    "grid_sample, corners": row("grid_sample", X, GRID, padding_mode="reflection", align_corners=True),
+    "grid_sample, volumes": row("grid_sample", draw(2, 2, 3, 2, 4), draw(2, 2, 3, 1, 3), align_corners=False),
     "channel_shuffle": row("channel_shuffle", draw(2, 6, 2, 3), groups=3),
 }  # fmt: skip
 
@@ -57,6 +66,17 @@ def test_columns_of_any_number_of_axes() -> None:
         )
         transposed = nn.fold(columns, x.shape[2:], window, stride=2, padding=1)
         np.testing.assert_allclose(np.vdot(transposed, x), np.vdot(columns, columns), rtol=1e-10)
+
+
+def test_points_nowhere_read_nothing() -> None:
+    """Points that are NaN or infinite are no indices."""
+    grid = np.array([[[[np.nan, 0.0], [np.inf, 0.0], [1e30, 0.0], [0.0, 0.0]]]])
+    image = np.ones((1, 1, 3, 3))
+    for run in (nn.grid_sample, jit(nn.grid_sample)):
+        with np.errstate(invalid="ignore"):
+            found = run(image, grid)
+        np.testing.assert_array_equal(found, [[[[np.nan, np.nan, 0, 1]]]])
+    np.testing.assert_array_equal(nn.grid_sample(image, grid, "nearest"), [[[[0, 0, 0, 1]]]])
 
 
 def test_nothing_around_nothing() -> None:
@@ -82,6 +102,10 @@ def test_nothing_around_nothing() -> None:
         (lambda: nn.interpolate(X, scale_factor=0.1), "leave an element"),
         (lambda: nn.interpolate(X, 3, align_corners=True), "weighs elements"),
         (lambda: nn.interpolate(X, 3, antialias=True), "antialias for mode='nearest'"),
+        (lambda: nn.affine_grid(X[0], (2, 1, 3, 3)), "as many spatial axes"),
+        (lambda: nn.grid_sample(X, GRID[:1]), "spatial axes"),
+        (lambda: nn.grid_sample(X, GRID, padding_mode="edge"), "padding_mode='edge'"),  # type: ignore[arg-type]
+        (lambda: nn.grid_sample(X, GRID, "cubic"), "mode='cubic'"),  # type: ignore[arg-type]
         (lambda: nn.fold(X[0], 4, 2), "features"),
         (lambda: nn.pixel_shuffle(X, 2), "channels, height, width"),
         (lambda: nn.pixel_unshuffle(X, 2), "divisible by 2"),
