@@ -1,8 +1,11 @@
 """The example programs, run as their readers would run them, the slow one also in a reduced size."""
 
+import math
 import re
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import pytest
 import functrans as ft
 from examples import (
     activations,
+    alexnet,
     chain_rule,
     circuit,
     decision_regions,
@@ -335,3 +339,69 @@ def test_a_layer_in_three_ways(tmp_path: Path) -> None:
         for a, b in zip(result.gradients[name], result.gradients["operator"], strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
     assert picture.read_bytes().startswith(PNG)
+
+
+# ---- a network of its own size ----
+
+THIN = ["--thin", "8", "--size", "64", "--batch", "8", "--per-class", "1"]
+
+
+def test_alexnet_has_61_million_parameters() -> None:
+    lines = list(alexnet.described(1))
+    counts = [int(line.split()[-1].replace(",", "")) for line in lines]
+    assert counts[:3] == [23_296, 307_392, 663_936]
+    assert counts[-1] == sum(counts[:-1]) == 61_100_840
+    specs = ft.eval_shape(partial(alexnet.begin, 1), ft.random.key(0)).params
+    assert sum(math.prod(spec.shape) for spec in specs.values()) == 61_100_840
+
+
+def test_alexnet_says_what_torch_does() -> None:
+    """The definition, layer by layer, with torch's own initial weights."""
+    torch: Any = pytest.importorskip("torch")
+    nn = torch.nn
+    pool, relu = nn.MaxPool2d(3, 2), nn.ReLU()
+    features = nn.Sequential(
+        nn.Conv2d(3, 64, 11, stride=4, padding=2), relu, pool,
+        nn.Conv2d(64, 192, 5, padding=2), relu, pool,
+        nn.Conv2d(192, 384, 3, padding=1), relu,
+        nn.Conv2d(384, 256, 3, padding=1), relu,
+        nn.Conv2d(256, 256, 3, padding=1), relu, pool,
+    )  # fmt: skip
+    classifier = nn.Sequential(
+        nn.Dropout(), nn.Linear(9216, 4096), relu, nn.Dropout(), nn.Linear(4096, 4096), relu, nn.Linear(4096, 1000)
+    )
+    whole = nn.ModuleDict({"features": features, "classifier": classifier}).eval()
+    params = {name: leaf.detach().numpy() for name, leaf in whole.named_parameters()}
+    images = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
+    with torch.no_grad():
+        hidden = nn.AdaptiveAvgPool2d(6)(features(torch.from_numpy(images)))
+        wanted = classifier(hidden.flatten(1)).numpy()
+    found = ft.jit(alexnet.logits)(params, images)
+    assert found.dtype == np.float32
+    assert np.max(np.abs(found - wanted)) < 1e-5 * np.max(np.abs(wanted))
+
+
+def test_alexnet_learns_images_by_heart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "alexnet.png"
+    result = alexnet.main([*THIN, "--steps", "100", "--out", str(picture)])
+    assert result.losses[0] == pytest.approx(np.log(1000), rel=1e-5)
+    assert result.losses[-1] < 1.5
+    assert result.accuracy > 0.8
+    printed, bar = capsys.readouterr()
+    assert re.search(r"features\.0 +8 × 3 × 11 × 11 +2,912", printed)
+    assert re.search(r"training:.*steps/s, loss=\d\.\d{4}", bar)
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_alexnet_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    kept, out = tmp_path / "kept.npz", ["--out", str(tmp_path / "picture.png")]
+    at_once = alexnet.main([*THIN, "--steps", "4", *out])
+    alexnet.main([*THIN, "--steps", "2", "--checkpoint", str(kept), *out])
+    resumed = alexnet.main([*THIN, "--steps", "2", "--resume", str(kept), *out])
+    assert resumed.losses == at_once.losses
+    for mine, theirs in zip(ft.tree.leaves(resumed.learner), ft.tree.leaves(at_once.learner), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    with np.load(kept) as arrays:
+        assert arrays["params/features.0.weight"].shape == (8, 3, 11, 11)
+    with pytest.raises(SystemExit, match="another --thin"):
+        alexnet.main([*THIN, "--thin", "4", "--resume", str(kept), *out])

@@ -92,11 +92,7 @@ def as_dtype_of(leaf: ArrayLike, value: ArrayLike) -> Array:
 def zeros(params: T, dtype: DTypeLike | None = None, fill: Scalar = 0.0) -> T:
     """A tree of arrays like the parameters, of one value; dtype: another one than theirs."""
 
-    def leaf(param: Any) -> Any:
-        aval = aval_of(param)
-        return np.full(aval.shape, fill, aval.dtype if dtype is None else dtype)[()]
-
-    return tree.map(leaf, params)
+    return tree.map(lambda param: np.full_like(param, fill, dtype)[()], params)
 
 
 # ---- making and combining them ----
