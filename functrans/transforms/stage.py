@@ -213,7 +213,9 @@ def _uniform_value(value: Array) -> Array | None:
     if value.size < 2 or not value.itemsize:
         return None
     first = cast(Array, value[(0,) * value.ndim])
-    value = value[tuple(slice(None) if stride else slice(1) for stride in value.strides)]  # broadcast axes repeat the rest
+    value = value[
+        tuple(slice(None) if stride else slice(1) for stride in value.strides)
+    ]  # broadcast axes repeat the rest
     pattern = np.frombuffer(first.tobytes(), np.uint8)  # bytes, because -0.0 == 0.0 and nan != nan
     if value[(-1,) * value.ndim].tobytes() != first.tobytes():  # most arrays that vary are told here
         return None
