@@ -82,6 +82,12 @@ def rows(*calls: str, rtol: float = 0.0, plain: bool = True, order: int = 1) -> 
     return [Row(call, rtol, plain, order) for call in calls]
 
 
+METHODS = (
+    "inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "linear",
+    "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest",
+)  # fmt: skip
+
+
 ROWS = [
     # ---- reductions ----
     *rows(
@@ -129,6 +135,28 @@ ROWS = [
         "np.median(x, axis=0)", "np.median(x, axis=1, keepdims=True)", "np.median(t, axis=(0, 2))", "np.median(i)",
         "np.median(n, axis=1)", "np.median(u)", "np.median(f)", "np.median(j, axis=0)", rtol=1e-13,
     ),
+    *rows(
+        *(f"np.quantile(x, 0.4, method='{method}')" for method in METHODS),
+        *(f"np.nanquantile(n, V[:2], axis=1, method='{method}')" for method in METHODS),
+        "np.quantile(x, 0.3, axis=0)", "np.quantile(t, V[:2] / 2, axis=(0, 2))", "np.quantile(t, V[:2], (0, 2), keepdims=True)",
+        "np.quantile(f, 0.3)", "np.quantile(f, W[:2], axis=0)", "np.quantile(i, 0.25)", "np.quantile(i, 1)",
+        "np.quantile(x, 0, 1)",
+        "np.quantile(n, 0.3, axis=1)", "np.quantile(h, 0.5, axis=1)", "np.quantile(u, 1.0)", "np.quantile(z, 0.2)",
+        "np.quantile(x, 0.4, weights=p, method='inverted_cdf')", "np.quantile(x, V[:2], 1, weights=v**2, method='inverted_cdf')",
+        "np.quantile(n, 0.4, weights=p, method='inverted_cdf')", "np.nanquantile(n, 0.4, 0, weights=p, method='inverted_cdf')",
+        "np.quantile(x, p[0, :2] / 4, axis=1)", "np.percentile(x, 30)", "np.percentile(f, [20.0, 70.0], axis=0)",
+        "np.percentile(x, 30.0, method='nearest')", "np.nanpercentile(n, 30, axis=0)", "np.nanpercentile(i, 30)",
+        "np.nanquantile(n, 0.7)", "np.nanquantile(n, 0.7, axis=(1, 0), keepdims=True)", "np.nanquantile(x, 0.7)",
+        "np.nanmedian(n)", "np.nanmedian(n, axis=0)", "np.nanmedian(n, axis=1, keepdims=True)", "np.nanmedian(i)",
+        "np.nanmedian(z)", rtol=1e-12,
+    ),
+    *rows(
+        "np.cov(x)", "np.cov(x, rowvar=False)", "np.cov(x, y)", "np.cov(v, w)", "np.cov(v)", "np.cov(c)", "np.cov(x, bias=True)",
+        "np.cov(x, ddof=2)", "np.cov(x, fweights=K)", "np.cov(x, aweights=v**2)", "np.cov(x, fweights=K, aweights=v**2)",
+        "np.cov(x, aweights=v**2, ddof=0)", "np.cov(f)", "np.cov(i)", "np.cov(x, v)", "np.cov(a, v, False)",
+        "np.corrcoef(x)", "np.corrcoef(x, y)", "np.corrcoef(x, rowvar=False)", "np.corrcoef(c)", "np.corrcoef(v)", rtol=1e-12,
+    ),
+    *rows("np.cov(f, dtype=np.float32)", rtol=1e-5),
     # ---- reductions without NaN ----
     *rows(
         "np.nansum(n)", "np.nansum(n, axis=0)", "np.nansum(i)", "np.nansum(n, 1, keepdims=True)",
@@ -448,6 +476,15 @@ ERRORS = [
     ("np.average(x, weights=V)", TypeError, "[Aa]xis"),
     ("np.average(x, axis=0, weights=V)", ValueError, "weights"),
     ("np.average(x, axis=0, weights=W - W)", ZeroDivisionError, "zero"),
+    ("np.quantile(x, 1.5)", ValueError, "range"),
+    ("np.percentile(x, -1)", ValueError, "range"),
+    ("np.quantile(x, 0.5, method='middle')", ValueError, "middle"),
+    ("np.quantile(c, 0.5)", TypeError, "real"),
+    ("np.quantile(x, 0.5, weights=p)", ValueError, "inverted_cdf"),
+    ("np.cov(t)", ValueError, "dimensions"),
+    ("np.cov(x, ddof=0.5)", ValueError, "integer"),
+    ("np.cov(x, fweights=V)", TypeError, "integer"),
+    ("np.cov(x, aweights=W)", RuntimeError, "samples"),
     ("np.cumulative_sum(x)", ValueError, "axis="),
     ("np.diff(x, n=-1)", ValueError, "n=-1"),
     ("np.gradient(x, 1.0, 2.0, 3.0)", (TypeError, ValueError), "spacings"),

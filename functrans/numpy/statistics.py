@@ -1,4 +1,4 @@
-"""Moments and order statistics: mean, average, var, std, median, quantile, percentile.
+"""Moments: mean, average, var, std. Order statistics are in `quantiles`.
 
 Imports ops, the promotion rules and `reductions`; start reading at `mean`.
 """
@@ -14,11 +14,10 @@ from functrans.errors import ParameterError
 from functrans.numpy.dispatch import implements
 from functrans.numpy.operands import FLOAT32, FLOAT64, INT, Axes, axis_indices, mask_of, reduced_axes, strong
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
-from functrans.numpy.reductions import kept_shape, sum
-from functrans.numpy.shapes import along, reshape, transpose
+from functrans.numpy.reductions import sum
+from functrans.numpy.shapes import reshape, transpose
 from functrans.ops.complex import imag, real
 from functrans.ops.select import select
-from functrans.ops.sort import sort
 from functrans.typing import Array, ArrayLike, DType, DTypeLike
 
 # ---- moments ----
@@ -146,7 +145,7 @@ def average(
         out = mean(x, axis, keepdims=keepdims)
         scale = np.asarray(item_count(x, axis, keepdims, True)).astype(aval_of(out).dtype)
     else:
-        weight = _fitted_weights(x, axis, as_operand(weights))
+        weight = fitted_weights(x, axis, as_operand(weights))
         to = np.result_type(
             aval_of(x).dtype, aval_of(weight).dtype, *([FLOAT64] if aval_of(x).dtype.kind in "biu" else [])
         )
@@ -157,7 +156,7 @@ def average(
     return (out, broadcast_to_shape(scale, aval_of(out).shape)) if returned else out
 
 
-def _fitted_weights(x: Array, axis: Axes, weights: Array) -> Array:
+def fitted_weights(x: Array, axis: Axes, weights: Array) -> Array:
     """The weights with the axes of `x`, each of which is that of `x` or 1."""
     shape, given = aval_of(x).shape, aval_of(weights).shape
     if given == shape:
@@ -171,46 +170,3 @@ def _fitted_weights(x: Array, axis: Axes, weights: Array) -> Array:
         )
     weights = transpose(weights, sorted(range(len(axes)), key=axes.__getitem__))
     return broadcast_to_shape(reshape(weights, [n if i in axes else 1 for i, n in enumerate(shape)]), shape)
-
-
-# ---- order statistics ----
-
-
-def _reduced_last(x: Array, axis: Axes) -> tuple[Array, tuple[int, ...]]:
-    """The operand sorted along one last axis, which is made of the axes to reduce; and these axes."""
-    shape = aval_of(x).shape
-    axes = reduced_axes(axis, len(shape))
-    rest = [i for i in range(len(shape)) if i not in axes]
-    x = reshape(
-        transpose(x, [*rest, *axes]), [*(shape[i] for i in rest), int(np.prod([shape[i] for i in axes], dtype=INT))]
-    )
-    return sort(x, len(rest)), axes
-
-
-def _entry(ordered: Array, position: int) -> Array:
-    """The order statistic at a position, without its axis."""
-    shape = aval_of(ordered).shape
-    return reshape(along(ordered, len(shape) - 1, position, position + 1), shape[:-1])
-
-
-def _unless_nan(out: Array, ordered: Array) -> Array:
-    """NaN where there is one in the slice, which sorting put last."""
-    if aval_of(ordered).dtype.kind not in "fc":
-        return out
-    last = _entry(ordered, aval_of(ordered).shape[-1] - 1)
-    return select(np.isnan(last), astype(last, aval_of(out).dtype), out)
-
-
-@implements(np.median)
-def median(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Array:
-    """The median over axes, NaN where there is a NaN; of integers as float64."""
-    x = strong(a, "median")
-    ordered, axes = _reduced_last(x, axis)
-    count = aval_of(ordered).shape[-1]
-    if count == 0:
-        middle = mean(ordered, -1)
-    else:
-        last = aval_of(ordered).ndim - 1
-        middle = mean(along(ordered, last, (count - 1) // 2, count // 2 + 1), -1)
-        middle = _unless_nan(middle, ordered)
-    return reshape(middle, kept_shape(aval_of(x).shape, axes, keepdims))
