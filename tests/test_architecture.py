@@ -63,6 +63,7 @@ KERNELS = [
     "extremum_position",
     "foreign_call",
     "gather",
+    "numpy_loop",
     "pool",
     "scatter",
     "sort",

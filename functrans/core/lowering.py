@@ -17,6 +17,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_foreign import ForeignCall
+from functrans.core.lowering_loops import NumpyLoop
 from functrans.core.lowering_order import Order
 from functrans.core.lowering_stack import StackStep
 from functrans.core.lowering_windows import Windowed
@@ -129,7 +130,18 @@ class Contract(Record):
 
 
 Lowering: TypeAlias = (
-    Pointwise | Reduce | View | Barrier | Contract | Windowed | DataMovement | Order | Control | ForeignCall | StackStep
+    Pointwise
+    | Reduce
+    | View
+    | Barrier
+    | Contract
+    | Windowed
+    | DataMovement
+    | Order
+    | Control
+    | ForeignCall
+    | NumpyLoop
+    | StackStep
 )
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]
 """`(operands' avals, params) -> how`, or None where there is no native code. Any: see Params."""

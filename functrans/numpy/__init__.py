@@ -73,6 +73,7 @@ from functrans.numpy.einsum import (
 from functrans.numpy.at import (
     at,
 )
+from functrans.numpy.late import late as __getattr__  # noqa: F401  # what Python asks for names that are not there
 from functrans.numpy.ufuncs import (
     abs, absolute, acos, acosh, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan,
     atan2, atanh, bitwise_and, bitwise_count, bitwise_invert, bitwise_left_shift, bitwise_not, bitwise_or,

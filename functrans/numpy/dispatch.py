@@ -2,8 +2,8 @@
 
 `TRACED` is the one table. `@implements(np.f)` puts an implementation in it and returns the public function of
 `functrans.numpy`, which is NumPy's own `f` unless a tracer is among its arguments. Plain NumPy reaches the same table
-through the tracers' `__array_function__` and `__array_ufunc__`, which call `traced`. Imports core, errors and `rewrite`; start
-reading at `implements`.
+through the tracers' `__array_function__` and `__array_ufunc__`, which call `traced`. Imports core, errors, `late` and `rewrite`;
+start reading at `implements`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 from functrans.core.primitive import Tracer
 from functrans.core.source import user_source
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
+from functrans.numpy.late import complete
 from functrans.numpy.rewrite import replacing
 from functrans.record import Record
 
@@ -131,6 +132,7 @@ def signature_of(function: NumpyFunction) -> inspect.Signature:
 
 @cache  # signatures are dear to read: none is before its function is traced
 def _entry(function: NumpyFunction) -> Entry:
+    complete(getattr(function, "__module__", None) or "")
     implementation = TRACED.get(function)
     if implementation is None:
         raise UnsupportedFunctionError(name_of(function), where())

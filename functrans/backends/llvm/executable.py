@@ -12,6 +12,7 @@ from functrans.backends.llvm import engine
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.image import Image
 from functrans.backends.llvm.loaded import ENTRY, LoadedProgram, Manifest
+from functrans.backends.llvm.numpy_loops import PREFIX
 from functrans.backends.llvm.program import BACKEND, emit_program
 from functrans.backends.llvm.refusal import refuses
 from functrans.backends.llvm.target import host
@@ -23,6 +24,7 @@ from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.ir import Atom, Jaxpr, Literal
 from functrans.core.lowering_control import While
 from functrans.core.lowering_foreign import ForeignCall
+from functrans.core.lowering_loops import NumpyLoop
 
 __all__ = ["NativeProgram", "Save"]
 
@@ -45,9 +47,10 @@ class NativeProgram(LoadedProgram):
         library, image = engine.loaded(code, (ENTRY,), symbols)
         manifest = _manifest(self.plan, jaxpr)
         super().__init__(manifest, library, (jaxpr.in_avals, jaxpr.out_avals), lambda: jaxpr)
-        is_known = all(external.text is not None for external in module.externals.values())
+        others = [name for name in module.externals if not name.startswith(PREFIX)]
+        is_known = all(module.externals[name].text is not None for name in others)
         if save is not None and image is not None and is_known:
-            save(manifest, image, module.externals, jaxpr)
+            save(manifest, image, others, jaxpr)
 
     @staticmethod
     def takes(jaxpr: Jaxpr) -> bool:
@@ -67,7 +70,7 @@ def _manifest(plan: Plan, jaxpr: Jaxpr) -> Manifest:
         given=tuple(sorted(plan.given)),
         called_back=tuple((i, numbers[id(node.eqn)]) for i, node in nodes.items() if isinstance(node.lowering, Host)),
         keeps_journal=jaxpr.has_effects and any(refuses(step.work) for step in steps),
-        is_long=any(isinstance(node.lowering, While | ForeignCall) for node in nodes.values())
+        is_long=any(isinstance(node.lowering, While | ForeignCall | NumpyLoop) for node in nodes.values())
         or seconds(plan) >= _LONG,
         is_parallel=any(step.chunks > 1 for step in steps),
     )

@@ -15,6 +15,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
 from functrans.core.lowering_data import Concatenate, DynamicSlice, DynamicUpdateSlice, Gather, Iota, Pad, Scatter
 from functrans.core.lowering_foreign import ForeignCall
+from functrans.core.lowering_loops import NumpyLoop
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 from functrans.core.lowering_windows import Convolve, ReduceWindow, WindowPosition
 
@@ -111,6 +112,12 @@ def _foreign_call() -> Family:
     return Family(foreign_call.emit, foreign_call.supports, foreign_call.scratch_bytes)
 
 
+def _numpy_loop() -> Family:
+    from functrans.backends.llvm.kernels import numpy_loop
+
+    return Family(numpy_loop.emit, numpy_loop.supports, numpy_loop.scratch_bytes)
+
+
 _FAMILIES: dict[type, Callable[[], Family]] = {
     Contract: _contract,
     Convolve: _convolve,
@@ -130,6 +137,7 @@ _FAMILIES: dict[type, Callable[[], Family]] = {
     Pad: _assemble,
     Iota: _assemble,
     ForeignCall: _foreign_call,
+    NumpyLoop: _numpy_loop,
 }
 
 

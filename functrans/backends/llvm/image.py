@@ -12,6 +12,7 @@ from typing import TypeAlias
 from weakref import finalize
 
 from functrans.backends.llvm.call.layout import NUMPY_FUNCTIONS, array_function, python_function
+from functrans.backends.llvm.numpy_loops import PREFIX, loop_address
 from functrans.record import Record
 
 __all__ = ["WORD", "Image", "Library", "placed", "process_symbol", "whole_pages"]
@@ -95,4 +96,6 @@ def whole_pages(size: int) -> int:
 
 def process_symbol(name: str) -> int:
     """The address of a function of NumPy, of Python, or of the C library. Raises AttributeError where there is none."""
+    if name.startswith(PREFIX):
+        return loop_address(name)
     return array_function(name) if name in NUMPY_FUNCTIONS else python_function(name)
