@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import functrans as ft
 import functrans.numpy as fnp
-from functrans import jit, make_jaxpr
+from functrans import jit, lax, make_jaxpr
 from functrans.backends import numpy as reference
 from functrans.backends.llvm import executable
 from functrans.backends.llvm.executable import NativeProgram
@@ -220,6 +220,51 @@ def test_large_products_with_any_number_of_threads(name: str, dtype: str) -> Non
         pool.set_threads(count)
         for x, y in zip(program(*args), wanted, strict=True):
             assert x.tobytes() == y.tobytes()
+
+
+def rectified(y: Any, b: Any, m: Any) -> Any:
+    """With the mask of its gradient, and what a layer before would hand on."""
+    z = y + b
+    return fnp.maximum(z, 0), z > 0, fnp.where(m > 0, y, 0)
+
+
+PLACES = ("NHWC", "HWIO", "NHWC")
+CONVOLVED: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "several images at once": ((7, 16, 13, 13), (70, 16, 3, 3), {}),
+    "an image in parts": ((2, 3, 40, 50), (33, 3, 5, 5), {"window_strides": (2, 1)}),
+    "groups": ((2, 32, 33, 31), (64, 4, 3, 3), {"feature_group_count": 8, "rhs_dilation": (2, 1)}),
+    "a feature at a time": ((2, 32, 33, 131), (32, 1, 3, 3), {"feature_group_count": 32}),
+    "groups of images": ((4, 5, 20, 20), (34, 5, 3, 3), {"batch_group_count": 2}),
+    "features last": ((3, 33, 31, 7), (3, 3, 7, 50), {"dimension_numbers": PLACES}),
+    "one axis": ((2, 33, 1100), (50, 33, 3), {"window_strides": (1,)}),
+    "three axes": ((1, 3, 9, 10, 11), (9, 3, 3, 3, 3), {"window_strides": (1, 1, 1)}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("name", CONVOLVED)
+def test_convolutions_with_any_number_of_threads(name: str, dtype: str) -> None:
+    left, right, params = CONVOLVED[name]
+
+    def fun(x: Any, w: Any, b: Any, m: Any) -> Any:
+        given = {"window_strides": (1, 1), "padding": "SAME", **params}
+        return rectified(lax.conv_general_dilated(x, w, **given), b, m)
+
+    x, w = numbers(*left, dtype=dtype), numbers(*right, dtype=dtype, seed=1)
+    features = (50,) if "dimension_numbers" in params else (right[0], *(1,) * (len(left) - 2))
+    b = numbers(*features, dtype=dtype, seed=2)
+    shape = ft.eval_shape(lambda x, w: fun(x, w, b, 0)[0], x, w).shape
+    args = (x, w, b, numbers(*shape, dtype=dtype, seed=3))
+    jaxpr = flat(fun, *args)
+    with apart():
+        wanted = NativeProgram(jaxpr)(*args)
+    program = NativeProgram(jaxpr)
+    assert [type(step.work) for step in program.plan.steps] == [Fused]
+    for count in (1, 3):
+        pool.set_threads(count)
+        for got, one in zip(program(*args), wanted, strict=True):
+            assert got.tobytes() == one.tobytes()
+    assert_close(list(wanted), reference.Program(jaxpr)(*args))
 
 
 def test_what_openblas_does_has_no_epilogue(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,10 @@ def dense(x: Any, w: Any, b: Any) -> Any:
     return np.maximum(x @ w + b, 0)
 
 
+def convolved(x: Any, w: Any, b: Any) -> Any:
+    return np.maximum(lax.conv(x, w, (1, 1), "SAME") + b[:, None, None], 0)
+
+
 def training_step(params: Any, x: Any, target: Any) -> Any:
     """Of a network of two layers: activations, masks, and steps of descent."""
 
@@ -105,6 +109,7 @@ def orbit(x: Any, v: Any) -> Any:
 
 NORM = (F32((64, 256)), F32((64, 256)), F32(256), F32(256))
 LAYER = (F32((128, 784)), F32((784, 512)), F32(512))  # large on every machine
+IMAGES = (F32((4, 16, 30, 30)), F32((16, 16, 3, 3)), F32(16))
 PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "elementwise": (mish, (F32(1000),)),
     "elementwise_gradient": (ft.grad(lambda x: np.sum(mish(x))), (F32(1000),)),
@@ -120,6 +125,11 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
     "layer_values": (lambda x, w, b: (x @ w, x @ w + b, np.tanh(x @ w + b)), LAYER),
     "masked_weights": (lambda x, w, b: np.maximum(x @ (w * b), 0), LAYER),
+    "convolved": (lambda x, w, b: convolved(convolved(x, w, b), w, b), IMAGES),
+    "convolved_gradient": (
+        ft.grad(lambda g, x, *wb: np.sum(g * convolved(convolved(x, *wb), *wb)), argnums=(2, 3)),
+        (IMAGES[0], *IMAGES),
+    ),
     "logistic_gradient": (ft.value_and_grad(logistic), (F32(20), F32((100, 20)), F32(100))),
     "large_logistic_gradient": (ft.value_and_grad(logistic), (F32(200), F32((1000, 200)), F32(1000))),
     "gather": (lambda x, i: x[i] * 2, (F32((50, 8)), I64(10))),

@@ -1,6 +1,7 @@
 """What is done to the elements of a matrix product at once: an epilogue, which takes them up while they are near.
 
-An epilogue is a nest without reductions whose loops are the rows and the columns of the product's result. It is taken out of
+An epilogue is a nest without reductions whose loops are the rows and the columns of the product's result; a convolution's has
+rows for images and features, or for images and places. It is taken out of
 the group that reads the result: those of its nodes that others want, and what these are made of, if nothing has to be
 stored or read that was not before. Imports `groups`, `nodes` and `products`; start reading at `with_epilogue`.
 """
@@ -14,12 +15,13 @@ from functrans.compiler.nodes import Node
 from functrans.compiler.products import Product, Split, possible_nodes, split
 from functrans.core.ir import Var
 from functrans.core.lowering import Contract
+from functrans.core.lowering_windows import Convolve
 
 __all__ = ["with_epilogue"]
 
 
 def with_epilogue(node: Node, group: Group, wanted: Set[Var]) -> Split | None:
-    """A product with what of a group that reads its result can be its epilogue, if that is anything.
+    """A product or a convolution with what of a group that reads its result can be its epilogue, if that is anything.
 
     `wanted` are the variables that others than the group read, or the caller.
     """
@@ -29,8 +31,8 @@ def with_epilogue(node: Node, group: Group, wanted: Set[Var]) -> Split | None:
     needed = _needed(node, group, frozenset(tied), wanted)
     if _costs_more(node, group, needed, wanted):
         return None
-    rows, (result,) = _rows(node), node.outs
-    parts = split(group, needed, tied, sum(n != 1 for n in result.aval.shape[:rows]))
+    (rows, loops), (result,) = _rows(node), node.outs
+    parts = split(group, needed, tied, sum(n != 1 for n in result.aval.shape[:rows]), loops)
     if parts is None:
         return None
     epilogue, numbers, rest = parts
@@ -68,10 +70,16 @@ def _costs_more(node: Node, group: Group, needed: Collection[Node], wanted: Set[
     return any(ref.base in made for one in rest for ref in one.operands)
 
 
-def _rows(node: Node) -> int:
-    """How many of the result's axes are those of rows: all but the right operand's own. A column is seen as a row."""
+def _rows(node: Node) -> tuple[int, int]:
+    """How many of the result's axes are those of rows, and how many loops may go over them.
+
+    Of a product all axes but the right operand's own; a column is seen as a row. Of a convolution, whose features of an image
+    are done together, images and features, or where features are the last axis, all others.
+    """
+    if isinstance(node.lowering, Convolve):
+        return (2, 2) if node.lowering.has_features_first else (len(node.lowering.specs[2]) - 1, 1)
     assert isinstance(node.lowering, Contract)
     batch, left, right = len(node.lowering.batch[0]), *map(len, node.lowering.free)
     shape = node.outs[0].aval.shape
     is_column = all(n == 1 for n in shape[batch + left :]) and any(n != 1 for n in shape[batch : batch + left])
-    return batch if is_column else len(shape) - right
+    return batch if is_column else len(shape) - right, 1

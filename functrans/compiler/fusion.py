@@ -1,7 +1,8 @@
 """Which nodes are computed together: groups grow along the values that go from one to the next, then between neighbours.
 
 A merge never makes a cycle (groups stay convex), and never asks for a nest that the kernels do not have (`groups.py`).
-In the end matrix products take what is done to their results (`epilogues.py`), and what makes their operands (`prologues.py`).
+In the end matrix products and convolutions take what is done to their results (`epilogues.py`), and products what makes their
+operands (`prologues.py`).
 Imports these, `nodes` and `groups`; start reading at `fuse`.
 """
 
@@ -18,6 +19,7 @@ from functrans.compiler.products import Product, Split
 from functrans.compiler.prologues import with_prologue
 from functrans.core.ir import Atom, Var
 from functrans.core.lowering import Contract
+from functrans.core.lowering_windows import Convolve
 
 __all__ = ["Finishes", "Unit", "fuse"]
 
@@ -25,7 +27,7 @@ Unit: TypeAlias = Group | Node | Product
 """What is computed at once: a group, as a loop nest; a node that is a kernel or a callback; a product with groups inside it."""
 
 Finishes: TypeAlias = Callable[[Node], bool]
-"""Whether the backend has code for a matrix product with an epilogue, or with a prologue, and it pays."""
+"""Whether the backend has code for a product or a convolution with an epilogue, or with a prologue, and it pays."""
 
 _WORTH_SHARING = 4096
 """Elements of an operand that is better read once by two groups."""
@@ -101,9 +103,9 @@ class _Fusion:
     # ---- products ----
 
     def finish_products(self, finishes: Finishes) -> None:
-        """Give products what is done to their results."""
+        """Give products and convolutions what is done to their results."""
         for node in self._nodes:
-            if isinstance(node.lowering, Contract) and finishes(node):
+            if isinstance(node.lowering, Contract | Convolve) and finishes(node):
                 readers = dict.fromkeys(self._unit[user] for user in self._users[node])
                 any(isinstance(unit, Group) and self._finish(node, unit) for unit in readers)
 

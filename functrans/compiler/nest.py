@@ -107,10 +107,11 @@ class Nest(Record):
 
 
 class Fused(Record):
-    """A matrix product with nests that run inside it, block by block.
+    """A matrix product, or a convolution, with nests that run inside it, block by block.
 
     The prologue makes the elements of the right operand, the epilogue makes of the elements of the result what is stored. Each
-    has at most one loop of `lead`, over the rows of that matrix, and one of `inner`, over its columns.
+    has at most one loop of `lead`, over the rows of that matrix, and one of `inner`, over its columns. An epilogue of a
+    convolution may have two over its rows, images and features.
     """
 
     product: Node
@@ -149,7 +150,7 @@ class Fused(Record):
 
 
 Work: TypeAlias = Nest | Node | Fused
-"""What is done at once: a loop nest, a kernel or a callback, a matrix product with nests inside it."""
+"""What is done at once: a loop nest, a kernel or a callback, a product or a convolution with nests inside it."""
 
 
 def make_nest(group: Group, wanted: set[Var], lead: int = 0) -> Nest:

@@ -1,4 +1,5 @@
-"""Matrix products with what is done inside them: a prologue makes their right operand, an epilogue takes up their result.
+"""Matrix products and convolutions with what is done inside them: a prologue makes the right operand of a product, an epilogue
+takes up the result.
 
 Both are groups without reductions over the rows and the columns of a matrix, of which the product has some at a time. Imports
 `groups`, `nodes` and `nest`; start reading at `Product`. How they are found: `prologues.py`, `epilogues.py`.
@@ -27,18 +28,20 @@ class Window:
     group: Group
     rows: int
     """How many of its dimensions, the first ones, are those of rows."""
+    loops: int = 1
+    """How many loops there may be over these."""
 
     def nest(self, wanted: set[Var]) -> Nest:
         return make_nest(self.group, wanted, self.rows)
 
     @property
     def is_by_rows(self) -> bool:
-        """Whether rows are one loop and columns another, along which operands and results lie in order or repeat an element.
+        """Whether rows are few loops and columns one, along which operands and results lie in order or repeat an element.
 
         Across the order of memory a nest of its own is faster: it goes in blocks.
         """
         nest = self.nest({var for node in self.group.nodes for var in node.outs})
-        if len(nest.lead) > 1 or len(nest.inner) != 1:
+        if len(nest.lead) > self.loops or len(nest.inner) != 1:
             return False
         accesses = (*nest.reads, *(store.access for store in nest.stores))
         return all(access.strides[-1] in (0, 1) for access in accesses)
@@ -77,7 +80,8 @@ class Product:
         for node in group.nodes:
             refs = tuple(replace(ref, base=sums) if ref.base is result else ref for ref in node.operands)
             coords[replace(node, operands=refs)] = group.coords[node]
-        epilogue = Window(Group.over(list(coords), group.dims, group.sizes, coords, None), self.epilogue.rows)
+        whole = Group.over(list(coords), group.dims, group.sizes, coords, None)
+        epilogue = Window(whole, self.epilogue.rows, self.epilogue.loops)
         return Product(replace(self.node, outs=(sums,)), self.prologue, epilogue)
 
 
@@ -104,14 +108,14 @@ def possible_nodes(group: Group, dims: frozenset[int]) -> dict[Node, bool]:
 
 
 def split(
-    group: Group, needed: Sequence[Node], dims: list[int], rows: int
+    group: Group, needed: Sequence[Node], dims: list[int], rows: int, loops: int = 1
 ) -> tuple[Window, Group | None, Group | None] | None:
     """What of a group runs inside a product, its numbers, and what is left; None where there is no nest for that."""
     chosen = [one for one in needed if any(dim is not None for dim in group.coords[one])]
     numbers = [one for one in needed if one not in chosen]
     rest = [one for one in group.nodes if one not in needed]
     coords = {one: group.coords[one] for one in chosen}
-    window = Window(Group.over(chosen, dims, {dim: group.sizes[dim] for dim in dims}, coords, None), rows)
+    window = Window(Group.over(chosen, dims, {dim: group.sizes[dim] for dim in dims}, coords, None), rows, loops)
     left = _part(group, rest)
     if not chosen or not window.is_by_rows or not (left is None or is_nest(left)):
         return None

@@ -87,6 +87,17 @@ class Convolve(Record):
     feature_groups: int
     batch_groups: int
 
+    @property
+    def has_features_first(self) -> bool:
+        """Whether the axes of the result are its batch, its features, its spatial axes."""
+        return self.specs[2] == tuple(range(len(self.specs[2])))
+
+    @property
+    def has_features_last(self) -> bool:
+        """Whether they are its batch, its spatial axes, its features."""
+        last = len(self.specs[2]) - 1
+        return self.specs[2] == (0, last, *range(1, last))
+
     def flops(self, right: Shape, results: int) -> int:
         """Multiplications and additions, for the right operand's shape and so many elements of the result."""
         return 2 * results * right[self.specs[1][1]] * prod(window.size for window in self.windows)

@@ -34,22 +34,24 @@ class Family(NamedTuple):
     """
     supports: Callable[[Any, Avals, Avals], bool]
     scratch_bytes: Callable[..., int]
-    """`(data, operands' avals, results' avals) -> int`."""
+    """Of `(data, operands' avals, results' avals)`; with `inside`, a `Fused`, of it."""
     chunks: Callable[[Any, Avals, Avals], int] | None = None
     """How many parts may run at the same time. The functions of such a family are given a pointer more, the last one: to the
     function that runs chunks in parallel, or null."""
+    finishes: Callable[[Any, Avals, Avals], bool] | None = None
+    """Whether an epilogue costs nothing. To `emit` of such a family a `Fused` may be given, too."""
 
 
 def _contract() -> Family:
     from functrans.backends.llvm.kernels import contract
 
-    return Family(contract.emit, contract.supports, contract.scratch_bytes, contract.part_count)
+    return Family(contract.emit, contract.supports, contract.scratch_bytes, contract.part_count, contract.finishes)
 
 
 def _convolve() -> Family:
     from functrans.backends.llvm.kernels import convolve
 
-    return Family(convolve.emit, convolve.supports, convolve.scratch_bytes, convolve.part_count)
+    return Family(convolve.emit, convolve.supports, convolve.scratch_bytes, convolve.part_count, convolve.finishes)
 
 
 def _pool() -> Family:

@@ -60,11 +60,9 @@ def supports(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[Shap
 
 
 def finishes(product: Node) -> bool:
-    """Whether a matrix product with an epilogue pays; see `functrans.compiler.fusion.Finishes`."""
-    from functrans.backends.llvm.kernels import contract
-
-    assert isinstance(product.lowering, Contract)
-    return contract.finishes(product.lowering, _avals(product)[0])
+    """Whether a product or a convolution with an epilogue pays; see `functrans.compiler.fusion.Finishes`."""
+    finish = kernels_of(type(product.lowering)).finishes
+    return finish is not None and finish(product.lowering, *_avals(product))
 
 
 def prepares(product: Node) -> bool:
@@ -80,8 +78,8 @@ def scratch_bytes(work: Work) -> int:
     if isinstance(work, Nest):
         return across_bytes(work) * chunk_count(work)
     if isinstance(work, Fused):
-        assert isinstance(work.product.lowering, Contract)
-        return kernels_of(Contract).scratch_bytes(work.product.lowering, *_avals(work.product), inside=work)
+        lowering = work.product.lowering
+        return kernels_of(type(lowering)).scratch_bytes(lowering, *_avals(work.product), inside=work)
     family = family_of(type(work.lowering))
     return 0 if family is None else family.scratch_bytes(work.lowering, *_avals(work))
 
@@ -162,8 +160,8 @@ def _emit_step(module: Module, name: str, step: Step) -> Function | None:
         emitter = ColumnEmitter if work.is_column else RowEmitter
         return emitter(module, name, work, chunked=step.chunks > 1 or is_always_cut(work)).emit()
     if isinstance(work, Fused):
-        assert isinstance(work.product.lowering, Contract)
-        return kernels_of(Contract).emit(module, name, work.product.lowering, *_avals(work.product), work)
+        lowering = work.product.lowering
+        return kernels_of(type(lowering)).emit(module, name, lowering, *_avals(work.product), work)
     if isinstance(work.lowering, Host | StackStep) or step.bodies:
         return None
     if isinstance(work.lowering, Control):

@@ -49,7 +49,7 @@ def part_count(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[Shaped
     return _plan(Module(host()), spec, ins).cut.count
 
 
-def finishes(spec: Contract, ins: Sequence[ShapedArray]) -> bool:
+def finishes(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
     """Whether an epilogue can take up the sums as they are, and it costs nothing: in the blocks of a large product.
 
     Small ones are near still when they are complete: a tiny network was 1.02 of its time with epilogues.

@@ -1,7 +1,8 @@
 """Convolutions: the kernel of `Convolve`, as a function of a module. Start reading at `emit`.
 
 Sizes and distances are in the plan, the arithmetic in `tiles`, and of few features in `runs`; what is written here is the loops
-around it: groups, panels of output features, blocks of images.
+around it: groups, panels of output features, blocks of images; and that an epilogue takes up the sums of a panel while they are
+near.
 """
 
 from __future__ import annotations
@@ -11,18 +12,24 @@ from collections.abc import Sequence
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.convolution.copies import copy_image, pack_panel, write_tables
-from functrans.backends.llvm.kernels.convolution.plan import Plan, plan_of
+from functrans.backends.llvm.kernels.convolution.plan import Near, Plan, plan_of
 from functrans.backends.llvm.kernels.convolution.runs import write_runs, write_sums
-from functrans.backends.llvm.kernels.convolution.tiles import call_tiles
+from functrans.backends.llvm.kernels.convolution.tiles import SCATTERED, call_tiles
+from functrans.backends.llvm.kernels.product.finish import State
 from functrans.backends.llvm.kernels.product.ring import ring_of
+from functrans.backends.llvm.kernels.product.window import Inside, window_function, window_state
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads.chunks import call_chunks
+from functrans.compiler.nest import Fused
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_windows import Convolve
 
-__all__ = ["emit", "part_count", "scratch_bytes", "supports"]
+__all__ = ["emit", "finishes", "part_count", "scratch_bytes", "supports"]
 
 Avals = Sequence[ShapedArray]
+
+_MANY = 4096
+"""Elements of a result from which on its epilogue is worth its calls."""
 
 
 def supports(spec: Convolve, ins: Avals, outs: Avals) -> bool:
@@ -30,15 +37,23 @@ def supports(spec: Convolve, ins: Avals, outs: Avals) -> bool:
     return ring_of(ins[0].dtype) is not None
 
 
-def scratch_bytes(spec: Convolve, ins: Avals, outs: Avals) -> int:
+def finishes(spec: Convolve, ins: Avals, outs: Avals) -> bool:
+    """Whether an epilogue can take up the sums as they are, and it costs nothing."""
+    if outs[0].size < _MANY or not (spec.has_features_first or spec.has_features_last):
+        return False
+    plan = _plan(Module(host()), spec, ins, outs)
+    return plan.terms > 0 and plan.how != SCATTERED
+
+
+def scratch_bytes(spec: Convolve, ins: Avals, outs: Avals, *, inside: Fused | None = None) -> int:
     """How much memory the function of `emit` wants besides operands and results."""
-    return _plan(Module(host()), spec, ins, outs).regions.end
+    return _plan(Module(host()), spec, ins, outs, inside).regions.end
 
 
-def _plan(module: Module, spec: Convolve, ins: Avals, outs: Avals) -> Plan:
+def _plan(module: Module, spec: Convolve, ins: Avals, outs: Avals, inside: Fused | None = None) -> Plan:
     ring = ring_of(ins[0].dtype)
     assert ring is not None
-    return plan_of(module, ring, spec, ins, outs[0])
+    return plan_of(module, ring, spec, ins, outs[0], finished=inside is not None)
 
 
 def part_count(spec: Convolve, ins: Avals, outs: Avals) -> int:
@@ -46,31 +61,44 @@ def part_count(spec: Convolve, ins: Avals, outs: Avals) -> int:
     return _plan(Module(host()), spec, ins, outs).parts
 
 
-def emit(module: Module, name: str, spec: Convolve, ins: Avals, outs: Avals) -> Function:
+def emit(module: Module, name: str, spec: Convolve, ins: Avals, outs: Avals, inside: Fused | None = None) -> Function:
     """`i64 name(ptr left, ptr right, ptr out, ptr scratch, ptr parallel)`, which gives 0.
 
-    The last is the function that runs parts in parallel, or null.
+    The last is the function that runs parts in parallel, or null. With an epilogue there are the pointers of its variables in
+    place of `out`, and then that of the warnings.
     """
-    f = Function(module, name, [(p, PTR) for p in (*_POINTERS, "parallel")], I64)
-    *pointers, parallel = f.args
-    plan = _plan(module, spec, ins, outs)
+    after, plan = Inside.after(inside), _plan(module, spec, ins, outs, inside)
+    given = ["out"] if after is None else [*(f"e{i}" for i in range(len(after.variables))), "warnings"]
+    f = Function(module, name, [(p, PTR) for p in ("left", "right", *given, "scratch", "parallel")], I64)
+    left, right, *results, scratch, parallel = f.args
     if not outs[0].size or not plan.terms:
-        f.fill(pointers[2], 0, f.index(outs[0].nbytes))
+        f.fill(results[0], 0, f.index(outs[0].nbytes))
     else:
+        finish = None if after is None else _finish_function(f, after, plan)
+        to = results[0] if after is None or finish is None else window_state(f, finish, after, results)
+        pointers = [left, right, to, scratch]
         _Body(f, plan, pointers).prepare()
-        call_chunks(f, _part_function(module, f"{name}_part", plan), pointers, plan.parts, parallel)
+        call_chunks(f, _part_function(module, f"{name}_part", plan, finish), pointers, plan.parts, parallel)
     f.ret(f.index(0))
     return f
 
 
 _POINTERS = ("left", "right", "out", "scratch")
+"""With an epilogue its state is in place of the result."""
 
 
-def _part_function(module: Module, name: str, plan: Plan) -> Function:
+def _finish_function(f: Function, after: Inside, plan: Plan) -> Function:
+    assert plan.near is not None
+    columns = plan.near.columns(plan.features, plan.width, plan.places)
+    return window_function(f.module, f"{f.name}_finish", after, columns)
+
+
+def _part_function(module: Module, name: str, plan: Plan, finish: Function | None) -> Function:
     """`(pointers, chunk)`: a part of the blocks of images, of all groups; for padded ones each part has memory of its own."""
     f = Function(module, name, [("pointers", PTR), ("chunk", I64)])
     table, chunk = f.args
-    body = _Body(f, plan, [f.load(f.offset(table, i, PTR), PTR) for i in range(len(_POINTERS))], chunk)
+    pointers = [f.load(f.offset(table, i, PTR), PTR) for i in range(len(_POINTERS))]
+    body = _Body(f, plan, pointers, chunk, finish)
     blocks = -(-plan.images // plan.block)
     if plan.planes.padded:
         f.fill(body.planes, 0, f.index(plan.planes.size))
@@ -81,14 +109,23 @@ def _part_function(module: Module, name: str, plan: Plan) -> Function:
 
 
 class _Body:
-    def __init__(self, f: Function, plan: Plan, pointers: Sequence[Value], chunk: Value | None = None) -> None:
+    def __init__(
+        self,
+        f: Function,
+        plan: Plan,
+        pointers: Sequence[Value],
+        chunk: Value | None = None,
+        finish: Function | None = None,
+    ) -> None:
         self.f = f
         self.plan = plan
+        self.finish = finish
         self.operands, self.scratch = pointers[:3], pointers[3]
-        self.planes = self._region(plan.regions.planes)
+        self.planes, self.near = self._region(plan.regions.planes), self._region(plan.regions.near)
         """Of the part that is a chunk."""
         if chunk is not None:
             self.planes = f.offset(self.planes, chunk * plan.planes.size, I8)
+            self.near = self.near if plan.near is None else f.offset(self.near, chunk * plan.near.size, I8)
 
     def prepare(self) -> None:
         """Tables, and the windows as panels."""
@@ -103,12 +140,21 @@ class _Body:
 
     def convolve(self, group: Value, first: Value) -> None:
         """A block of images of a group."""
-        f = self.f
-        left, right, out = (
+        f, plan = self.f, self.plan
+        left, right = (
             f.offset(pointer, group * step, I8)
-            for pointer, step in zip(self.operands, self.plan.group_steps, strict=True)
+            for pointer, step in zip(self.operands, plan.group_steps[:2], strict=False)
         )
-        self._block(group, first, left, right, out)
+        count = f.minimum(plan.images - first, f.index(plan.block))
+        planes = self._padded(f.offset(left, first * plan.image_steps.left, I8), count)
+        each = plan.width if plan.path == "tiles" else plan.features
+        with f.loop(0, plan.features, each) as panel:
+            if plan.near is None:
+                out = f.offset(self.operands[2], group * plan.group_steps[2] + first * plan.image_steps.right, I8)
+                to = f.offset(out, panel.index * plan.feature_steps.right, I8)
+                self._sums(group, panel.index, planes, right, f.index(0), to, count * plan.places)
+            else:
+                self._finished(plan.near, group, panel.index, planes, right, first, count)
 
     def _region(self, place: int) -> Value:
         return self.f.offset(self.scratch, place, I8)
@@ -122,28 +168,53 @@ class _Body:
         """The features that a panel has."""
         return self.f.minimum(self.plan.features - feature, self.f.index(self.plan.width))
 
-    def _block(self, group: Value, first: Value, left: Value, right: Value, out: Value) -> None:
-        """Some images, panel by panel."""
+    def _sums(
+        self, group: Value, feature: Value, planes: Value, right: Value, first: Value, out: Value, count: Value
+    ) -> None:
+        """The features of a panel at `count` rows of a block from one on; `out` is where the block's first row would go."""
         f, plan = self.f, self.plan
-        rows, outs, terms = (self._region(place) for place in plan.regions[:3])
-        count = f.minimum(plan.images - first, f.index(plan.block))
-        images = f.offset(left, first * plan.image_steps.left, I8)
-        planes = self._padded(images, count)
-        result = f.offset(out, first * plan.image_steps.right, I8)
+        rows, outs = (f.offset(self._region(place), first, I64) for place in plan.regions[:2])
+        terms, panel = self._region(plan.regions.terms), self._panel(group, feature)
         if plan.path == "runs":
-            write_runs(
-                f, plan, planes, (rows, outs, terms), self._panel(group, f.index(0)), result, count * plan.places
-            )
-            return
-        if plan.path == "sums":
-            write_sums(f, plan, planes, (rows, outs), right, result, count * plan.places)
-            return
-        with f.loop(0, plan.features, plan.width) as panel:
-            to = f.offset(result, panel.index * plan.feature_steps.right, I8)
+            write_runs(f, plan, planes, (rows, outs, terms), panel, out, count)
+        elif plan.path == "sums":
+            write_sums(f, plan, planes, (rows, outs), right, out, count)
+        else:
             call_tiles(
-                f, plan.ring, planes, rows, outs, terms, f.index(plan.terms), self._panel(group, panel.index), to,
-                f.index(plan.feature_steps.right), count * plan.places, self._width(panel.index), f.index(plan.how),
+                f, plan.ring, planes, rows, outs, terms, f.index(plan.terms), panel, out,
+                f.index(plan.feature_steps.right), count, self._width(feature), f.index(plan.how),
             )  # fmt: skip
+
+    def _finished(
+        self, near: Near, group: Value, feature: Value, planes: Value, right: Value, first: Value, count: Value
+    ) -> None:
+        """A panel of a block, piece by piece: its sums, then what is made of them."""
+        f, plan = self.f, self.plan
+        image_step, _, place_step = near.strides
+        column = group * plan.features + feature
+        with f.loop(0, count, near.images) as image, f.loop(0, plan.places, near.places) as place:
+            images = f.minimum(count - image.index, f.index(near.images))
+            places = f.minimum(plan.places - place.index, f.index(near.places))
+            before = image.index * image_step + place.index * place_step
+            to = f.offset(self.near, f.index(0) - before, I8)
+            self._sums(group, feature, planes, right, image.index * plan.places + place.index, to, images * places)
+            self._finish(near, first + image.index, images, place.index, places, column, self._width(feature))
+
+    def _finish(
+        self, near: Near, image: Value, images: Value, place: Value, places: Value, feature: Value, features: Value
+    ) -> None:
+        f, plan = self.f, self.plan
+        assert self.finish is not None
+        table = f.load(State(f, self.operands[2]).table, PTR)
+        image_step, feature_step, place_step = (step // plan.ring.bytes for step in near.strides)
+        if not near.rows_are_features:
+            row = image * plan.places + place
+            f.call(self.finish, self.near, place_step, row, feature, images * places, features, table)
+            return
+        with f.loop(0, images) as loop:
+            sums = f.offset(self.near, loop.index * image_step, plan.ring.part)
+            row = (image + loop.index) * (plan.groups * plan.features) + feature
+            f.call(self.finish, sums, feature_step, row, place, features, places, table)
 
     def _padded(self, images: Value, count: Value) -> Value:
         """Where the images of a block are read: where they lie, or copied among zeros."""

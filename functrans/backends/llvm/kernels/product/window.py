@@ -1,4 +1,5 @@
-"""What runs inside a product as a function: the operations of a nest on some rows and columns of a matrix that lie near.
+"""What runs inside a product or a convolution as a function: the operations of a nest on some rows and columns of a matrix
+that lie near.
 
 For an epilogue these are sums, which it reads; for a prologue a part of the right operand, which it writes. Imports `nests` and
 `finish`; start reading at `window_function`.
@@ -57,7 +58,7 @@ class Inside(Record):
 
     def row_step(self, access: Access) -> int:
         """From row to row, in elements."""
-        return access.strides[0] if self.nest.lead else 0
+        return access.strides[-2] if self.nest.lead else 0
 
 
 def inside_variables(work: Fused) -> tuple[Var, ...]:
@@ -91,7 +92,8 @@ def window_state(f: Function, function: Function, inside: Inside, pointers: Sequ
 
 def window_function(module: Module, name: str, inside: Inside, widths: Sequence[int]) -> Function:
     """`(near, its step, row, column, rows, columns, table)`: does to the elements of rows and columns from (row, column) on
-    what is to be done. There are never other numbers of columns than `widths`, and a vector begins with the first.
+    what is to be done. There are never other numbers of columns than `widths`, and a vector begins with the first. Rows are
+    counted in C order over the loops of `lead`, and those of a call are turns of its last loop alone.
     """
     numbers = ("step", "row", "column", "rows", "columns")
     f = Function(module, name, [("near", PTR), *((number, I64) for number in numbers), ("table", PTR)])
@@ -152,7 +154,12 @@ class _Window(NestBody):
         """Where the first row's elements begin, counted from the base; of what lies near, from the first of them."""
         if access.base is self.inside.near:
             return self.f.index(0)
-        return self.row * self.inside.row_step(access) + self.column * access.strides[-1] + access.offset
+        f, row, (*outer, _last) = self.f, self.row, access.strides
+        start = f.index(0)
+        for size, step in reversed(list(zip(self.nest.lead[1:], outer[1:], strict=True))):
+            start = start + f.integer("srem", row, f.index(size)) * step
+            row = f.integer("sdiv", row, f.index(size))
+        return row * (outer[0] if outer else 0) + start + self.column * access.strides[-1] + access.offset
 
     def _step(self, access: Access) -> Value | int:
         return self.step if access.base is self.inside.near else self.inside.row_step(access)
