@@ -15,46 +15,49 @@ Start reading at `functrans.transforms.vjp` for how a gradient is computed.
 
 from typing import TYPE_CHECKING
 
-from functrans import (
-    ad_checkpoint,
-    debug,
-    errors,
-    experimental,
-    flatten_util,
-    lax,
-    numpy,
-    test_util,
-    tree,
-    tree_util,
-    typing,
-)
-from functrans.callback import pure_callback
+from functrans import errors, numpy, tree, typing
 from functrans.core.aval import FLOAT0 as float0  # JAX's name
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Tracer
-from functrans.exported import ExportedFiles, deserialize, export, load_exported
-from functrans.external import External, external
 from functrans.jit import Jitted, clear_caches, disable_jit, jit
-from functrans.late import late as __getattr__  # noqa: F401  # what Python asks for names that are not there
+from functrans.late import late_names
 from functrans.lowered import Compiled, Lowered
 from functrans.parallel import threads
-from functrans.progress import progress
-from functrans.transforms import checkpoint_policies
-from functrans.transforms.checkpoint import checkpoint
-from functrans.transforms.checkpoint import checkpoint as remat
-from functrans.transforms.custom import custom_jvp, custom_vjp
 from functrans.transforms.grad import grad, value_and_grad
-from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from functrans.transforms.jvp import jvp, linearize
-from functrans.transforms.linear_transpose import linear_transpose
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct, eval_shape, make_jaxpr
 from functrans.transforms.vjp import vjp
 from functrans.transforms.vmap import vmap
 from functrans.typing import Array, ArrayLike, DTypeLike, PyTree
 
-if TYPE_CHECKING:
-    from functrans import nn, optim, random, scipy, solvers
+if TYPE_CHECKING:  # what is imported when it is asked for
+    from functrans import (
+        ad_checkpoint,
+        debug,
+        experimental,
+        flatten_util,
+        lax,
+        nn,
+        optim,
+        random,
+        scipy,
+        solvers,
+        test_util,
+        tree_util,
+    )
+    from functrans.ad_checkpoint import remat
+    from functrans.callback import pure_callback
     from functrans.drawing import Drawing, draw
+    from functrans.exported import ExportedFiles, deserialize, export, load_exported
+    from functrans.external_function import External, external
+    from functrans.progress_bar import progress
+    from functrans.transforms import checkpoint_policies
+    from functrans.transforms.checkpoint import checkpoint
+    from functrans.transforms.custom import custom_jvp, custom_vjp
+    from functrans.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
+    from functrans.transforms.linear_transpose import linear_transpose
+else:
+    __getattr__, __dir__ = late_names(globals())
 
 __version__ = "0.1.0.dev0"
 

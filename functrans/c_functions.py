@@ -10,12 +10,13 @@ import re
 import sys
 from _ctypes import CFuncPtr
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from functrans.c_types import SKIP_DISPATCH, Parameter, of_ctypes, of_text
 from functrans.errors import ExternalFunctionError
+from functrans.record import NamedTuple
 
 __all__ = ["CFunction", "Pointer", "c_function"]
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import Any
 
 from functrans.core.aval import ShapedArray
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 from functrans.tree import TreeDef
 
 __all__ = ["CacheInfo", "CallLog", "Key", "Miss"]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from functrans.jit import Jitted, jit
 from functrans.lowered import Lowered
+from functrans.record import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

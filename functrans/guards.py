@@ -8,7 +8,7 @@ snapshotted). Start reading at `Guards`. Imports core, tree.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from functrans import tree
 from functrans.core.primitive import Tracer
 from functrans.reads import MISSING, PLAIN, Reads
+from functrans.record import NamedTuple
 
 __all__ = ["Guards", "Watch", "all_unchanged", "open_container"]
 

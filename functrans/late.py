@@ -1,29 +1,74 @@
-"""What `functrans` imports when it is first asked for: networks, optimisers, random numbers, pictures. Start reading at `late`.
+"""What `functrans` imports when it is first asked for, so that a program pays for what it uses. Start reading at `late_names`.
 
-Each costs milliseconds that a program which does not use it need not spend. Imports core; `late` is the `__getattr__` of
-`functrans/__init__`.
+Imports core. The public modules are named here as text; the test of layers takes such tables for imports.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from functrans.core.ir import DRAW
 
-__all__ = ["late"]
+__all__ = ["late_names"]
 
-_MODULES = ("nn", "optim", "random", "scipy", "solvers")
-_DRAWING = ("Drawing", "draw")
+_MODULES = {
+    "ad_checkpoint": "functrans.ad_checkpoint",
+    "checkpoint_policies": "functrans.transforms.checkpoint_policies",
+    "debug": "functrans.debug",
+    "experimental": "functrans.experimental",
+    "flatten_util": "functrans.flatten_util",
+    "lax": "functrans.lax",
+    "nn": "functrans.nn",
+    "optim": "functrans.optim",
+    "random": "functrans.random",
+    "scipy": "functrans.scipy",
+    "solvers": "functrans.solvers",
+    "test_util": "functrans.test_util",
+    "tree_util": "functrans.tree_util",
+}
+"""Public modules, by name."""
+_MEMBERS = {
+    "Drawing": "functrans.drawing",
+    "ExportedFiles": "functrans.exported",
+    "External": "functrans.external_function",
+    "checkpoint": "functrans.transforms.checkpoint",
+    "custom_jvp": "functrans.transforms.custom",
+    "custom_vjp": "functrans.transforms.custom",
+    "deserialize": "functrans.exported",
+    "draw": "functrans.drawing",
+    "export": "functrans.exported",
+    "external": "functrans.external_function",
+    "hessian": "functrans.transforms.jacobian",
+    "hvp": "functrans.transforms.jacobian",
+    "jacfwd": "functrans.transforms.jacobian",
+    "jacobian": "functrans.transforms.jacobian",
+    "jacrev": "functrans.transforms.jacobian",
+    "linear_transpose": "functrans.transforms.linear_transpose",
+    "load_exported": "functrans.exported",
+    "progress": "functrans.progress_bar",
+    "pure_callback": "functrans.callback",
+    "remat": "functrans.ad_checkpoint",
+}
+"""Public functions and classes, by name, and the modules that have them. No module of functrans has the name of a function:
+importing it would put it in the function's place."""
 
 
-def late(name: str) -> Any:  # Any: a module, a class or a function
-    """A public name that is not there yet."""
-    if name in _MODULES:
-        return import_module(f"functrans.{name}")
-    if name in _DRAWING:
-        return getattr(import_module("functrans.drawing"), name)
-    raise AttributeError(f"module 'functrans' has no attribute {name!r}")
+def late_names(namespace: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of the package with this namespace. Any: a module, a class or a function."""
+
+    def find(name: str) -> Any:
+        if name in _MODULES:
+            found = import_module(_MODULES[name])
+        elif name in _MEMBERS:
+            found = getattr(import_module(_MEMBERS[name]), name)
+        else:
+            raise AttributeError(f"module 'functrans' has no attribute {name!r}")
+        namespace[name] = found  # this is not asked again
+        return found
+
+    return find, lambda: sorted({*namespace, *_MODULES, *_MEMBERS})
 
 
 def _drawn(what: Any) -> str | None:  # Any: see DRAW

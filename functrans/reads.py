@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import ref
 
 import numpy as np
 
 from functrans.core.primitive import Tracer
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 
 __all__ = ["MISSING", "PLAIN", "Reads", "Slot", "cell_of", "dict_of", "owner_of"]
 

@@ -254,7 +254,7 @@ def test_a_bar_moves_seldom(bars: list[Bar], monkeypatch: pytest.MonkeyPatch) ->
         now[0] += 0.001
         return now[0]
 
-    monkeypatch.setattr(sys.modules["functrans.progress"], "perf_counter", tick)
+    monkeypatch.setattr(sys.modules["functrans.progress_bar"], "perf_counter", tick)
 
     def step(carry: Any, x: Any) -> tuple[Any, None]:
         return carry + x, None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import pickle
+import typing
 from functools import cached_property
 from typing import Generic, TypeVar
 from weakref import ref
 
 import pytest
 
-from functrans.record import Record, replace
+from functrans import tree
+from functrans.record import NamedTuple, Record, replace
 
 T = TypeVar("T")
 
@@ -121,3 +123,48 @@ def test_patterns_take_records_apart() -> None:
             assert (x, y) == (1, 2)
         case _:
             pytest.fail("the pattern did not match")
+
+
+# ---- named tuples ----
+
+
+class Span(NamedTuple):
+    """From, to."""
+
+    start: int
+    stop: int = 9
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
+
+class Typed(typing.NamedTuple):
+    """What `Span` is to be like."""
+
+    start: int
+    stop: int = 9
+
+
+def test_a_named_tuple_is_as_one_of_typing() -> None:
+    assert Span(1) == Span(start=1, stop=9) == (1, 9)
+    assert Span(1, 4).length == Span(1, 4).stop - Span(1, 4).start == 3
+    for span in (Span(2), Typed(2)):
+        assert repr(span) == f"{type(span).__name__}(start=2, stop=9)"
+        assert (span._fields, span._asdict()) == (("start", "stop"), {"start": 2, "stop": 9})
+        assert span._replace(stop=3) == type(span)._make([2, 3]) == (2, 3)
+        assert not hasattr(span, "__dict__")
+        assert copy.copy(span) == copy.deepcopy(span) == pickle.loads(pickle.dumps(span)) == span
+        assert type(tree.map(lambda x: x + 1, span)) is type(span)
+        with pytest.raises(AttributeError):
+            setattr(span, "start", 3)  # noqa: B010
+    match Span(1, 2):
+        case Span(start, stop=end):
+            assert (start, end) == (1, 2)
+
+
+@pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1, 2, 3), {}), ((1,), {"start": 2}), ((1,), {"length": 2})])
+def test_a_named_tuple_refuses_fields_that_do_not_fit(args: tuple[int, ...], kwargs: dict[str, int]) -> None:
+    for kind in (Span, Typed):
+        with pytest.raises(TypeError):
+            kind(*args, **kwargs)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from functrans.backends.numpy import Program
 from functrans.compiler.inline import inline
@@ -23,6 +23,7 @@ from functrans.compiler.options import Options
 from functrans.core.ir import Jaxpr, memoized
 from functrans.core.locks import fork_safe
 from functrans.core.primitive import Values
+from functrans.record import NamedTuple
 from functrans.typing import Array
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ start reading at `plan_jaxpr`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from functrans.backends.executable import why_numpy
 from functrans.backends.llvm.standalone import Describe, standalone_object
@@ -24,6 +23,7 @@ from functrans.core.ir import Jaxpr, memoized
 from functrans.core.lowering import Lowering
 from functrans.core.printer import Names
 from functrans.errors import NoMachineCodeError
+from functrans.record import NamedTuple
 from functrans.typing import Array
 
 __all__ = ["Planned", "plan_jaxpr"]

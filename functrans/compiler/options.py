@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functrans.record import NamedTuple
 
 __all__ = ["PLAIN", "Options"]
 

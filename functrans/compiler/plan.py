@@ -8,7 +8,6 @@ other compiler modules; start reading at `make_plan`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from functrans.compiler.arena import Block, arrange
 from functrans.compiler.carries import room_of
@@ -25,7 +24,7 @@ from functrans.compiler.steps import Argument, Output, Place, Plan, Step, Tempor
 from functrans.core.ir import Atom, Jaxpr, Var
 from functrans.core.lowering_control import Branch, Control, Scan, While
 from functrans.core.lowering_data import DynamicUpdateSlice, Scatter
-from functrans.record import replace
+from functrans.record import NamedTuple, replace
 
 __all__ = ["Backend", "make_plan"]
 

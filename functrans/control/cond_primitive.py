@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import is_
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from functrans.core.dce import needed_inputs, restricted
 from functrans.core.ir import Jaxpr, Var, eval_jaxpr
 from functrans.core.lowering_control import Branch, lower_to
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pruned, Pullback, Values, aval_of, unnamed
+from functrans.record import NamedTuple
 from functrans.transforms.jaxprs import SplitVjp, batch_jaxpr, jvp_jaxpr, vjp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import zeros

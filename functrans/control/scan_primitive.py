@@ -9,7 +9,7 @@ rest again. Start reading at `_jvp`, then `_vjp`. Imports the transforms of jaxp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from functrans.core.primitive import (
     strong,
     unnamed,
 )
+from functrans.record import NamedTuple
 from functrans.transforms.jaxprs import batch_jaxpr, jvp_jaxpr
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import prod
-from typing import NamedTuple
 
 from functrans.core.dce import dce
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var, memoized
 from functrans.core.primitive import Params
 from functrans.ops.families import add_any
 from functrans.ops.linear_algebra import DotDimensionNumbers, dot_general_p
+from functrans.record import NamedTuple
 from functrans.typing import Array
 
 __all__ = ["Apart", "Product", "set_apart", "steady_variables", "sum_of"]

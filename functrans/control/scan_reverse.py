@@ -8,7 +8,7 @@ reading at `reverse`, then `Plan`. Imports the transforms of jaxprs and `scan_pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from functrans.control.derived import merged, settled, strong_aval, tangent_avals
 from functrans.control.scan_products import Product, set_apart, steady_variables, sum_of
@@ -17,6 +17,7 @@ from functrans.core.dce import dce
 from functrans.core.ir import Atom, Jaxpr, Var, eval_jaxpr, memoized
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.ops.families import add_any
+from functrans.record import NamedTuple
 from functrans.transforms.checkpoint_policies import nothing_saveable
 from functrans.transforms.jaxprs import SplitVjp, vjp_jaxpr
 from functrans.transforms.stage import stage

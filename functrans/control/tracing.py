@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from functrans import tree
 from functrans.backends.executable import optimized
@@ -24,6 +24,7 @@ from functrans.disable import disable_jit
 from functrans.errors import FunctransError, JaxprError
 from functrans.jit_primitive import run_jaxpr
 from functrans.ops.cast import convert_element_type
+from functrans.record import NamedTuple
 from functrans.transforms.arguments import argument_paths, check_results, function_name
 from functrans.transforms.stage import open_stage, stage
 from functrans.tree import TreeDef

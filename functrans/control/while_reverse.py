@@ -8,7 +8,7 @@ reading at `reverse`, then `_Records`. Imports `scan_reverse`, `counted` and ops
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from functrans.core.stacks import stack_dtype
 from functrans.ops.cast import convert_element_type
 from functrans.ops.comparison import gt
 from functrans.ops.stacks import empty_stack, pop, push
+from functrans.record import NamedTuple
 from functrans.transforms.stage import stage
 from functrans.transforms.vjp import instantiate, zeros
 from functrans.typing import Array

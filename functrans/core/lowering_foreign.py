@@ -5,10 +5,10 @@ Imports `aval`, typing and records.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from functrans.core.aval import ShapedArray
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 from functrans.typing import Shape
 
 __all__ = ["ForeignCall", "Given"]

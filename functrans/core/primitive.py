@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from functrans.core.aval import PYTHON_SCALARS, SCALAR_AVALS, ShapedArray, concr
 from functrans.core.lowering import Lower
 from functrans.core.source import function_name, function_place
 from functrans.errors import FunctransError, IntegerRangeError, LeakedTracerError
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 from functrans.typing import Array
 
 __all__ = [

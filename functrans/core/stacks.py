@@ -9,11 +9,12 @@ empty), machine code an address. Imports `aval`; start reading at `stack_dtype`,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from functrans.core.aval import STACKED, ShapedArray, shaped
+from functrans.record import NamedTuple
 from functrans.typing import Array, DType, Shape
 
 __all__ = ["Link", "Links", "blank", "is_stack", "links_of", "record_avals", "record_layout", "stack_dtype"]

@@ -6,9 +6,9 @@ Imports `base`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from functrans.errors.base import FunctransError
+from functrans.record import NamedTuple
 
 __all__ = ["DataclassFieldsError", "Difference", "TreeMismatchError"]
 

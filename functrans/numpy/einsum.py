@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from functrans.numpy.promotion import astype, to_common_dtype
 from functrans.numpy.reductions import sum
 from functrans.numpy.selection import take
 from functrans.ops.shape import reshape, transpose
+from functrans.record import NamedTuple
 from functrans.typing import Array, DTypeLike
 
 Labels = str

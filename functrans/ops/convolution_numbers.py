@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from functrans.core.lowering_windows import Convolve, Window
 from functrans.errors import ParameterError
 from functrans.ops.axes import ints
 from functrans.ops.windows import Padding, check_windows, dilated, transposed_padding
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 from functrans.typing import Shape
 
 __all__ = [

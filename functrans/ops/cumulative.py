@@ -9,7 +9,7 @@ then `_cumulative`. Imports core, `broadcast`, `families`, `shape`, `select` and
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from functrans.ops.families import ANY, FLOATING, INEXACT, NUMERIC, add_any
 from functrans.ops.rules import linear
 from functrans.ops.select import select
 from functrans.ops.shape import pad
+from functrans.record import NamedTuple
 from functrans.typing import Array
 
 __all__ = [

@@ -11,13 +11,13 @@ import enum
 from functools import lru_cache
 from math import prod
 from types import EllipsisType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from functrans.core.lowering_data import Bounds, Windows
 from functrans.errors import IndexOutOfBoundsError, ParameterError
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 from functrans.typing import Array, DType, Shape
 
 __all__ = [

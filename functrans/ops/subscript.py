@@ -10,13 +10,13 @@ import operator
 from itertools import groupby
 from math import prod
 from types import EllipsisType
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from functrans.core.primitive import Tracer, as_array, aval_of, is_concrete
 from functrans.errors import IndexExpressionError, IndexOutOfBoundsError, TracedMaskError
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 from functrans.typing import Array, Shape
 
 __all__ = ["BLOCK", "Block", "Span", "Subscript", "parse"]

@@ -14,7 +14,7 @@ from functrans.jit import jit
 from functrans.optim.optimizers import sgd
 from functrans.optim.schedules import ScalarOrSchedule
 from functrans.optim.transformation import GradientTransformation, apply_updates
-from functrans.progress import tqdm_for
+from functrans.progress_bar import tqdm_for
 from functrans.transforms.grad import value_and_grad
 from functrans.typing import Array
 

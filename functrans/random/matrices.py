@@ -15,7 +15,7 @@ import numpy as np
 import functrans.numpy as fnp
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
-from functrans.external import external
+from functrans.external_function import external
 from functrans.random.normal import standard_normal
 from functrans.random.sampling import ShapeLike, as_dtype, as_shape, common_shape, number, sample, spread
 from functrans.transforms.make_jaxpr import ShapeDtypeStruct

@@ -8,13 +8,14 @@ primitive that applies its jaxpr and nothing more. Start reading at `SplitVjp`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from functrans.core.aval import ShapedArray, shaped
 from functrans.core.dce import dce
 from functrans.core.ir import Atom, Eqn, Jaxpr, Var, eval_jaxpr, memoized
 from functrans.core.primitive import Maybes, NamedAxis, Pullback, Values, aval_of, is_concrete
 from functrans.ops.broadcast import broadcast_batch
+from functrans.record import NamedTuple
 from functrans.transforms.jvp import push_forward
 from functrans.transforms.partition import Forward, Policy, in_time, partition, read_whole
 from functrans.transforms.stage import StageTrace, StageTracer, open_stage, stage

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple, cast, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from functrans.core.aval import FLOAT0, ShapedArray, shaped
 from functrans.core.ir import Jaxpr
 from functrans.core.primitive import Trace, aval_of, current_trace
 from functrans.errors import ArgnumsError, ArrayTypeError
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name
 from functrans.transforms.signatures import No, Yes
 from functrans.transforms.stage import open_stage

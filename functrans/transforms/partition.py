@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from functrans.core.ir import Eqn, Var
 from functrans.core.work import is_fusible, is_light, is_view, work
 from functrans.ops.barrier import name_p
-from functrans.record import Record
+from functrans.record import NamedTuple, Record
 from functrans.transforms.min_cut import min_vertex_cut
 
 __all__ = ["AllBut", "Cut", "Forward", "MemoryBudget", "Policy", "in_time", "partition", "read_whole"]

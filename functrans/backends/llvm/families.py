@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from functrans.backends.llvm.function import Function
 from functrans.core.aval import ShapedArray
@@ -18,6 +18,7 @@ from functrans.core.lowering_foreign import ForeignCall
 from functrans.core.lowering_loops import NumpyLoop
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 from functrans.core.lowering_windows import Convolve, ReduceWindow, WindowPosition
+from functrans.record import NamedTuple
 
 __all__ = ["Family", "family_of", "kernels_of"]
 

@@ -5,13 +5,14 @@ Imports the compiler's data and the builder; start reading at `Frame`.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, PTR, Value
 from functrans.compiler.nodes import Node
 from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.ir import Var
+from functrans.record import NamedTuple
 
 __all__ = ["Frame", "Pointers", "Table"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from functrans.backends.llvm.ir import I64, Module, Type, Value
 from functrans.backends.llvm.memory import Memory
+from functrans.record import NamedTuple
 
 __all__ = ["Branch", "Function", "Loop", "Repeat", "Whilst"]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import copysign, inf
 from struct import pack, unpack
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from functrans.backends.llvm.target import Target
+from functrans.record import NamedTuple
 
 if TYPE_CHECKING:
     from functrans.backends.llvm.function import Function

@@ -7,7 +7,6 @@ A branch runs where a lane takes it; a loop turns as long as a lane goes on, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Value
@@ -16,6 +15,7 @@ from functrans.backends.llvm.register_values import Numbers, Registers
 from functrans.backends.llvm.registers import Writer
 from functrans.core.ir import Jaxpr
 from functrans.core.lowering_control import Scan, While
+from functrans.record import NamedTuple
 
 __all__ = ["LaneWriter", "Patience", "Turned"]
 

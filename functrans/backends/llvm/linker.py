@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from functrans.backends.llvm.image import WORD, Image, whole_pages
+from functrans.record import NamedTuple
 
 __all__ = ["linked"]
 

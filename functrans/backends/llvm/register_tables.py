@@ -6,7 +6,6 @@ A start that NumPy would raise for is noted; what is read then lies in the array
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from functrans.backends.llvm.scalars import Element, Scalars
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Lowering
 from functrans.core.lowering_data import Bounds, DynamicSlice, Gather
+from functrans.record import NamedTuple
 from functrans.typing import Shape
 
 __all__ = ["is_read", "read"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from functrans.backends.llvm.elements import Element
 from functrans.backends.llvm.function import Function
@@ -18,6 +18,7 @@ from functrans.backends.llvm.reductions import flat, unflat
 from functrans.backends.llvm.scalars import Scalars
 from functrans.backends.llvm.target import Target
 from functrans.core.aval import ShapedArray
+from functrans.record import NamedTuple
 from functrans.typing import DType
 
 __all__ = ["SHORT", "Numbers", "Place", "Registers", "Run", "width_of"]

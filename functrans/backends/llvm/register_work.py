@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from math import prod
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
 from functrans.backends.llvm.lane_values import LaneRegisters
 from functrans.backends.llvm.register_operations import is_computed
@@ -21,6 +21,7 @@ from functrans.core.lowering import Contract, Pointwise
 from functrans.core.lowering_control import Branch, Control, Scan, While
 from functrans.core.lowering_data import DynamicSlice, Gather
 from functrans.core.lowering_stack import EmptyStack, Pop, Push
+from functrans.record import NamedTuple
 
 __all__ = ["IN_LANES", "IN_VECTORS", "MOST_WORK", "Cut", "has_lanes", "is_unrolled", "work"]
 

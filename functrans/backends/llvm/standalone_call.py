@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.service_table import OUT_OF_MEMORY
 from functrans.backends.llvm.target import host
 from functrans.core.aval import ShapedArray
+from functrans.record import NamedTuple
 from functrans.typing import Array
 
 __all__ = ["Refused", "StandaloneProgram", "missing_features"]

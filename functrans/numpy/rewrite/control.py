@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from textwrap import dedent
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
 from functrans.core.primitive import Tracer
 from functrans.numpy.rewrite.branches import branch
@@ -22,6 +22,7 @@ from functrans.numpy.rewrite.rewriter import Rewriter, Rule, indented
 from functrans.numpy.rewrite.site import Running, running
 from functrans.numpy.rewrite.truth import REWRITTEN_CALLS, Source, Truth
 from functrans.numpy.rewrite.unsound import Unsound
+from functrans.record import NamedTuple
 
 __all__ = ["RULES", "Advice", "advice", "following"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
 from weakref import ref
 
 import numpy as np
 
 from functrans.backends.llvm.call.functions import step_address
 from functrans.backends.llvm.call.words import HEADER, RECORD_WORDS
+from functrans.record import NamedTuple
 from functrans.typing import Array, Shape
 
 __all__ = ["Recipe", "InexpressibleError"]
