@@ -1,12 +1,14 @@
 """Convolutions against JAX, torch and their definition: parameters, derivatives, compiled ones; what goes wrong is said."""
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
 from functrans import grad, jit, jvp, lax, vjp, vmap
+from functrans.core.lowering_windows import Window
 from functrans.errors import OperandError, ParameterError
 from tests.marks import native
 
@@ -109,6 +111,8 @@ def test_as_in_jax(name: str, jax: Any) -> None:
         ((2, 3, 20, 37), (6, 3, 5, 5), (1, 2), (2, 1), (1, 1), 1),
         ((1, 2, 5, 6, 7), (3, 2, 3, 2, 3), (1, 2, 1), (1, 0, 1), (1, 1, 2), 1),
         ((4, 20, 6, 6), (10, 20, 1, 1), (1, 1), (0, 0), (1, 1), 1),
+        ((2, 8, 13, 14), (34, 8, 1, 1), (2, 3), (0, 0), (1, 1), 1),
+        ((2, 6, 17, 19), (6, 2, 3, 3), (3, 2), (1, 1), (2, 2), 3),
         ((2, 3, 4, 4), (2, 3, 4, 4), (1, 1), (0, 0), (1, 1), 1),
     ],
 )
@@ -171,6 +175,35 @@ def test_bits_do_not_depend_on_the_number_of_threads(left: Any, right: Any, grou
         np.testing.assert_array_equal(one, other)
     for one, other in zip(jit(run)(x, w, g), run(x, w, g), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_zeros_between_elements_are_not_multiplied() -> None:
+    """What is infinite in a window meets none of them; padding it meets."""
+    x, w = np.ones((1, 1, 5), "f4"), np.full((1, 1, 3), np.inf, "f4")
+    for run in (lax.conv_with_general_padding, jit(lax.conv_with_general_padding, static_argnums=(2, 3, 4, 5))):
+        np.testing.assert_array_equal(run(x, w, (1,), ((0, 0),), (2,), (1,)), np.full((1, 1, 7), np.inf, "f4"))
+        with np.errstate(invalid="ignore"):
+            assert np.isnan(run(x, w, (1,), ((1, 0),), (1,), (1,))[0, 0, 0])
+
+
+def test_phases_meet_the_elements_that_windows_meet() -> None:
+    choices = product((1, 2, 3, 5), (1, 2, 3, 4), (-1, 0, 2), (0, 3), (1, 2, 3, 4, 6), (1, 2, 3), (1, 4))
+    for *numbers, length in choices:
+        window = Window(*numbers)
+        met = {}
+        for phase in window.phases(length):
+            assert phase.window.size == 0 or phase.window.count(length) == phase.count
+            for number in range(phase.count):
+                start = number * phase.window.stride - phase.window.before
+                places = range(start, start + phase.window.reach, phase.window.dilation)
+                met[phase.first + number * phase.apart] = [
+                    (phase.element + i * phase.step, place) for i, place in enumerate(places)
+                ]
+        for number in range(window.count(length)):
+            start = number * window.stride - window.before
+            spread = [(i, start + i * window.dilation) for i in range(window.size)]
+            assert met.pop(number) == [(i, at // window.spread) for i, at in spread if at % window.spread == 0]
+        assert not met
 
 
 def test_second_derivatives_mix_both_operands() -> None:

@@ -5,13 +5,13 @@ Imports typing only; start reading at `Window`. `lowering` gathers these with th
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
 from typing import Literal, TypeAlias
 
 from functrans.record import Record
 from functrans.typing import Shape
 
-__all__ = ["Convolve", "ReduceWindow", "Specs", "Window", "WindowPosition", "Windowed"]
+__all__ = ["Convolve", "Phase", "ReduceWindow", "Specs", "Window", "WindowPosition", "Windowed"]
 
 Axes = tuple[int, ...]
 Specs = tuple[Axes, Axes, Axes]
@@ -50,11 +50,42 @@ class Window(Record):
         room = self.padded(length) - self.reach
         return room // self.stride + 1 if room >= 0 else 0
 
+    def phases(self, length: int) -> tuple[Phase, ...]:
+        """The windows on an axis of a length in as many phases as meet different elements; what is between them is not met."""
+        count, period = self.count(length), self.spread // gcd(self.stride, self.spread)
+        return tuple(self._phase(first, period, length, count) for first in range(min(period, count)))
+
+    def _phase(self, first: int, period: int, length: int, count: int) -> Phase:
+        step = self.spread // gcd(self.dilation, self.spread)
+        start = first * self.stride - self.before
+        met = [i for i in range(min(step, self.size)) if (start + i * self.dilation) % self.spread == 0]
+        element, size = (met[0], len(range(met[0], self.size, step))) if met else (0, 0)
+        place = (start + element * self.dilation) // self.spread if met else 0
+        stride, dilation = period * self.stride // self.spread, step * self.dilation // self.spread
+        own = len(range(first, count, period))
+        reach = (size - 1) * dilation + 1 if size else 0
+        window = Window(size, stride, -place, (own - 1) * stride + reach + place - length, 1, dilation)
+        return Phase(first, period, own, window, element, step)
+
     def is_full(self, length: int) -> bool:
         """Whether each window has an element of an axis of this length, and not padding alone."""
         places = {self.before + i * self.spread for i in range(length)} & {*range(self.padded(length))}
         starts = range(0, self.count(length) * self.stride, self.stride)
         return all(any(start + i * self.dilation in places for i in range(self.size)) for start in starts)
+
+
+class Phase(Record):
+    """Some windows on an axis whose elements are spread: of `count` from the `first` on, `apart` from each other, those of their
+    elements that meet elements of the axis, which are the same for all: from number `element` on, `step` from each other.
+    """
+
+    first: int
+    apart: int
+    count: int
+    window: Window
+    """With as much padding as these windows reach; of size 0 where they meet nothing."""
+    element: int
+    step: int
 
 
 class ReduceWindow(Record):

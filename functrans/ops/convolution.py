@@ -7,12 +7,14 @@ Start reading at `_impl`. Imports core, `convolution_numbers`, `families`, `line
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.lowering_windows import Window
 from functrans.core.primitive import Params, Values, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.convolution_numbers import (
@@ -33,6 +35,7 @@ from functrans.typing import Array, DTypeLike, Shape
 
 __all__ = ["conv", "conv_general_dilated", "conv_general_dilated_p", "conv_transpose", "conv_with_general_padding"]
 
+Index: TypeAlias = tuple[Any, ...]  # Any: slices, an ellipsis
 PaddingLike: TypeAlias = str | Sequence[tuple[int, int]]
 
 _AT_ONCE = 1 << 22
@@ -50,28 +53,41 @@ def _convolution(lhs: Shape, rhs: Shape, params: Params) -> Convolution:
 
 
 def _impl(lhs: Array, rhs: Array, **params: Any) -> tuple[Array]:  # Any: see Params
-    """One image's patches, or those of some images, as the columns of a matrix that the right operand multiplies."""
+    """One image's patches, or those of some images, as the columns of a matrix that the right operand multiplies; of spread
+    images one phase after the other (`Window.phases`), so that nothing is multiplied with the zeros between.
+    """
     if lhs.dtype != rhs.dtype:
         raise OperandError(NAME, [str(aval_of(lhs)), str(aval_of(rhs))], "operands of one dtype")
     whole = _convolution(lhs.shape, rhs.shape, params)
-    rank, groups = len(whole.windows), whole.groups
     x, w = lhs.transpose(whole.dims.lhs_spec), rhs.transpose(whole.dims.rhs_spec)
-    w = w.reshape((groups, w.shape[0] // groups, prod(w.shape[1:])))
-    out = np.empty(whole.out, lhs.dtype)
+    out = np.zeros(whole.out, lhs.dtype)
     target = out.transpose(whole.dims.out_spec)  # batch, features, spatial
-    images, counts = target.shape[0], target.shape[2:]
-    shape = (whole.batch_groups, images, whole.feature_groups, x.shape[1] // whole.feature_groups, *x.shape[2:])
-    view = patches(x.reshape(shape), whole.windows, lhs.dtype.type(0))
+    shape = (whole.batch_groups, target.shape[0], whole.feature_groups, x.shape[1] // whole.feature_groups)
+    by_axis = (window.phases(length) for window, length in zip(whole.windows, x.shape[2:], strict=True))
+    for phases in product(*by_axis):
+        if all(phase.window.size for phase in phases):
+            elements: Index = (..., *(slice(p.element, None, p.step) for p in phases))
+            places: Index = (..., *(slice(p.first, None, p.apart) for p in phases))
+            _put_products(
+                x.reshape((*shape, *x.shape[2:])), w[elements], [p.window for p in phases], target[places], whole.groups
+            )
+    return (out,)
+
+
+def _put_products(x: Array, w: Array, windows: Sequence[Window], target: Array, groups: int) -> None:
+    """x: batch groups, images, feature groups, features, spatial; the others as ordinary."""
+    rank, images, counts = len(windows), target.shape[0], target.shape[2:]
+    w = w.reshape((groups, w.shape[0] // groups, prod(w.shape[1:])))
+    view = patches(x, windows, x.dtype.type(0))
     within, places = range(4 + rank, 4 + 2 * rank), range(4, 4 + rank)
     view = view.transpose((1, 0, 2, 3, *within, *places))
     each = max(_AT_ONCE // max(view[:1].nbytes, 1), 1)
     for start in range(0, images, each):
         some = np.moveaxis(view[start : start + each], 0, 3 + rank)
         count = some.shape[3 + rank]
-        product = np.matmul(w, some.reshape((groups, w.shape[2], count * prod(counts))))
-        product = product.reshape((target.shape[1], count, *counts))
-        target[start : start + each] = np.moveaxis(product, 0, 1)
-    return (out,)
+        sums = np.matmul(w, some.reshape((groups, w.shape[2], count * prod(counts))))
+        sums = sums.reshape((target.shape[1], count, *counts))
+        target[start : start + each] = np.moveaxis(sums, 0, 1)
 
 
 def _aval(lhs: ShapedArray, rhs: ShapedArray, **params: Any) -> tuple[ShapedArray]:  # Any: see Params
@@ -197,7 +213,8 @@ def conv_general_dilated(
     lhs: images, by default (batch, features, *spatial). rhs: windows, by default (output features, input features, *window),
     not reversed. Both of one dtype, any; the result is (batch, output features, *places). `padding` is "SAME", "SAME_LOWER",
     "VALID" or a pair (before, after) for each spatial axis, negative to remove elements; `lhs_dilation` puts zeros between
-    the elements of lhs, `rhs_dilation` between those of the windows. With `feature_group_count` the features fall into
+    the elements of lhs, which nothing is multiplied with, `rhs_dilation` between those of the windows.
+    With `feature_group_count` the features fall into
     groups that have windows of their own, with `batch_group_count` the batch does. Sums are computed directly whatever the
     precision is. `preferred_element_type` is the dtype of the result, and the one to compute in if it is the wider one.
 

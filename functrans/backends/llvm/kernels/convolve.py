@@ -8,10 +8,13 @@ near.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
+from functrans.backends.llvm.kernels.blocks import fill_block, pattern
 from functrans.backends.llvm.kernels.convolution.copies import copy_image, pack_panel, write_tables
+from functrans.backends.llvm.kernels.convolution.phases import Phase
 from functrans.backends.llvm.kernels.convolution.plan import Near, Plan, plan_of
 from functrans.backends.llvm.kernels.convolution.runs import write_runs, write_sums
 from functrans.backends.llvm.kernels.convolution.tiles import SCATTERED, call_tiles
@@ -28,6 +31,8 @@ __all__ = ["emit", "finishes", "part_count", "scratch_bytes", "supports"]
 
 Avals = Sequence[ShapedArray]
 
+_FEW = 4096
+"""Places of an image up to which an epilogue waits for all of them: those of a phase lie between those of others."""
 _MANY = 4096
 """Elements of a result from which on its epilogue is worth its calls."""
 
@@ -42,7 +47,8 @@ def finishes(spec: Convolve, ins: Avals, outs: Avals) -> bool:
     if outs[0].size < _MANY or not (spec.has_features_first or spec.has_features_last):
         return False
     plan = _plan(Module(host()), spec, ins, outs)
-    return plan.terms > 0 and plan.how != SCATTERED
+    is_near = len(plan.phases) == 1 or plan.places <= _FEW
+    return any(phase.terms for phase in plan.phases) and plan.how != SCATTERED and is_near
 
 
 def scratch_bytes(spec: Convolve, ins: Avals, outs: Avals, *, inside: Fused | None = None) -> int:
@@ -71,7 +77,7 @@ def emit(module: Module, name: str, spec: Convolve, ins: Avals, outs: Avals, ins
     given = ["out"] if after is None else [*(f"e{i}" for i in range(len(after.variables))), "warnings"]
     f = Function(module, name, [(p, PTR) for p in ("left", "right", *given, "scratch", "parallel")], I64)
     left, right, *results, scratch, parallel = f.args
-    if not outs[0].size or not plan.terms:
+    if not outs[0].size or not any(phase.terms for phase in plan.phases):
         f.fill(results[0], 0, f.index(outs[0].nbytes))
     else:
         finish = None if after is None else _finish_function(f, after, plan)
@@ -108,6 +114,15 @@ def _part_function(module: Module, name: str, plan: Plan, finish: Function | Non
     return f
 
 
+class _Piece(NamedTuple):
+    """Of a block of images some, and some places of each; all places where there are several phases."""
+
+    image: Value
+    images: Value
+    place: Value
+    places: Value
+
+
 class _Body:
     def __init__(
         self,
@@ -130,13 +145,15 @@ class _Body:
     def prepare(self) -> None:
         """Tables, and the windows as panels."""
         f, plan = self.f, self.plan
-        write_tables(f, plan, self.scratch)
-        if plan.path == "sums":
-            return
-        with f.loop(0, plan.groups) as group, f.loop(0, plan.features, plan.width) as panel:
-            right = f.offset(self.operands[1], group.index * plan.group_steps[1], I8)
-            windows = f.offset(right, panel.index * plan.feature_steps.left, I8)
-            pack_panel(f, plan, windows, self._width(panel.index), self._panel(group.index, panel.index))
+        for phase in plan.phases:
+            write_tables(f, plan, phase, self.scratch)
+            if plan.path == "sums" or not phase.terms:
+                continue
+            with f.loop(0, plan.groups) as group, f.loop(0, plan.features, plan.width) as panel:
+                right = f.offset(self.operands[1], group.index * plan.group_steps[1], I8)
+                windows = f.offset(right, panel.index * plan.feature_steps.left, I8)
+                to = self._panel(phase, group.index, panel.index)
+                pack_panel(f, plan, phase, windows, self._width(panel.index), to)
 
     def convolve(self, group: Value, first: Value) -> None:
         """A block of images of a group."""
@@ -152,38 +169,56 @@ class _Body:
             if plan.near is None:
                 out = f.offset(self.operands[2], group * plan.group_steps[2] + first * plan.image_steps.right, I8)
                 to = f.offset(out, panel.index * plan.feature_steps.right, I8)
-                self._sums(group, panel.index, planes, right, f.index(0), to, count * plan.places)
+                piece = _Piece(f.index(0), count, f.index(0), f.index(plan.places))
+                self._sums(group, panel.index, planes, right, piece, to)
             else:
                 self._finished(plan.near, group, panel.index, planes, right, first, count)
 
     def _region(self, place: int) -> Value:
         return self.f.offset(self.scratch, place, I8)
 
-    def _panel(self, group: Value, feature: Value) -> Value:
-        plan = self.plan
-        panels = self.f.offset(self._region(plan.regions.panels), group * plan.panel_bytes, I8)
-        return self.f.offset(panels, feature * (plan.terms * plan.ring.bytes), I8)
+    def _panel(self, phase: Phase, group: Value, feature: Value) -> Value:
+        panels = self.f.offset(self._region(phase.tables.panels), group * phase.tables.panel_bytes, I8)
+        return self.f.offset(panels, feature * (phase.terms * self.plan.ring.bytes), I8)
 
     def _width(self, feature: Value) -> Value:
         """The features that a panel has."""
         return self.f.minimum(self.plan.features - feature, self.f.index(self.plan.width))
 
-    def _sums(
-        self, group: Value, feature: Value, planes: Value, right: Value, first: Value, out: Value, count: Value
-    ) -> None:
-        """The features of a panel at `count` rows of a block from one on; `out` is where the block's first row would go."""
+    def _sums(self, group: Value, feature: Value, planes: Value, right: Value, piece: _Piece, out: Value) -> None:
+        """The features of a panel at a piece of a block; `out` is where the block's first row would go."""
         f, plan = self.f, self.plan
-        rows, outs = (f.offset(self._region(place), first, I64) for place in plan.regions[:2])
-        terms, panel = self._region(plan.regions.terms), self._panel(group, feature)
+        if not all(phase.terms for phase in plan.phases):
+            self._zeros(f.offset(out, piece.image * plan.image_row, I8), piece.images, self._width(feature))
+        for phase in plan.phases:
+            if phase.terms:
+                self._phase(phase, self._panel(phase, group, feature), planes, right, feature, piece, out)
+
+    def _phase(
+        self, phase: Phase, panel: Value, planes: Value, right: Value, feature: Value, piece: _Piece, out: Value
+    ) -> None:
+        f, plan = self.f, self.plan
+        first = piece.image * phase.places + piece.place
+        count = piece.images * (piece.places if len(plan.phases) == 1 else phase.places)
+        rows, outs = (f.offset(self._region(place), first, I64) for place in phase.tables[:2])
+        terms = self._region(phase.tables.terms)
         if plan.path == "runs":
-            write_runs(f, plan, planes, (rows, outs, terms), panel, out, count)
+            write_runs(f, plan, phase, planes, (rows, outs, terms), panel, out, count)
         elif plan.path == "sums":
             write_sums(f, plan, planes, (rows, outs), right, out, count)
         else:
             call_tiles(
-                f, plan.ring, planes, rows, outs, terms, f.index(plan.terms), panel, out,
+                f, plan.ring, planes, rows, outs, terms, f.index(phase.terms), panel, out,
                 f.index(plan.feature_steps.right), count, self._width(feature), f.index(plan.how),
             )  # fmt: skip
+
+    def _zeros(self, out: Value, images: Value, features: Value) -> None:
+        """Zeros at all places: there are such as meet nothing."""
+        f, plan = self.f, self.plan
+        size = plan.ring.stored_bytes
+        with f.loop(0, images) as image, f.loop(0, features) as feature:
+            there = f.offset(out, image.index * plan.image_row + feature.index * plan.feature_steps.right, I8)
+            fill_block(f, plan.spatial, size, there, pattern(f, bytes(size)))
 
     def _finished(
         self, near: Near, group: Value, feature: Value, planes: Value, right: Value, first: Value, count: Value
@@ -197,7 +232,7 @@ class _Body:
             places = f.minimum(plan.places - place.index, f.index(near.places))
             before = image.index * image_step + place.index * place_step
             to = f.offset(self.near, f.index(0) - before, I8)
-            self._sums(group, feature, planes, right, image.index * plan.places + place.index, to, images * places)
+            self._sums(group, feature, planes, right, _Piece(image.index, images, place.index, places), to)
             self._finish(near, first + image.index, images, place.index, places, column, self._width(feature))
 
     def _finish(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, Value
 from functrans.backends.llvm.kernels.blocks import Axis, collapse, copy_block, nest
+from functrans.backends.llvm.kernels.convolution.phases import Phase
 from functrans.backends.llvm.kernels.convolution.plan import Plan
 from functrans.backends.llvm.kernels.product.packing import copier, transposer
 from functrans.backends.llvm.kernels.product.ring import Ring
@@ -20,23 +21,22 @@ __all__ = ["copy_image", "pack_panel", "write_tables"]
 # ---- tables ----
 
 
-def write_tables(f: Function, plan: Plan, scratch: Value) -> None:
-    """Where the rows of a block begin, in the images and in the result, and the terms of a row: in bytes."""
-    image = plan.planes.strides[0]
-    images = Axis(plan.block, (image, plan.image_steps.right))
-    rows, outs, terms = (f.offset(scratch, place, I8) for place in plan.regions[:3])
-    _table(f, rows, [(axis.size, axis.strides[0]) for axis in (images, *plan.rows)])
-    _table(f, outs, [(axis.size, axis.strides[1]) for axis in (images, *plan.rows)])
-    _table(f, terms, [(axis.size, axis.strides[0]) for axis in plan.along])
+def write_tables(f: Function, plan: Plan, phase: Phase, scratch: Value) -> None:
+    """Where a phase's rows of a block begin, in the images and in the result, and the terms of a row: in bytes."""
+    images = Axis(plan.block, (plan.planes.strides[0], plan.image_row))
+    rows, outs, terms = (f.offset(scratch, place, I8) for place in phase.tables[:3])
+    _table(f, rows, phase.row[0], [(axis.size, axis.strides[0]) for axis in (images, *phase.rows)])
+    _table(f, outs, phase.row[1], [(axis.size, axis.strides[1]) for axis in (images, *phase.rows)])
+    _table(f, terms, 0, [(axis.size, axis.strides[0]) for axis in phase.along])
 
 
-def _table(f: Function, to: Value, axes: Sequence[tuple[int, int]]) -> None:
-    """The distances from the first element of an array to all, in C order: a pointer that begins at null."""
+def _table(f: Function, to: Value, first: int, axes: Sequence[tuple[int, int]]) -> None:
+    """The distances of all elements of an array, in C order, from the `first` one's: a pointer that begins at null."""
     count, steps = 8, []
     for size, step in reversed(axes):
         steps.append(Axis(size, (count, step)))
         count *= size
-    with nest(f, collapse(steps[::-1]), to, f.null()) as (there, distance):
+    with nest(f, collapse(steps[::-1]), to, f.offset(f.null(), first, I8)) as (there, distance):
         f.store(f.cast("ptrtoint", distance, I64), there)
 
 
@@ -61,10 +61,11 @@ def _copy(f: Function, ring: Ring, axes: Sequence[Axis], to: Value, of: Value) -
 # ---- panels ----
 
 
-def pack_panel(f: Function, plan: Plan, windows: Value, count: Value, to: Value) -> None:
+def pack_panel(f: Function, plan: Plan, phase: Phase, windows: Value, count: Value, to: Value) -> None:
     """For each term the weights of `count` features; those past the last repeat it, or are zeros."""
     ring, step, depth, axes = plan.ring, plan.feature_steps.left, plan.width * plan.ring.bytes, []
-    for axis in reversed(plan.along):
+    windows = f.offset(windows, phase.term, I8)
+    for axis in reversed(phase.along):
         axes.append(Axis(axis.size, (depth, axis.strides[1])))
         depth *= axis.size
     *outer, last = collapse(axes[::-1]) or [Axis(1, (plan.width * ring.bytes, ring.bytes))]

@@ -16,6 +16,7 @@ from functrans.backends.llvm.elements import Element
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, Value
 from functrans.backends.llvm.kernels.blocks import Axis, collapse
+from functrans.backends.llvm.kernels.convolution.phases import Phase
 from functrans.backends.llvm.kernels.convolution.plan import Plan
 from functrans.backends.llvm.kernels.convolution.tiles import CHAIN
 from functrans.backends.llvm.kernels.product.ring import Ring
@@ -31,12 +32,13 @@ _ACCUMULATORS = 16
 
 
 def write_runs(
-    f: Function, plan: Plan, planes: Value, tables: Sequence[Value], panel: Value, out: Value, rows: Value
+    f: Function, plan: Plan, phase: Phase, planes: Value, tables: Sequence[Value], panel: Value, out: Value, rows: Value
 ) -> None:
-    """All places of `rows`, a row of the result after the other; the tables are those of rows, results and terms."""
-    length = plan.rows[-1].size
+    """All places of `rows` of a phase, a row of the result after the other; the tables are those of rows, results and terms."""
+    length, apart = phase.rows[-1].size, phase.rows[-1].strides[1] // plan.ring.bytes
     lanes = min(plan.ring.lanes(f.module), 1 << length.bit_length() - 1)
     vectors = min(max(_ACCUMULATORS // plan.features, 1), -(-length // lanes))
+    b, dtype = Scalars(f, lanes), _dtype(plan.ring)
     with f.loop(0, rows, length) as run:
         source, target = (
             f.offset(pointer, f.load(f.offset(table, run.index, I64), I64), I8)
@@ -44,21 +46,28 @@ def write_runs(
         )
         with f.loop(0, length, lanes * vectors) as part:  # vectors that would not fit end with the run
             starts = [f.minimum(part.index + lanes * v, f.index(length - lanes)) for v in range(vectors)]
-            sums = iter(_sums(f, plan, lanes, source, starts, tables[2], panel))
+            sums = iter(_sums(f, plan, phase, lanes, source, starts, tables[2], panel))
             for feature, start in product(range(plan.features), starts):
                 to = f.offset(target, feature * plan.feature_steps.right, I8)
-                f.store(next(sums), f.offset(to, start, plan.ring.part), plan.ring.bytes)
+                b.store(Element(dtype, (next(sums),)), to, start * apart, apart)
 
 
 def _sums(
-    f: Function, plan: Plan, lanes: int, source: Value, starts: Sequence[Value], terms: Value, panel: Value
+    f: Function,
+    plan: Plan,
+    phase: Phase,
+    lanes: int,
+    source: Value,
+    starts: Sequence[Value],
+    terms: Value,
+    panel: Value,
 ) -> list[Value]:
     """Of each feature the vectors that begin at places of a run; added up chain by chain, as in `tiles`."""
-    ring, stride = plan.ring, plan.rows[-1].strides[0] // plan.ring.bytes
+    ring, stride = plan.ring, phase.rows[-1].strides[0] // plan.ring.bytes
     b, dtype = Scalars(f, lanes), _dtype(ring)
     zeros = [f.zero(ring.part.vector(lanes))] * (plan.features * len(starts))
-    with f.loop(0, plan.terms, CHAIN, carry=zeros) as chain:
-        depth = f.minimum(plan.terms - chain.index, f.index(CHAIN))
+    with f.loop(0, phase.terms, CHAIN, carry=zeros) as chain:
+        depth = f.minimum(phase.terms - chain.index, f.index(CHAIN))
         with f.loop(0, depth, carry=zeros, certain=True) as loop:
             number = chain.index + loop.index
             here = f.offset(source, f.load(f.offset(terms, number, I64), I64), I8)
@@ -99,7 +108,7 @@ class _Sums:
     def __init__(self, f: Function, plan: Plan, lefts: Sequence[Value]) -> None:
         self.f, self.plan, self.lefts = f, plan, lefts
         self.lanes = plan.ring.lanes(f.module)
-        *self.outer, self.last = collapse(plan.along)
+        *self.outer, self.last = collapse(plan.phases[0].along) or [Axis(1, (0, 0))]
 
     def all(self, planes: Value, windows: Value) -> list[Value]:
         """For each row and feature the sum over all terms."""
