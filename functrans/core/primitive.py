@@ -205,6 +205,10 @@ class Tracer:
         """For messages: which argument it is, or where or while what it was made; empty where that is not known."""
         return ""
 
+    def known(self) -> Array | None:
+        """Its value, where the trace knows it: grad and jvp outside of jit and vmap do. None elsewhere."""
+        return None
+
 
 EVAL = EvalTrace(None)
 _current: ContextVar[Trace] = ContextVar("functrans_trace", default=EVAL)
@@ -260,6 +264,11 @@ def strong(value: Array) -> Array:
         except OverflowError:
             raise IntegerRangeError(cast(int, value)) from None
     return value
+
+
+def known(value: Array) -> Array | None:
+    """The value, if it is an array, or a tracer of a trace that knows it; else None."""
+    return value.known() if isinstance(value, Tracer) else value
 
 
 def is_concrete(value: object) -> bool:

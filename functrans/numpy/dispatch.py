@@ -46,26 +46,30 @@ TRACED: dict[NumpyFunction, Callable[..., Any]] = {}  # Any: as for NumpyFunctio
 """NumPy's function -> its traced implementation."""
 
 
-def implements(*functions: NumpyFunction) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def implements(*functions: NumpyFunction, more: Sequence[str] = ()) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make the decorated function the traced implementation of these functions of NumPy (all meaning the same).
 
     The result is the public function: it calls the first of them, and nothing else, where no argument is or holds a
     tracer. The decorated function has NumPy's parameter names. It may lack some of NumPy's parameters (`out`, say): to
     give one raises UnsupportedArgumentError, unless it has NumPy's default value. It is called with tracers anywhere
     among its arguments, and so has to accept arrays and Python numbers too.
+
+    more: parameters that NumPy's function does not have. With one of them given the public function is ours for arrays too.
     """
 
     def decorate(implementation: Callable[P, R]) -> Callable[P, R]:
         for function in functions:
             TRACED[function] = implementation
-        return _public(functions[0], implementation)
+        return _public(functions[0], implementation, frozenset(more))
 
     return decorate
 
 
-def _public(function: NumpyFunction, implementation: Callable[P, R]) -> Callable[P, R]:
+def _public(function: NumpyFunction, implementation: Callable[P, R], more: frozenset[str]) -> Callable[P, R]:
     @wraps(implementation)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not more.isdisjoint(kwargs):
+            return implementation(*args, **kwargs)
         for arg in args:
             if isinstance(arg, Tracer) or (isinstance(arg, _NESTED) and has_tracer(arg)):
                 return cast(R, traced(function, args, kwargs))

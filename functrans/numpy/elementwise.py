@@ -16,11 +16,11 @@ from functrans.numpy.dispatch import implements
 from functrans.numpy.dispatch import where as user_line
 from functrans.numpy.operands import FLOAT64, shape_of, strong
 from functrans.numpy.promotion import as_operand, astype
-from functrans.numpy.reductions import all, sum
+from functrans.numpy.reductions import all
+from functrans.numpy.searching import position
 from functrans.numpy.selection import take, where
 from functrans.numpy.shapes import along
 from functrans.ops import complex as lax
-from functrans.ops.shape import expand_dims
 from functrans.typing import Array, ArrayLike, DType
 
 # ---- complex numbers ----
@@ -236,11 +236,31 @@ def array_equiv(a1: ArrayLike, a2: ArrayLike) -> Array | bool:
 # ---- interpolation ----
 
 
+def _within_period(at: Array, points: Array, values: Array, period: float) -> tuple[Array, Array, Array]:
+    """All in one period, sorted, with the last point once more in front and the first one behind."""
+    if period == 0:
+        raise ValueError("period must be a non-zero value")
+    period = abs(period)
+    at, points = at % period, points % period
+    order = np.argsort(points)
+    points, values = take(points, order), take(values, order)
+    points = np.concatenate([points[-1:] - period, points, points[:1] + period])
+    return at, points, np.concatenate([values[-1:], values, values[:1]])
+
+
 @implements(np.interp)
 def interp(
-    x: ArrayLike, xp: ArrayLike, fp: ArrayLike, left: ArrayLike | None = None, right: ArrayLike | None = None
+    x: ArrayLike,
+    xp: ArrayLike,
+    fp: ArrayLike,
+    left: ArrayLike | None = None,
+    right: ArrayLike | None = None,
+    period: float | None = None,
 ) -> Array:
-    """Piecewise linear interpolation of the points (xp, fp), xp increasing, at `x`; `left` and `right` outside."""
+    """Piecewise linear interpolation of the points (xp, fp), xp increasing, at `x`; `left` and `right` outside.
+
+    With a period there is no outside, and xp may have any order.
+    """
     at, points, values = (strong(v, "interp") for v in (x, xp, fp))
     if aval_of(points).ndim != 1 or shape_of(points) != shape_of(values) or not aval_of(points).size:
         raise ParameterError(
@@ -248,13 +268,15 @@ def interp(
         )
     at, points = (astype(v, FLOAT64) for v in (at, points))
     values = astype(values, np.result_type(aval_of(values).dtype, FLOAT64))
+    if period is not None:
+        at, points, values = _within_period(at, points, values, period)
+        left = right = None
     count = shape_of(points)[0]
     first = take(values, 0)
     if count == 1:
         inside = at * 0 + first
     else:
-        inner = along(points, 0, 1, count - 1)
-        above = sum(np.greater_equal(expand_dims(at, (aval_of(at).ndim,)), inner), -1)  # the number of the interval
+        above = position(along(points, 0, 1, count - 1), at, "right")  # the number of the interval
         x0, x1, y0, y1 = take(points, above), take(points, above + 1), take(values, above), take(values, above + 1)
         inside = y0 + (at - x0) * ((y1 - y0) / (x1 - x0))
     inside = where(at < take(points, 0), first if left is None else left, inside)

@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 
 from functrans.core.primitive import Tracer, aval_of
+from functrans.core.primitive import known as value_of
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.typing import Array, ArrayLike, Shape
 
@@ -24,6 +25,7 @@ __all__ = [
     "Axes",
     "axis_index",
     "axis_indices",
+    "known",
     "mask_of",
     "reduced_axes",
     "shape_of",
@@ -41,6 +43,13 @@ def strong(value: ArrayLike, name: str) -> Array:
     x: Any = value if isinstance(value, Tracer) else as_operand(value, name)  # Any: tracers are typed as arrays
     aval = aval_of(x)
     return astype(x, aval.dtype) if aval.weak else x
+
+
+def known(value: ArrayLike | None) -> Array | None:
+    """The value of an argument as an array, where it is known: not where it is traced by jit or vmap."""
+    if isinstance(value, Tracer):
+        return value_of(value)
+    return None if value is None else np.asarray(value)
 
 
 def shape_of(x: Array) -> Shape:

@@ -15,7 +15,7 @@ from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import IndexExpressionError, OperandError, ParameterError, ValueDependentShapeError
 from functrans.numpy.dispatch import implements
 from functrans.numpy.dispatch import where as user_line
-from functrans.numpy.operands import BOOL, INT, INT32, axis_index, shape_of, strong
+from functrans.numpy.operands import BOOL, INT, INT32, axis_index, known, shape_of, strong
 from functrans.numpy.promotion import (
     as_operand,
     astype,
@@ -41,7 +41,7 @@ SortKind: TypeAlias = Literal["quicksort", "mergesort", "heapsort", "stable"]
 def where(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None, /) -> Array:
     """`x` where the condition holds, else `y`; what is not chosen gets a zero derivative.
 
-    With the condition alone the shape of the result would depend on its values: that raises ValueDependentShapeError.
+    With the condition alone it is `nonzero`; unknown values of the condition then raise ValueDependentShapeError.
 
     >>> import functrans as ft
     >>> x = np.array([0.0, 4.0])
@@ -49,9 +49,11 @@ def where(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None 
     array([0., 2.])
     """
     if x is None and y is None:
-        raise ValueDependentShapeError(
-            "where", "condition", "Write where(condition, x, y), with a neutral element for y.", user_line()
-        )
+        told = known(condition)
+        if told is None:
+            fix = "Write where(condition, x, y), with a neutral element for y, or functrans.numpy.nonzero(condition, size=n)."
+            raise ValueDependentShapeError("where", "condition", fix, user_line())
+        return np.nonzero(told)  # type: ignore[return-value]  # a tuple of arrays, for this call alone
     if x is None or y is None:
         raise ParameterError("where", "one of x and y", "both or neither of them")
     cases = to_common_dtype(as_operand(x, "where"), as_operand(y, "where"))

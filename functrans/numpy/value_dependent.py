@@ -1,7 +1,8 @@
-"""Functions of NumPy that cannot be traced, with what to write instead.
+"""Functions of NumPy whose result's shape depends on values, and those that write into an array.
 
-The shape of their result depends on values, or they write into an array. With plain arrays they are NumPy's own; a tracer
-raises an error that says how to go on. Start reading at `_unshaped`. Imports dispatch only.
+Where values are known (arrays, and what `grad` and `jvp` trace outside of `jit` and `vmap`) the shapes are NumPy's; elsewhere
+`size=` says how many elements the result is to have, as in `jax.numpy`, and what is missing is `fill_value`. What writes into
+an array raises an error that says how to go on. Start reading at `nonzero`. Imports the promotion rules and `selection`.
 """
 
 from __future__ import annotations
@@ -11,32 +12,121 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from functrans.errors import UnsupportedFunctionError, ValueDependentShapeError
-from functrans.numpy.dispatch import NumpyFunction, implements, name_of, where
+from functrans.core.primitive import aval_of
+from functrans.errors import ParameterError, UnsupportedFunctionError, ValueDependentShapeError
+from functrans.numpy.dispatch import NumpyFunction, implements, name_of
+from functrans.numpy.dispatch import where as user_line
+from functrans.numpy.operands import INT, Axes, axis_indices, known, shape_of, strong
+from functrans.numpy.selection import sort, take, where
+from functrans.numpy.shapes import ravel
+from functrans.typing import Array, ArrayLike
 
 __all__ = [
-    "argwhere", "bincount", "copyto", "extract", "fill_diagonal", "flatnonzero", "intersect1d", "nonzero", "place", "put",
-    "put_along_axis", "putmask", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique",
+    "argwhere", "copyto", "extract", "fill_diagonal", "flatnonzero", "nonzero", "place", "put", "put_along_axis", "putmask",
+    "trim_zeros",
 ]  # fmt: skip
 
-_MASK = "Keep the shape: np.where(condition, x, 0) and reduce that, or compute the indices outside of the transform."
-_SET = "Compute it on concrete values, outside of the transform, and pass the result in."
+_SIZED = ("size", "fill_value")
+_MASK = "Keep the shape: np.where(condition, x, 0) and reduce that, or say how many elements there are to be:"
 
 
-def _unshaped(function: NumpyFunction, argument: str, fix: str) -> Callable[..., Any]:  # Any: NumPy's own results
-    """NumPy's function, which for a tracer raises ValueDependentShapeError."""
+def _places(a: ArrayLike, size: int | None, fill_value: int | None, name: str) -> Array:
+    """The places of what is not zero in the flattened array, missing ones at its length if there is no `fill_value`."""
+    x = ravel(strong(a, name))
+    told = known(x)
+    if size is None:
+        if told is None:
+            fix = f"{_MASK} functrans.numpy.{name}(a, size=n, fill_value=0)."
+            raise ValueDependentShapeError(name, "a", fix, user_line())
+        return np.flatnonzero(told)
+    count = shape_of(x)[0]
+    missing = count if fill_value is None else fill_value
+    numbers = sort(where(x != 0, np.arange(count), count))[:size]
+    if size > count:
+        numbers = np.concatenate([numbers, np.full(size - count, count, INT)])
+    return where(numbers < count, numbers, missing)
 
-    def refuse(*_args: object, **_kwargs: object) -> NoReturn:
-        raise ValueDependentShapeError(function.__name__, argument, fix, where())
 
-    return _named(function, refuse)
+@implements(np.flatnonzero, more=_SIZED)
+def flatnonzero(a: ArrayLike, *, size: int | None = None, fill_value: int | None = 0) -> Array:
+    """The places of what is not zero in the flattened array.
+
+    >>> import functrans as ft
+    >>> ft.jit(lambda x: ft.numpy.flatnonzero(x, size=3, fill_value=-1))(np.array([0, 5, 0, 7]))
+    array([ 1,  3, -1])
+    """
+    return _places(a, size, fill_value, "flatnonzero")
+
+
+@implements(np.nonzero, more=_SIZED)
+def nonzero(
+    a: ArrayLike, *, size: int | None = None, fill_value: int | tuple[int, ...] | None = None
+) -> tuple[Array, ...]:
+    """The indices of what is not zero, an array for each axis; missing ones are 0, or `fill_value`, one for each axis."""
+    x = strong(a, "nonzero")
+    shape = shape_of(x)
+    if not shape:
+        raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead.")
+    places = _places(x, size, None, "nonzero")
+    fillers = fill_value if isinstance(fill_value, tuple) else (fill_value or 0,) * len(shape)
+    if len(fillers) != len(shape):
+        raise ParameterError("nonzero", f"fill_value={fill_value} for {len(shape)} axes", "a number for each axis")
+    is_there = places < aval_of(x).size
+    indices, step = [], 1
+    for length, filler in zip(reversed(shape), reversed(fillers), strict=True):
+        indices.append(where(is_there, places // step % max(length, 1), filler))
+        step *= max(length, 1)
+    return tuple(reversed(indices))
+
+
+@implements(np.argwhere, more=_SIZED)
+def argwhere(a: ArrayLike, *, size: int | None = None, fill_value: int | tuple[int, ...] | None = None) -> Array:
+    """The indices of what is not zero, a row for each element."""
+    x = strong(a, "argwhere")
+    if not shape_of(x):
+        return np.zeros((len(_places(x, None, None, "argwhere")), 0), INT)
+    indices: Array = np.stack(nonzero(x, size=size, fill_value=fill_value), axis=-1)
+    return indices
+
+
+@implements(np.extract)
+def extract(condition: ArrayLike, arr: ArrayLike) -> Array:
+    """The elements of the flattened array where the condition holds, which has to be known."""
+    return take(ravel(strong(arr, "extract")), _places(condition, None, None, "extract"))
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: ArrayLike, trim: str = "fb", axis: Axes = None) -> Array:
+    """Without the zeros at the front ("f") and the back ("b") along axes; the values have to be known."""
+    x = strong(filt, "trim_zeros")
+    if trim.lower() not in ("fb", "bf", "f", "b"):
+        raise ValueError(f"unexpected character(s) in `trim`: {trim!r}")
+    told = known(x)
+    if told is None:
+        raise ValueDependentShapeError("trim_zeros", "filt", "Compute where to cut on concrete values.", user_line())
+    axes = range(told.ndim) if axis is None else axis_indices(axis, told.ndim)
+    found = np.argwhere(told)
+    first, last = (found.min(0), found.max(0) + 1) if len(found) else (np.zeros(told.ndim, int),) * 2
+    cut = slice(None)
+    if not len(found):
+        return x[tuple(slice(0, 0) if i in axes else cut for i in range(told.ndim))]
+    front, back = "f" in trim.lower(), "b" in trim.lower()
+    return x[
+        tuple(
+            slice(int(first[i]) if front else None, int(last[i]) if back else None) if i in axes else cut
+            for i in range(told.ndim)
+        )
+    ]
+
+
+# ---- what writes into an array ----
 
 
 def _in_place(function: NumpyFunction, fix: str) -> Callable[..., Any]:  # Any: NumPy's own results
     """NumPy's function that writes into its first argument, which for a tracer raises UnsupportedFunctionError."""
 
     def refuse(*_args: object, **_kwargs: object) -> NoReturn:
-        raise UnsupportedFunctionError(name_of(function), where(), f"Traced values are not overwritten. {fix}")
+        raise UnsupportedFunctionError(name_of(function), user_line(), f"Traced values are not overwritten. {fix}")
 
     return _named(function, refuse)
 
@@ -46,20 +136,6 @@ def _named(function: NumpyFunction, refuse: Callable[..., NoReturn]) -> Callable
     refuse.__doc__ = f"`{name_of(function)}`, for arrays that are not traced only."
     return implements(function)(refuse)
 
-
-nonzero = _unshaped(np.nonzero, "a", _MASK)
-flatnonzero = _unshaped(np.flatnonzero, "a", _MASK)
-argwhere = _unshaped(np.argwhere, "a", _MASK)
-extract = _unshaped(np.extract, "condition", _MASK)
-trim_zeros = _unshaped(np.trim_zeros, "filt", _MASK)
-bincount = _unshaped(
-    np.bincount, "x", "With a known number of bins: np.sum(np.where(x == np.arange(n)[:, None], weights, 0), axis=1)."
-)
-unique = _unshaped(np.unique, "ar", _SET)
-intersect1d = _unshaped(np.intersect1d, "ar1, ar2", _SET)
-union1d = _unshaped(np.union1d, "ar1, ar2", _SET)
-setdiff1d = _unshaped(np.setdiff1d, "ar1, ar2", _SET)
-setxor1d = _unshaped(np.setxor1d, "ar1, ar2", _SET)
 
 _AT = "Write y = functrans.numpy.at(x)[index].set(values) and go on with y."
 _WHERE = "Write y = np.where(mask, values, x) and go on with y."

@@ -26,6 +26,7 @@ from functrans.core.primitive import (
     Values,
     aval_of,
     current_trace,
+    known,
     reset_trace,
     set_trace,
     strong,
@@ -62,6 +63,9 @@ class JvpTracer(ArrayTracer):
 
     def truth(self) -> bool:
         return bool(self.primal)
+
+    def known(self) -> Array | None:
+        return known(self.primal)
 
     def __repr__(self) -> str:
         return f"Dual<{self.primal!r}, {self.tangent!r}>"

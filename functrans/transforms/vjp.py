@@ -27,6 +27,7 @@ from functrans.core.primitive import (
     Values,
     aval_of,
     current_trace,
+    known,
     reset_trace,
     reveal,
     set_trace,
@@ -70,6 +71,9 @@ class VjpTracer(ArrayTracer):
 
     def truth(self) -> bool:
         return bool(self.value)
+
+    def known(self) -> Array | None:
+        return known(self.value)
 
     def __repr__(self) -> str:
         return f"Grad<{self.value!r}>"

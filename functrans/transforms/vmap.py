@@ -23,6 +23,7 @@ from functrans.core.primitive import (
     Values,
     aval_of,
     current_trace,
+    known,
     use_trace,
 )
 from functrans.core.source import trimmed
@@ -74,6 +75,9 @@ class SharedTracer(ArrayTracer):
 
     def truth(self) -> bool:
         return bool(self.value)
+
+    def known(self) -> Array | None:
+        return known(self.value)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # type: ignore[override]
         """The array itself; of other tracers NumPy gets none."""
