@@ -208,7 +208,7 @@ class _Body:
             write_sums(f, plan, planes, (rows, outs), right, out, count)
         else:
             call_tiles(
-                f, plan.ring, planes, rows, outs, terms, f.index(phase.terms), panel, out,
+                f, plan.ring, plan.vectors, planes, rows, outs, terms, f.index(phase.terms), panel, out,
                 f.index(plan.feature_steps.right), count, self._width(feature), f.index(plan.how),
             )  # fmt: skip
 

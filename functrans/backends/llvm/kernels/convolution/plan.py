@@ -17,7 +17,7 @@ from functrans.backends.llvm.ir import Module
 from functrans.backends.llvm.kernels.blocks import Axis, byte_strides, collapse
 from functrans.backends.llvm.kernels.convolution.phases import Phase, Tables, padding_of, phases_of
 from functrans.backends.llvm.kernels.convolution.planes import Extent, Planes, planes_of
-from functrans.backends.llvm.kernels.convolution.tiles import BESIDE, SCATTERED, TURNED, VECTORS, rows_of
+from functrans.backends.llvm.kernels.convolution.tiles import BESIDE, SCATTERED, TURNED, rows_of, vectors_of
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.compiler.cost import product_nanoseconds, worthwhile_parts
 from functrans.core.aval import ShapedArray
@@ -90,8 +90,9 @@ class Plan(Record):
     """Of all blocks of all groups, for threads; they follow from the sizes alone."""
     each: int
     """Blocks of a part."""
+    vectors: int
     width: int
-    """Features of a panel."""
+    """Features of a panel: so many vectors."""
     planes: Planes
     image_steps: Steps
     """In the left operand and in the result."""
@@ -132,13 +133,14 @@ def plan_of(
     )
     blocks = max(groups * -(-images // block), 1)
     each = -(-blocks // max(min(wanted, blocks), 1))
-    width = VECTORS * ring.elements(module)
+    vectors = vectors_of(outputs, ring.elements(module))
+    width = vectors * ring.elements(module)
     steps, near = y, None
     features = Axis(inputs, (planes.strides[1], w[1].step))
     phases = phases_of(by_axis, planes.strides[2:], features, w[2:], y[2:])
     path = _path(module, ring, outputs, phases, y)
     if finished:
-        unit = places if len(phases) > 1 else counts[-1] if path == "runs" else rows_of(module)
+        unit = places if len(phases) > 1 else counts[-1] if path == "runs" else rows_of(module, vectors)
         near = _near(ring, block, places, min(width, outputs), unit, rows_are_features=how != BESIDE)
         image, feature, place = near.strides
         steps = [
@@ -149,7 +151,9 @@ def plan_of(
         phases = phases_of(by_axis, planes.strides[2:], features, w[2:], steps[2:])
     end = 0
     for i, phase in enumerate(phases):
-        panels = _panels(module, ring, outputs, phase.terms) if path != "sums" else 0
+        panels = (
+            (-(-outputs // width) * phase.terms + ring.elements(module)) * width * ring.bytes if path != "sums" else 0
+        )
         rows = block * phase.places * 8
         *starts, end = _starts(end, (rows, rows, phase.terms * 8, groups * panels))
         phases[i] = replace(phase, tables=Tables._make((*starts, panels)))
@@ -157,7 +161,7 @@ def plan_of(
     regions = Regions(*_starts(end, (parts * near.size if near is not None else 0, parts * planes.size)))
     of_group = x[1].step * inputs if spec.feature_groups > 1 else x[0].step * images
     return Plan(
-        ring, path, groups, images, outputs, places, block, parts, each, width, planes,
+        ring, path, groups, images, outputs, places, block, parts, each, vectors, width, planes,
         Steps(x[0].step, y[0].step), steps[0].step,
         (of_group, w[0].step * outputs, y[1].step * outputs),
         Steps(w[0].step, steps[1].step),
@@ -172,12 +176,6 @@ def _starts(start: int, sizes: Sequence[int]) -> list[int]:
     for size in sizes:
         starts.append(-(-(starts[-1] + size) // 64) * 64)
     return starts
-
-
-def _panels(module: Module, ring: Ring, features: int, terms: int) -> int:
-    """Bytes of a group's panels."""
-    width = VECTORS * ring.elements(module)
-    return (-(-features // width) * terms + ring.elements(module)) * width * ring.bytes
 
 
 def _near(ring: Ring, block: int, places: int, width: int, unit: int, *, rows_are_features: bool) -> Near:

@@ -1,7 +1,7 @@
-"""The kernel of convolutions: tiles of some places × two vectors of output features, in registers.
+"""The kernel of convolutions: tiles of some places × one or two vectors of output features, in registers.
 
-What is multiplied with the windows is read one by one from the padded images, where tables say. Compiled once for a process
-and dtype. Imports `ring`, `packing` and the builder; start reading at `tiles`.
+What is multiplied with the windows is read one by one from the padded images, where tables say. Compiled once for a process,
+dtype and width. Imports `ring`, `packing` and the builder; start reading at `call_tiles`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from functrans.backends.llvm.kernels.product.packing import turned
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.backends.llvm.once import compiled_once
 
-__all__ = ["BESIDE", "CHAIN", "SCATTERED", "TURNED", "VECTORS", "call_tiles", "rows_of"]
+__all__ = ["BESIDE", "CHAIN", "SCATTERED", "TURNED", "call_tiles", "rows_of", "vectors_of"]
 
-VECTORS = 2
-"""Of output features, in a tile."""
+_WASTED = 1.25
+"""So many times the features of narrow tiles that are computed are too many for wide ones."""
 
 SCATTERED, TURNED, BESIDE = range(3)
 """How a result lies: anyhow; the places of an image side by side; the features of a place side by side."""
@@ -35,28 +35,36 @@ _PARAMS = (
 )  # fmt: skip
 
 
-def rows_of(module: Module) -> int:
+def vectors_of(features: int, elements: int) -> int:
+    """Vectors of features of a tile, of so many elements: one where of two there would be much in vain."""
+    narrow, wide = (-(-features // width) * width for width in (elements, 2 * elements))
+    return 1 if wide >= _WASTED * narrow else 2
+
+
+def rows_of(module: Module, vectors: int) -> int:
     """Places of a tile: sixteen accumulators where there are 32 registers, else eight."""
-    return 8 if module.target.vector_registers >= 32 else 4
+    return (16 if module.target.vector_registers >= 32 else 8) // vectors
 
 
-def call_tiles(f: Function, ring: Ring, *args: Value) -> None:
+def call_tiles(f: Function, ring: Ring, vectors: int, *args: Value) -> None:
     """`(planes, rows, outs, terms, count, panel, out, feature step, height, width, how)`: all rows of a panel.
 
     rows, terms: where the elements of each row and each term lie, in bytes, which add up. outs: where the rows of the result
     begin, `feature step` bytes apart. width: the features that there are of the panel's.
     """
-    name = f"functrans_convolution_{ring.name}"
-    f.call_symbol(compiled_once(f.module, name, lambda module: _Tiles(module, name, ring).write()), None, *args)
+    name = f"functrans_convolution_{ring.name}_{vectors}"
+    f.call_symbol(
+        compiled_once(f.module, name, lambda module: _Tiles(module, name, ring, vectors).write()), None, *args
+    )
 
 
 class _Tiles:
-    def __init__(self, module: Module, name: str, ring: Ring) -> None:
+    def __init__(self, module: Module, name: str, ring: Ring, vectors: int) -> None:
         self.f = Function(module, name, _PARAMS, exported=True)
         self.ring = ring
-        self.rows = rows_of(module)
+        self.vectors, self.rows = vectors, rows_of(module, vectors)
         self.lanes = ring.lanes(module)
-        self.width = VECTORS * self.lanes
+        self.width = vectors * self.lanes
         """Parts of a row of the panel and of the tile."""
         self.given = {name: arg for (name, _), arg in zip(_PARAMS, self.f.args, strict=True)}
 
@@ -100,11 +108,13 @@ class _Tiles:
     def _chain(self, lefts: Sequence[Value], terms: Value, panel: Value, depth: Value) -> list[Value]:
         f, ring = self.f, self.ring
         kind = ring.part.vector(self.lanes)
-        zeros = [f.zero(kind)] * (self.rows * VECTORS * ring.parts)
+        zeros = [f.zero(kind)] * (self.rows * self.vectors * ring.parts)
         with f.loop(0, depth, carry=zeros, certain=True) as loop:
             term = f.load(f.offset(terms, loop.index, I64), I64)
             here = f.offset(panel, loop.index * self.width, ring.part)
-            vectors = [f.load(f.offset(here, v * self.lanes, ring.part), kind, ring.part.bytes) for v in range(VECTORS)]
+            vectors = [
+                f.load(f.offset(here, v * self.lanes, ring.part), kind, ring.part.bytes) for v in range(self.vectors)
+            ]
             sums, following = iter(loop.carry), []
             for left in lefts:
                 at = f.offset(left, term, I8)
@@ -112,7 +122,7 @@ class _Tiles:
                 following += [ring.multiply_add(f, part, vector, next(sums)) for vector in vectors for part in parts]
             loop.next = following
         totals = iter(loop.results)
-        return [ring.combined(f, [next(totals) for _ in range(ring.parts)]) for _ in range(self.rows * VECTORS)]
+        return [ring.combined(f, [next(totals) for _ in range(ring.parts)]) for _ in range(self.rows * self.vectors)]
 
     # ---- the way to memory ----
 
@@ -137,7 +147,7 @@ class _Tiles:
         f, part, group = self.f, self.ring.part, 16 // self.ring.bytes
         columns = f.stack(part, self.rows * self.width)
         kind = part.vector(self.lanes)
-        for v in range(VECTORS):
+        for v in range(self.vectors):
             for start in range(0, self.rows, group):
                 rows = [
                     f.load(f.offset(space, r * self.width + v * self.lanes, part), kind)
