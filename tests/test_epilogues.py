@@ -236,6 +236,8 @@ CONVOLVED: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = 
     "a feature at a time": ((2, 32, 33, 131), (32, 1, 3, 3), {"feature_group_count": 32}),
     "spread images": ((3, 16, 9, 8), (34, 16, 3, 3), {"padding": [(2, 1), (1, 3)], "lhs_dilation": (2, 3)}),
     "windows between the elements": ((2, 5, 19, 18), (34, 5, 1, 1), {"padding": [(0, 0)] * 2, "lhs_dilation": (2, 3)}),
+    "windows of one element": ((3, 64, 16, 20), (96, 64, 1, 1), {}),
+    "and features last": ((3, 64, 16, 64), (1, 1, 64, 50), {"dimension_numbers": PLACES}),
     "groups of images": ((4, 5, 20, 20), (34, 5, 3, 3), {"batch_group_count": 2}),
     "features last": ((3, 33, 31, 7), (3, 3, 7, 50), {"dimension_numbers": PLACES}),
     "one axis": ((2, 33, 1100), (50, 33, 3), {"window_strides": (1,)}),

@@ -10,12 +10,13 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from math import prod
+from typing import TypeAlias
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.copies import copied
 from functrans.backends.llvm.kernels.product.finish import edges
-from functrans.backends.llvm.kernels.product.layout import Copy, Operand, layout_of
+from functrans.backends.llvm.kernels.product.layout import Copy, Layout, Operand, layout_of
 from functrans.backends.llvm.kernels.product.plan import Plan, plan_of
 from functrans.backends.llvm.kernels.product.products import Place, Products, part_function
 from functrans.backends.llvm.kernels.product.ring import ring_of
@@ -29,6 +30,9 @@ from functrans.record import replace
 
 __all__ = ["emit", "finishes", "part_count", "prepares", "scratch_bytes", "supports"]
 
+Spec: TypeAlias = Contract | Layout
+"""How axes are contracted, or the products already: of a convolution that is some."""
+
 _DEEP = 64
 """Terms of each sum from which on an epilogue costs no more than a nest afterwards. It goes through memory in pieces of rows,
 which takes longer than whole rows: the mask of a gradient, rows a power of two apart, with ten terms 1.5 times the time of
@@ -39,17 +43,17 @@ _MANY = 4096
 _PAGE = 4096
 
 
-def supports(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
+def supports(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
     """Whether there is native code for these types."""
     return ring_of(ins[0].dtype) is not None
 
 
-def part_count(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
+def part_count(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
     """How many parts of the product may be computed at the same time."""
     return _plan(Module(host()), spec, ins).cut.count
 
 
-def finishes(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
+def finishes(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
     """Whether an epilogue can take up the sums as they are, and it costs nothing: in the blocks of a large product.
 
     Small ones are near still when they are complete: a tiny network was 1.02 of its time with epilogues.
@@ -60,7 +64,7 @@ def finishes(spec: Contract, ins: Sequence[ShapedArray], outs: Sequence[ShapedAr
     return plan.path == "blocked" and not plan.ring.narrow and is_large
 
 
-def prepares(spec: Contract, ins: Sequence[ShapedArray]) -> bool:
+def prepares(spec: Spec, ins: Sequence[ShapedArray]) -> bool:
     """Whether a prologue can make the right operand, and it costs nothing: where that is packed, once, as the matrix that it is.
 
     Rows of whole pages fill few places of the caches with pieces of themselves: 64 × 2048 × 2048 took 1.1 of its time, of
@@ -74,7 +78,7 @@ def prepares(spec: Contract, ins: Sequence[ShapedArray]) -> bool:
 
 
 def scratch_bytes(
-    spec: Contract,
+    spec: Spec,
     ins: Sequence[ShapedArray],
     outs: Sequence[ShapedArray],
     *,
@@ -90,7 +94,7 @@ def scratch_bytes(
 def emit(
     module: Module,
     name: str,
-    spec: Contract,
+    spec: Spec,
     ins: Sequence[ShapedArray],
     outs: Sequence[ShapedArray],
     inside: Fused | None = None,
@@ -114,7 +118,7 @@ def emit(
 
 
 def _plans(
-    module: Module, spec: Contract, ins: Sequence[ShapedArray], inside: Fused | None, library: bool | None
+    module: Module, spec: Spec, ins: Sequence[ShapedArray], inside: Fused | None, library: bool | None
 ) -> tuple[Plan, Plan | None]:
     """The plan of a product in parts, and where each of these packs all of an operand for itself, that for one thread, which
     does so once: 0.88 to 1 of the time of the parts one after the other, where the left operand is transposed. Where the parts
@@ -128,7 +132,7 @@ def _plans(
 
 def _plan(
     module: Module,
-    spec: Contract,
+    spec: Spec,
     ins: Sequence[ShapedArray],
     inside: Fused | None = None,
     library: bool | None = None,
@@ -139,7 +143,7 @@ def _plan(
     assert ring is not None
     if library is None:
         library = os.environ.get("FUNCTRANS_MATMUL") == "openblas"
-    layout = layout_of(spec, ins[0].shape, ins[1].shape)
+    layout = spec if isinstance(spec, Layout) else layout_of(spec, ins[0].shape, ins[1].shape)
     before, after = (False, False) if inside is None else (inside.prologue is not None, inside.epilogue is not None)
     return plan_of(module, ring, layout, prepared=before, finished=after, library=library, alone=alone)
 
@@ -179,7 +183,7 @@ class _Body:
         left = self._prepared(left, layout.left, regions.left)
         right = self._prepared(right, layout.right, regions.right)
         products = Products(f, self.plan, self._at(regions.left_panels), self._prologue(), self._epilogue())
-        whole = Place(left, right, c, f.index(0), f.index(0))
+        whole = Place(left, right, c, f.index(0), f.index(0), f.index(0))
         if cut.count == 1:
             products.write(whole)
             return

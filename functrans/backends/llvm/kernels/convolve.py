@@ -12,13 +12,17 @@ from typing import NamedTuple
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
+from functrans.backends.llvm.kernels import contract
 from functrans.backends.llvm.kernels.blocks import fill_block, pattern
+from functrans.backends.llvm.kernels.convolution import matrices
 from functrans.backends.llvm.kernels.convolution.copies import copy_image, pack_panel, write_tables
 from functrans.backends.llvm.kernels.convolution.phases import Phase
 from functrans.backends.llvm.kernels.convolution.plan import Near, Plan, plan_of
 from functrans.backends.llvm.kernels.convolution.runs import write_runs, write_sums
 from functrans.backends.llvm.kernels.convolution.tiles import SCATTERED, call_tiles
 from functrans.backends.llvm.kernels.product.finish import State
+from functrans.backends.llvm.kernels.product.layout import Layout
+from functrans.backends.llvm.kernels.product.microkernel import best_tile
 from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.kernels.product.window import Inside, window_function, window_state
 from functrans.backends.llvm.target import host
@@ -33,8 +37,22 @@ Avals = Sequence[ShapedArray]
 
 _FEW = 4096
 """Places of an image up to which an epilogue waits for all of them: those of a phase lie between those of others."""
+_FILLED = 0.9
+"""So much of the columns of products has to be there: 49 places, of which two panels hold 64, took 1.2 times as long as tiles."""
 _MANY = 4096
 """Elements of a result from which on its epilogue is worth its calls."""
+
+
+def _products(spec: Convolve, ins: Avals, outs: Avals) -> Layout | None:
+    """The products of matrices that it is, where these are faster: large, and with few columns that are computed in vain."""
+    ring = ring_of(ins[0].dtype)
+    assert ring is not None
+    layout = matrices.layout_of(spec, ins, outs[0])
+    if layout is None or not contract.finishes(layout, ins, outs):
+        return None
+    module = Module(host())
+    width = best_tile(module, ring).columns(module, ring)
+    return layout if layout.n >= _FILLED * (-(-layout.n // width) * width) else None
 
 
 def supports(spec: Convolve, ins: Avals, outs: Avals) -> bool:
@@ -46,6 +64,9 @@ def finishes(spec: Convolve, ins: Avals, outs: Avals) -> bool:
     """Whether an epilogue can take up the sums as they are, and it costs nothing."""
     if outs[0].size < _MANY or not (spec.has_features_first or spec.has_features_last):
         return False
+    layout = _products(spec, ins, outs)
+    if layout is not None:
+        return all(loop.strides[2] for loop in layout.loops)
     plan = _plan(Module(host()), spec, ins, outs)
     is_near = len(plan.phases) == 1 or plan.places <= _FEW
     return any(phase.terms for phase in plan.phases) and plan.how != SCATTERED and is_near
@@ -53,6 +74,9 @@ def finishes(spec: Convolve, ins: Avals, outs: Avals) -> bool:
 
 def scratch_bytes(spec: Convolve, ins: Avals, outs: Avals, *, inside: Fused | None = None) -> int:
     """How much memory the function of `emit` wants besides operands and results."""
+    layout = _products(spec, ins, outs)
+    if layout is not None:
+        return contract.scratch_bytes(layout, ins, outs, inside=inside)
     return _plan(Module(host()), spec, ins, outs, inside).regions.end
 
 
@@ -64,6 +88,9 @@ def _plan(module: Module, spec: Convolve, ins: Avals, outs: Avals, inside: Fused
 
 def part_count(spec: Convolve, ins: Avals, outs: Avals) -> int:
     """How many parts of the images may be convolved at the same time."""
+    layout = _products(spec, ins, outs)
+    if layout is not None:
+        return contract.part_count(layout, ins, outs)
     return _plan(Module(host()), spec, ins, outs).parts
 
 
@@ -73,6 +100,9 @@ def emit(module: Module, name: str, spec: Convolve, ins: Avals, outs: Avals, ins
     The last is the function that runs parts in parallel, or null. With an epilogue there are the pointers of its variables in
     place of `out`, and then that of the warnings.
     """
+    layout = _products(spec, ins, outs)
+    if layout is not None:
+        return contract.emit(module, name, layout, ins, outs, inside)
     after, plan = Inside.after(inside), _plan(module, spec, ins, outs, inside)
     given = ["out"] if after is None else [*(f"e{i}" for i in range(len(after.variables))), "warnings"]
     f = Function(module, name, [(p, PTR) for p in ("left", "right", *given, "scratch", "parallel")], I64)

@@ -18,12 +18,13 @@ __all__ = ["ARGUMENTS", "FINISHED", "POINTERS", "blocked"]
 
 ARGUMENTS = (
     "left", "right", "c", "prologue", "epilogue", "left_space", "right_space", "made", "m", "n", "k", "left_row", "left_k",
-    "right_k", "right_column", "c_row", "mc", "nc", "kc", "pack_left", "row", "column",
+    "right_k", "right_column", "c_row", "mc", "nc", "kc", "pack_left", "row", "column", "adds",
 )  # fmt: skip
 """What `blocked` is given, in words of 8 bytes. Strides are in elements. `epilogue` is null, or the state of one (`finish`),
 which is told where it is by (row, column), the place where the product begins. Then `c` is not the result but room for
 sums, for whole tiles: of `nc` columns if there are several blocks along k, else of FINISHED tiles of a panel. `prologue` is
-null, or the state of one, which writes the right operand: to panels, or to `made`, which is transposed to panels."""
+null, or the state of one, which writes the right operand: to panels, or to `made`, which is transposed to panels. `adds`: 0, or
+the sums are added to those in `c`."""
 
 FINISHED = 8
 """Tiles of a panel that an epilogue takes up together."""
@@ -90,7 +91,7 @@ class _Product:
     def _how(self, start: Value) -> Value:
         """What there is to do with the tiles of a block along k."""
         f = self.f
-        add = f.select(f.icmp("eq", start, 0), f.index(0), f.index(ADD))
+        add = f.select(f.icmp("eq", start | self.given["adds"], 0), f.index(0), f.index(ADD))
         return add | f.select(self.finishes, f.index(PADDED), f.index(0))
 
     # ---- packing ----

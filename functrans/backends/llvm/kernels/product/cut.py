@@ -57,7 +57,7 @@ def cut_of(module: Module, ring: Ring, layout: Layout, least: Least) -> Cut:
     wanted = min(_MOST, worthwhile_parts(_nanoseconds(module, ring, layout)))
     if wanted < 2:
         return WHOLE
-    loops = [_evenly(number, loop.size, wanted, 1) for number, loop in enumerate(layout.loops)]
+    loops = [_evenly(number, loop.size, wanted, 1) for number, loop in enumerate(layout.loops) if loop.strides[2]]
     columns = _evenly("columns", layout.n, min(wanted, layout.n // least.columns), least.column_unit)
     rows = _evenly("rows", layout.m, min(wanted, layout.m // least.rows), least.row_unit)
     ways = [*loops, *([rows, columns] if least.rows_first else [columns, rows])]

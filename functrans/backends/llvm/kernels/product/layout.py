@@ -21,7 +21,8 @@ ENOUGH_ROWS = 16
 
 
 class Loop(Record):
-    """An axis that is looped over, with its stride in elements in the left, the right and the result."""
+    """An axis that is looped over, with its stride in elements in the left, the right and the result; the products of one that
+    has none in the result are added up."""
 
     size: int
     strides: tuple[int, int, int]

@@ -18,7 +18,7 @@ from functrans.backends.llvm.kernels.product.openblas import by_openblas
 from functrans.backends.llvm.kernels.product.plan import Plan
 from functrans.backends.llvm.kernels.product.vector import outer, streamed
 from functrans.backends.llvm.once import compiled_once
-from functrans.record import Record
+from functrans.record import Record, replace
 
 __all__ = ["Place", "Products", "part_function"]
 
@@ -31,6 +31,8 @@ class Place(Record):
     c: Value
     row: Value
     column: Value
+    adds: Value
+    """Whether it is added to what is in place of the result; 0: no."""
 
 
 class Products(Record):
@@ -72,6 +74,8 @@ class Products(Record):
                     stop = f.minimum(start + cut.each, stop)
                 index = stack.enter_context(f.loop(start, stop)).index
                 place = self._moved(place, index, loop.strides)
+                if not loop.strides[2] and loop.size > 1:
+                    place = replace(place, adds=place.adds | index)
             product(place)
 
     # ---- places ----
@@ -83,7 +87,7 @@ class Products(Record):
             for pointer, stride in zip((place.left, place.right, place.c), strides, strict=True)
         )
         rows, columns = divmod(strides[2], self.plan.layout.frame[1])
-        return Place(left, right, c, place.row + index * rows, place.column + index * columns)
+        return Place(left, right, c, place.row + index * rows, place.column + index * columns, place.adds)
 
     def _down(self, place: Place, row: Value) -> Place:
         """The rows of a product from one on."""
@@ -127,7 +131,7 @@ class Products(Record):
         def product(place: Place) -> None:
             c = self._region(regions.sums) if self.plan.sums_row else place.c
             self._fill(block, {"left": place.left, "right": place.right, "c": c,
-                               "row": place.row, "column": place.column})  # fmt: skip
+                               "row": place.row, "column": place.column, "adds": place.adds})  # fmt: skip
             ring, name = self.plan.ring.wide, f"functrans_product_{self.plan.ring.wide.name}"
             known = compiled_once(self.f.module, name, lambda module: blocked(module, ring, name))
             self.f.call_symbol(known, None, block)
@@ -169,6 +173,6 @@ def part_function(whole: Products) -> Function:
     left, right, c, prologue, epilogue, panels = (f.load(f.offset(table, i, PTR), PTR) for i in range(6))
     panels = f.offset(panels, chunk * whole.plan.regions.part, I8)
     part = Products(f, whole.plan, panels, prologue, epilogue)
-    part.write(Place(left, right, c, f.index(0), f.index(0)), chunk)
+    part.write(Place(left, right, c, f.index(0), f.index(0), f.index(0)), chunk)
     f.ret()
     return f
