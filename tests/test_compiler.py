@@ -130,6 +130,35 @@ def test_cse_tells_parameters_apart() -> None:
     assert names(both).count("reduce_sum") == 2
 
 
+PRODUCTS: dict[str, tuple[Fun, tuple[tuple[int, ...], ...], int]] = {
+    "a gradient by weights": (lambda x, w: [grad(lambda w: np.sum((x @ w.T) ** 2))(w)], ((5, 3), (4, 3)), 1),  # the operand's own
+    "axes in groups": (lambda x, y: [lax.dot_general(x, y, (((1,), (0,)), ((), ()))).transpose(2, 3, 0, 1)],
+                       ((2, 3, 4), (3, 5, 6)), 0),
+    "a batch": (lambda x, y: [np.swapaxes(x @ y, 1, 2)], ((2, 3, 4), (2, 4, 5)), 0),
+    "another order": (lambda x, y: [(x @ y).transpose(2, 0, 1)], ((2, 3, 4), (2, 4, 5)), 1),
+    "a product that others read": (lambda x, y: [(x @ y).T, x @ y + 1.0], ((3, 4), (4, 5)), 1),
+    "in a loop": (lambda x, y: [lax.fori_loop(0, 3, lambda _, z: np.sin((x @ z).T), y)], ((4, 4), (4, 4)), 0),
+}  # fmt: skip
+"""Functions of arrays of some shapes, and how many transposes are left."""
+
+
+def transposes(jaxpr: Jaxpr) -> int:
+    return names(jaxpr).count("transpose") + sum(transposes(inner) for eqn in jaxpr.eqns for inner in eqn.jaxprs)
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_lie_as_they_are_read(name: str) -> None:
+    function, shapes, left = PRODUCTS[name]
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in shapes]
+    jaxpr = stage(function, [shaped(shape, np.dtype(np.float64)) for shape in shapes])
+    after = optimize(jaxpr)
+    check_jaxpr(after)
+    assert transposes(after) == left
+    for found in (eval_jaxpr(after, *arrays), compile_jaxpr(jaxpr)(*arrays)):
+        np.testing.assert_allclose(found[0], eval_jaxpr(jaxpr, *arrays)[0], rtol=1e-13)
+
+
 def test_dce_drops_equations_and_constants() -> None:
     assert names(dce(jaxpr_of("dead code"))) == ["sin"]
     assert dce(jaxpr_of("a dead constant")).consts == ()

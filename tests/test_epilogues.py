@@ -321,7 +321,7 @@ def test_sums_of_columns_are_left_to_a_nest() -> None:
         lambda x, w, b: fnp.sum((x @ w + b) ** 2),  # a value would have to be stored that is not now
         lambda x, w, b: (x @ w, fnp.sum(fnp.exp(x @ w), 1)),
         lambda x, w, b: (x @ w).reshape(-1, 44)[::2] + b[:44],  # not seen axis by axis
-        lambda x, w, b: (x @ w).T + b[:M],  # written across the order of memory
+        lambda x, w, b: ((x @ w).T + b[:M], x @ w),  # written across the order of memory
         lambda x, w, b: x @ w + fnp.cumsum(fnp.broadcast_to(b[:, None], (N, M)), 0).T,  # read so
     ],
 )

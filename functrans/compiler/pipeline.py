@@ -7,6 +7,7 @@ from functools import wraps
 from typing import TypeAlias
 
 from functrans.compiler.cse import cse
+from functrans.compiler.exchange import exchange
 from functrans.compiler.inline import inline
 from functrans.compiler.invariants import invariants
 from functrans.compiler.simplify import simplify
@@ -37,6 +38,7 @@ PASSES: tuple[Pass, ...] = (
     _within(simplify),  # constants are computed, and what does nothing is left out
     _within(invariants),  # what no turn of a loop changes is computed before it
     _within(cse),  # what was computed before is not computed again
+    _within(exchange),  # products lie as they are read
     _within(dce),  # what no result needs is not computed
 )
 
