@@ -17,7 +17,7 @@ import functrans.numpy as fnp
 from functrans.core.primitive import Tracer
 from functrans.errors import FunctransError
 from functrans.jit import jit
-from functrans.numpy import sets, value_dependent
+from functrans.numpy import scimath, sets, value_dependent
 from functrans.numpy.dispatch import TRACED
 from functrans.transforms.grad import grad
 from functrans.transforms.make_jaxpr import make_jaxpr
@@ -157,6 +157,31 @@ ROWS = [
         "np.corrcoef(x)", "np.corrcoef(x, y)", "np.corrcoef(x, rowvar=False)", "np.corrcoef(c)", "np.corrcoef(v)", rtol=1e-12,
     ),
     *rows("np.cov(f, dtype=np.float32)", rtol=1e-5),
+    # ---- polynomials, and functions of parts ----
+    *rows(
+        "np.polyval(v, x)", "np.polyval(v, 0.5)", "np.polyval(i[0], v)", "np.polyval([1, 2], c)", "np.polyval(v, i)",
+        "np.polyadd(v, u)", "np.polyadd(u, v)", "np.polyadd(k, s)", "np.polysub(v, w)", "np.polysub(u, d)",
+        "np.polyder(v)", "np.polyder(v, 2)", "np.polyder(k)", "np.polyder(v, m=0)",
+        "np.polyint(v)", "np.polyint(v, 2)", "np.polyint(v, 2, k=s)", "np.polyint(v, 2, u)", "np.polyint(v, 0)", rtol=1e-13,
+    ),
+    *rows(
+        "np.apply_along_axis(np.sort, 0, x)", "np.apply_along_axis(lambda v: np.outer(v, v), 1, t)",
+        "np.apply_along_axis(np.sum, -1, x)", "np.apply_along_axis(np.dot, 1, x, w)", "np.apply_along_axis(lambda v: 1.0, 1, x)",
+        "np.apply_over_axes(np.sum, t, [0, 2])", "np.apply_over_axes(np.max, t, 1)", "np.apply_over_axes(np.cumsum, x, (0, 1))",
+        "np.piecewise(x, [x < 0, x > 1], [np.sin, 2.0])", "np.piecewise(x, [x < 0], [lambda x: -x, lambda x, p=2: x**2])",
+        "np.piecewise(v, v > 0, [np.sqrt])", "np.piecewise(v, M, [lambda v, k: k * v, 0], 3.0)",
+        "np.piecewise(s, s > 0, [np.log])",
+        "np.piecewise(i, [i > 0, i > 2], [1, lambda i: i * 2])", "np.piecewise(v, [M, ~M], [np.cos, s])", rtol=1e-13,
+    ),
+    *rows(
+        "np.sort_complex(v)", "np.sort_complex(i)", "np.sort_complex(c)", "np.sort_complex(f)", "np.packbits(b)",
+        "np.packbits(b, axis=1)", "np.packbits(i, 0, 'little')", "np.packbits(b, bitorder='little')", "np.unpackbits(j)",
+        "np.unpackbits(j, axis=0)", "np.unpackbits(j, 1, count=20)", "np.unpackbits(j, count=-5)",
+        "np.unpackbits(j, axis=1, count=40, bitorder='little')", "np.diag_indices_from(q)", "np.tril_indices_from(x, -1)",
+        "np.triu_indices_from(x, 1)", "np.min_scalar_type(x)",
+        order=0,
+    ),
+    *rows("np.asfortranarray(x)", "np.require(x, np.float32, 'C')", plain=False),
     # ---- searching and counting ----
     *rows(
         "np.searchsorted(V, x)", "np.searchsorted(V, x, side='right')", "np.searchsorted(V, z)", "np.searchsorted(np.sort(v), w)",
@@ -501,6 +526,15 @@ ERRORS = [
     ("np.average(x, weights=V)", TypeError, "[Aa]xis"),
     ("np.average(x, axis=0, weights=V)", ValueError, "weights"),
     ("np.average(x, axis=0, weights=W - W)", ZeroDivisionError, "zero"),
+    ("np.polyint(v, -1)", ValueError, "positive"),
+    ("np.polyint(v, 3, u[:2])", ValueError, "scalar"),
+    ("np.polyder(v, -1)", ValueError, "positive"),
+    ("np.piecewise(x, [x > 0], [1, 2, 3])", ValueError, "functions are expected"),
+    ("np.apply_along_axis(np.sum, 2, x)", np.exceptions.AxisError, "axis 2"),
+    ("np.packbits(x)", TypeError, "integer"),
+    ("np.unpackbits(i)", TypeError, "unsigned byte"),
+    ("np.diag_indices_from(x)", ValueError, "equal length"),
+    ("np.tril_indices_from(t)", ValueError, "2-d"),
     ("np.searchsorted(V, x, 'middle')", ValueError, "middle"),
     ("np.searchsorted(x, v)", ValueError, "depth"),
     ("np.searchsorted(v, w, sorter=K[:2])", ValueError, "sorter"),
@@ -576,6 +610,8 @@ ONLY_TRACED = [
     ("np.nonzero(x)", TypeError, "depends on the values of `a`"),
     ("np.unique(x)", TypeError, "size=n"),
     ("np.union1d(x, y)", TypeError, "size=n"),
+    ("np.polymul(v, w)", TypeError, "trim_leading_zeros"),
+    ("np.polydiv(v, u)", TypeError, "trim_leading_zeros"),
     ("np.bincount(l)", TypeError, "length=n"),
     ("np.trim_zeros(v)", TypeError, "concrete"),
     ("np.histogram(x, 'auto')", TypeError, "number of bins"),
@@ -640,6 +676,8 @@ def test_every_function_has_a_row() -> None:
     calls = " ".join(row.call for row in ROWS) + " ".join(call for call, *_ in [*ERRORS, *ONLY_TRACED])
     tried = {getattr(np, name) for name in re.findall(r"np\.(\w+)", calls)}
     elsewhere = {getattr(np, name) for name in (*value_dependent.__all__, *sets.__all__)} | {np.arange}
+    elsewhere |= {getattr(np.emath, name) for name in scimath.__all__} | {np.lib.stride_tricks.sliding_window_view}
+    elsewhere |= {np.polymul, np.polydiv}
     missing = [function.__name__ for function in TRACED if function not in tried | elsewhere]
     assert not missing
 

@@ -1,6 +1,7 @@
 """Functions of NumPy whose result's shape depends on values: under `grad` they are NumPy's, under `jit` `size=` says it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ KNOWN: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda x: np.setdiff1d(x[2:4], Y * x[0] / 3, assume_unique=True), X),
     (lambda x: np.setxor1d(Y * x[0] / 3, x), X),
     (lambda x: np.histogram(x, "auto")[0], X),
+    (lambda x: np.polymul(x[1:], [0.0, 2.0, 1.0]), X),
+    (lambda x: np.polydiv(x, [1.0, 2.0, 0.5])[0], X),
+    (lambda x: np.polydiv(x, [2.0, 1.0])[1], X),
+    (lambda x: np.polydiv(x[:2], [2.0, 1.0, 3.0])[1], X),
     (lambda x: x[x > 0], X),
 ]
 
@@ -81,6 +86,50 @@ def test_where_they_are_not_an_error_says_what_to_write(function: Callable[[Any]
     for transform in (ft.jit, lambda f: ft.vmap(lambda i: f(x + i))):
         with pytest.raises((ValueDependentShapeError, TypeError), match=r"depends on the values"):
             transform(function)(x if transform is ft.jit else np.zeros(2))
+
+
+@pytest.mark.parametrize("name", ["sqrt", "log", "log2", "log10", "arcsin", "arccos", "arctanh"])
+def test_emath_is_complex_where_an_element_asks_for_it(name: str) -> None:
+    function: Any = getattr(np.emath, name)
+    real: Any = getattr(np, name)
+    for x in (0.4, -0.4, 1.7, -1.7):
+        out, tangent = ft.jvp(function, (x,), (1.0,))
+        assert out == pytest.approx(function(x), rel=1e-14)
+        assert np.iscomplexobj(out) == np.iscomplexobj(function(x))
+        step = 1e-6
+        difference = (function(x + step) - function(x - step)) / (2 * step)
+        np.testing.assert_allclose(tangent, difference, rtol=1e-6)
+        assert np.array_equal(getattr(fnp.emath, name)(x), function(x))
+    with pytest.raises(ValueDependentShapeError, match=r"astype\(complex\)"):
+        ft.jit(function)(0.4)
+    assert ft.jit(function)(0.4 + 0j) == pytest.approx(real(0.4 + 0j))
+
+
+def test_emath_of_two_arguments() -> None:
+    np.testing.assert_allclose(ft.jvp(np.emath.power, (-2.0, 3.0), (1.0, 0.0)), (-8.0, 12.0), atol=1e-14)
+    np.testing.assert_allclose(ft.jvp(lambda x: np.emath.logn(2, x), (-4.0,), (1.0,))[0], np.emath.logn(2, -4.0))
+    assert ft.grad(lambda x: np.real(np.emath.power(x, -1)))(2.0) == -0.25
+
+
+def test_windows_slide_over_any_axes() -> None:
+    windows = np.lib.stride_tricks.sliding_window_view
+    x = np.arange(24.0).reshape(2, 3, 4)
+    for shape, axis in (((2, 2, 2), None), (3, 2), ((2, 3), (0, 2))):
+        expected = windows(x, shape, axis)
+        for function in (windows, fnp.sliding_window_view):
+            compiled: Any = ft.jit(partial(function, window_shape=shape, axis=axis))
+            np.testing.assert_array_equal(compiled(x), expected)
+    assert ft.grad(lambda v: np.sum(windows(v, 2) ** 2))(np.arange(3.0)).tolist() == [0, 4, 4]
+    with pytest.raises(ValueError, match="larger"):
+        ft.jit(lambda x: windows(x, 5, 1))(x)
+
+
+def test_untrimmed_polynomials_under_jit() -> None:
+    u, v = np.array([0.0, 2.0, 3.0, 1.0]), np.array([2.0, 1.0])
+    q, r = ft.jit(lambda u, v: fnp.polydiv(u, v, trim_leading_zeros=False))(u, v)
+    np.testing.assert_allclose(np.polyadd(np.polymul(q, v), r)[-3:], u[1:])
+    product = ft.jit(lambda u, v: fnp.polymul(u, v, trim_leading_zeros=False))(u, v)
+    assert product.tolist() == [0.0, *np.polymul(u, v)]
 
 
 SIZED = ["flatnonzero", "unique", "unique_values", "union1d", "intersect1d", "setdiff1d", "setxor1d"]

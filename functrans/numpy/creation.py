@@ -24,7 +24,7 @@ from functrans.numpy.selection import take, where
 from functrans.numpy.shapes import ShapeLike, as_shape, moveaxis, ravel
 from functrans.ops.cumulative import cumprod
 from functrans.ops.shape import expand_dims, pad, reshape
-from functrans.typing import Array, ArrayLike, DTypeLike, Shape
+from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
 # ---- arrays of traced values ----
 
@@ -329,3 +329,60 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
     factors = np.concatenate([ones, broadcast_to_shape(expand_dims(v, (1,)), (shape_of(v)[0], max(count - 1, 0)))], 1)
     out = cumprod(factors, 1)
     return out if increasing else np.flip(out, 1)
+
+
+# ---- indices of a triangle, or of the diagonal, of an array of this shape ----
+
+
+def _is_matrix(arr: ArrayLike, name: str) -> Shape:
+    shape = shape_of(strong(arr, name))
+    if len(shape) != 2:
+        raise ValueError("input array must be 2-d")
+    return shape
+
+
+@implements(np.diag_indices_from)
+def diag_indices_from(arr: ArrayLike) -> tuple[Array, ...]:
+    """The indices of the diagonal of an array, all of whose axes have one length."""
+    shape = shape_of(strong(arr, "diag_indices_from"))
+    if len(shape) < 2:
+        raise ValueError("input array must be at least 2-d")
+    if len(set(shape)) != 1:
+        raise ValueError("All dimensions of input must be of equal length")
+    return np.diag_indices(shape[0], len(shape))
+
+
+@implements(np.tril_indices_from)
+def tril_indices_from(arr: ArrayLike, k: int = 0) -> tuple[Array, Array]:
+    """The indices of a matrix's entries on and below its k-th diagonal."""
+    rows, columns = _is_matrix(arr, "tril_indices_from")
+    return np.tril_indices(rows, k, columns)
+
+
+@implements(np.triu_indices_from)
+def triu_indices_from(arr: ArrayLike, k: int = 0) -> tuple[Array, Array]:
+    """The indices of a matrix's entries on and above its k-th diagonal."""
+    rows, columns = _is_matrix(arr, "triu_indices_from")
+    return np.triu_indices(rows, k, columns)
+
+
+# ---- how an array lies in memory, which means nothing for a traced one ----
+
+
+@implements(np.asfortranarray)
+def asfortranarray(a: Any, dtype: DTypeLike | None = None) -> Array:  # Any: as for array
+    """As `asarray`."""
+    return asarray(a, dtype)
+
+
+@implements(np.require)
+def require(a: Any, dtype: DTypeLike | None = None, requirements: Any = None) -> Array:  # Any: as for array
+    """As `asarray`: a traced value becomes an array of its own, in whatever order."""
+    del requirements
+    return asarray(a, dtype)
+
+
+@implements(np.min_scalar_type)
+def min_scalar_type(a: ArrayLike, /) -> DType:
+    """The dtype of an array; of a traced number too, whose value is not asked for."""
+    return aval_of(strong(a, "min_scalar_type")).dtype

@@ -205,6 +205,16 @@ def sort(
     return lax.sort(x, at)
 
 
+@implements(np.sort_complex)
+def sort_complex(a: ArrayLike) -> Array:
+    """Sorted by real part, then by imaginary part; complex also where the operand is real."""
+    out = sort(strong(a, "sort_complex"))
+    dtype = aval_of(out).dtype
+    if dtype.kind == "c":
+        return out
+    return astype(out, np.complex64 if dtype.char in "bhBH" else np.complex128)
+
+
 @implements(np.argsort)
 def argsort(
     a: ArrayLike, axis: SupportsIndex | None = -1, kind: SortKind | None = None, *, stable: bool | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from functrans.core.primitive import aval_of
 from functrans.ops.arithmetic import add, div, div_no_nan, mul, neg, square, sub
 from functrans.ops.families import FLOATING, INEXACT, apply1, apply2, elementwise, unary
 from functrans.ops.power import hypot, sqrt
@@ -40,6 +41,8 @@ def tan(x: ArrayLike) -> Array:
 
 
 def _cosine_of_asin(x: Array) -> Array:
+    if aval_of(x).dtype.kind == "c":  # 1 - x would lose the sign of a zero, by which side of the cut x is on
+        return sqrt(mul(neg(sub(x, 1)), add(x, 1)))
     return sqrt(mul(sub(1, x), add(x, 1)))
 
 

@@ -28,6 +28,7 @@ from functrans.core.primitive import (
 )
 from functrans.core.source import trimmed
 from functrans.errors import FunctransError, VmapAxisError, VmapSizeError
+from functrans.numpy.applying import VMAP
 from functrans.numpy.array import ArrayTracer
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.joining import concatenate
@@ -318,3 +319,6 @@ def named_axes(trace: Trace) -> tuple[tuple[Hashable, int], ...]:
         for outer in trace.ancestors()
         if isinstance(outer, BatchTrace) and outer.axis_name is not None
     )
+
+
+VMAP.append(vmap)

@@ -1,0 +1,131 @@
+"""Polynomials as vectors of coefficients, the highest power first: polyval, polyadd, polymul, polydiv, polyder, polyint.
+
+NumPy takes zeros off the front of a product's factors and of a remainder. How many there are depends on values: where these
+are not known, `trim_leading_zeros=False` leaves them on. Imports the promotion rules and `products`; start reading at `polyval`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from functrans.core.primitive import aval_of
+from functrans.errors import ValueDependentShapeError
+from functrans.numpy.dispatch import implements
+from functrans.numpy.dispatch import where as user_line
+from functrans.numpy.joining import concatenate
+from functrans.numpy.operands import known, shape_of, strong
+from functrans.numpy.products import convolve
+from functrans.numpy.promotion import astype
+from functrans.numpy.shapes import reshape
+from functrans.typing import Array, ArrayLike
+
+__all__ = ["polyadd", "polyder", "polydiv", "polyint", "polymul", "polysub", "polyval"]
+
+_TRIMS = ("trim_leading_zeros",)
+
+
+def _coefficients(p: ArrayLike, name: str) -> Array:
+    x = strong(p, name)
+    return x if aval_of(x).ndim else reshape(x, (1,))
+
+
+@implements(np.polyval)
+def polyval(p: ArrayLike, x: ArrayLike) -> Array:
+    """The polynomial at `x`, by Horner's rule.
+
+    >>> import functrans as ft
+    >>> float(ft.grad(np.polyval, argnums=1)(np.array([1.0, 0.0, 2.0]), 3.0))  # of x² + 2
+    6.0
+    """
+    p, x = strong(p, "polyval"), strong(x, "polyval")
+    y: Array = np.zeros(shape_of(x), aval_of(x).dtype)
+    for coefficient in p:
+        y = y * x + coefficient
+    return y
+
+
+def _aligned(a1: ArrayLike, a2: ArrayLike, name: str) -> tuple[Array, Array]:
+    """With zeros in front of the shorter one."""
+    first, second = _coefficients(a1, name), _coefficients(a2, name)
+    most = max(len(first), len(second))
+    padded = [
+        concatenate([np.zeros(most - len(a), aval_of(a).dtype), a]) if len(a) < most else a for a in (first, second)
+    ]
+    return padded[0], padded[1]
+
+
+@implements(np.polyadd)
+def polyadd(a1: ArrayLike, a2: ArrayLike) -> Array:
+    """The sum of two polynomials."""
+    first, second = _aligned(a1, a2, "polyadd")
+    return first + second
+
+
+@implements(np.polysub)
+def polysub(a1: ArrayLike, a2: ArrayLike) -> Array:
+    """The difference of two polynomials."""
+    first, second = _aligned(a1, a2, "polysub")
+    return first - second
+
+
+def _trimmed(p: Array, is_zero: Array, name: str, argument: str) -> Array:
+    """Without the zeros in front; the last coefficient stays."""
+    told = known(is_zero)
+    if told is None:
+        fix = f"Write functrans.numpy.{name}(…, trim_leading_zeros=False): what is zero in front then stays."
+        raise ValueDependentShapeError(name, argument, fix, user_line())
+    rest = np.flatnonzero(~told)
+    return p[int(rest[0]) if len(rest) else len(p) - 1 :]
+
+
+@implements(np.polymul, more=_TRIMS)
+def polymul(a1: ArrayLike, a2: ArrayLike, *, trim_leading_zeros: bool = True) -> Array:
+    """The product of two polynomials."""
+    factors = [_coefficients(a, "polymul") for a in (a1, a2)]
+    if trim_leading_zeros:
+        factors = [_trimmed(a, a == 0, "polymul", "a1, a2") for a in factors]
+    return convolve(factors[0], factors[1])
+
+
+@implements(np.polydiv, more=_TRIMS)
+def polydiv(u: ArrayLike, v: ArrayLike, *, trim_leading_zeros: bool = True) -> tuple[Array, Array]:
+    """The quotient of two polynomials and the remainder."""
+    u, v = _coefficients(u, "polydiv") + 0.0, _coefficients(v, "polydiv") + 0.0
+    dtype = np.result_type(aval_of(u).dtype, aval_of(v).dtype)
+    degree, scale, rest = len(v) - 1, 1.0 / v[0], astype(u, dtype)
+    quotient = []
+    for _ in range(len(u) - degree):
+        quotient.append(scale * rest[0])
+        rest = concatenate([rest[: degree + 1] - quotient[-1] * v, rest[degree + 1 :]])[1:]
+    count = len(quotient)
+    rest = concatenate([np.zeros(count, dtype), rest]) if count else rest
+    q = np.stack(quotient).astype(dtype) if count else np.zeros(1, dtype)
+    if trim_leading_zeros:
+        rest = _trimmed(rest, np.abs(rest) <= 1e-8, "polydiv", "u, v")
+    return q, rest
+
+
+@implements(np.polyder)
+def polyder(p: ArrayLike, m: int = 1) -> Array:
+    """The m-th derivative of a polynomial."""
+    if m < 0:
+        raise ValueError("Order of derivative must be positive (see polyint)")
+    x = strong(p, "polyder")
+    for _ in range(m):
+        x = x[:-1] * np.arange(len(x) - 1, 0, -1)
+    return x
+
+
+@implements(np.polyint)
+def polyint(p: ArrayLike, m: int = 1, k: ArrayLike | None = None) -> Array:
+    """The m-th integral of a polynomial; `k` are the constants of integration, one for each, or one for all."""
+    if m < 0:
+        raise ValueError("Order of integral must be positive (see polyder)")
+    constants = np.zeros(max(m, 1)) if k is None else _coefficients(k, "polyint")
+    if len(constants) < m and len(constants) != 1:
+        raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
+    x = strong(p, "polyint")
+    for i in range(m):
+        constant = constants[i if len(constants) > 1 else 0]
+        x = concatenate([x / np.arange(len(x), 0, -1), constant[None]])
+    return x
