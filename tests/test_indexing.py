@@ -280,7 +280,7 @@ def test_modes_count_from_the_end_before_they_look_for_the_bounds() -> None:
     np.testing.assert_array_equal(eval_jaxpr(jaxpr, x, idx)[0], [3.0, np.nan, np.nan])
 
 
-@pytest.mark.parametrize("mode", ["raise", "clip", "drop", "promise_in_bounds"])
+@pytest.mark.parametrize("mode", ["raise", "strict", "clip", "drop", "promise_in_bounds"])
 def test_narrow_indices_reach_far(mode: str) -> None:
     x, idx = np.zeros((7, 150)), np.array([[4], [-1 if mode == "raise" else 6], [4]], np.int8)
     out = scatter_add(x, idx, np.ones((3, 150)), ScatterDimensionNumbers((1,), (0,), (0,)), mode=mode)

@@ -356,6 +356,7 @@ def test_infinities_and_nothing_at_all() -> None:
         (lambda: nn.embedding_bag(np.ones(3, int), np.ones((2, 2))), "no offsets"),
         (lambda: LOOSE.embedding_bag(np.ones((3, 1), int), np.ones((2, 2)), mode="most"), "mode='most'"),
         (lambda: LOOSE.cross_entropy(np.float64(1.0), np.int64(0)), "a scalar"),
+        (lambda: nn.embedding(np.ones(1, int), np.ones((2, 2)), padding_idx=2), "padding_idx=2 for 2 rows"),
         (lambda: nn.ctc_loss(np.ones((3, 1, 2)), np.ones(2, int), np.array([3]), np.array([2])), "targets of shape"),
     ],
 )
@@ -364,7 +365,29 @@ def test_wrong_arguments_are_told(call: Fun, message: str) -> None:
         call()
 
 
-def test_a_class_out_of_range_raises_in_jit_too() -> None:
-    for run in (nn.cross_entropy, ft.jit(nn.cross_entropy)):
-        with pytest.raises(IndexError):
-            run(np.zeros((2, 3)), np.array([0, 3]))
+@pytest.mark.parametrize("number", [-1, 3])
+def test_a_class_out_of_range_raises_in_jit_too(number: int) -> None:
+    """A negative one as well: it is not counted from the end."""
+    x, numbers = np.zeros((2, 3)), np.array([0, number])
+    calls: dict[str, Fun] = {
+        "cross_entropy": nn.cross_entropy,
+        "smoothed": lambda x, numbers: nn.cross_entropy(x, numbers, label_smoothing=0.1),
+        "nll_loss": lambda x, numbers: nn.nll_loss(x, numbers, np.ones(3)),
+        "multi_margin_loss": nn.multi_margin_loss,
+        "embedding": lambda x, numbers: nn.embedding(numbers, x.T),
+        "embedding_bag": lambda x, numbers: nn.embedding_bag(numbers, x.T, np.array([0, 1])),
+        "sparse_linear": lambda x, numbers: nn.sparse_linear(np.array([0, 1]), numbers, np.ones(2), 2, x),
+        "gradient": ft.grad(lambda x, numbers: np.sum(nn.embedding(numbers, x.T))),
+        "vmap": ft.vmap(nn.nll_loss),
+        "scan": lambda x, numbers: ft.lax.scan(lambda c, n: (c + nn.embedding(n, x.T), None), x[:, 0], numbers)[0],
+    }
+    for call in calls.values():
+        for run in (call, ft.jit(call)):
+            with pytest.raises(IndexError, match=rf"index {number} is out of bounds for axis 0 with size 3"):
+                run(x, numbers)
+
+
+def test_a_class_that_is_ignored_may_be_any_number() -> None:
+    for ignored in (-100, -1, 7):
+        loss = ft.jit(lambda x, target, ignored=ignored: nn.cross_entropy(x, target, ignore_index=ignored))
+        np.testing.assert_allclose(loss(np.zeros((2, 3)), np.array([1, ignored])), np.log(3))

@@ -44,6 +44,8 @@ class Windows(Record):
     bounds: Bounds
     unchecked: bool = False
     """`raise` may take it for granted that no start is out of bounds, as `trust` does."""
+    from_end: bool = True
+    """`raise` counts negative starts from the end; else they are out of bounds."""
 
 
 class Gather(Record):

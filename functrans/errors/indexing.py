@@ -13,8 +13,12 @@ __all__ = ["IndexExpressionError", "IndexOutOfBoundsError", "TracedMaskError", "
 class IndexOutOfBoundsError(FunctransError, IndexError):
     """An index beyond the end of its axis."""
 
-    def __init__(self, index: int, axis: int, size: int, where: str = "") -> None:
-        fix = f"Write an index from {-size} to {size - 1}." if size else "This axis has no elements to index."
+    def __init__(self, index: int, axis: int, size: int, where: str = "", *, from_end: bool = True) -> None:
+        fix = (
+            f"Write an index from {-size if from_end else 0} to {size - 1}."
+            if size
+            else "This axis has no elements to index."
+        )
         super().__init__(f"index {index} is out of bounds for axis {axis} with size {size}", where, fix)
 
 

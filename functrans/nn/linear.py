@@ -13,8 +13,8 @@ from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.nn.distances import p_norm
+from functrans.nn.lookup import in_range, lookup
 from functrans.numpy.at import at
-from functrans.numpy.selection import take
 from functrans.typing import Array, DTypeLike
 
 __all__ = ["bilinear", "embedding", "embedding_bag", "index_linear", "linear", "one_hot", "sparse_linear"]
@@ -60,17 +60,25 @@ def embedding(
     """The rows of the table `weight` at the integers x: (...) -> (..., columns).
 
     padding_idx: a row that gets no gradient. max_norm: rows longer than that are taken at that length (torch changes the
-    table itself, functrans changes no argument). An index out of range raises IndexError.
+    table itself, functrans changes no argument). An index out of range, or a negative one, raises IndexError.
 
     >>> embedding(np.array([1, 1]), np.array([[0.0, 1.0], [2.0, 3.0]]))
     array([[2., 3.],
            [2., 3.]])
     """
-    rows = take(weight, x, axis=0)
+    rows = lookup(weight, x)
     if padding_idx is not None:
-        index = padding_idx % aval_of(weight).shape[0]
+        index = _row("embedding", padding_idx, weight)
         rows = cast(Array, np.where(np.expand_dims(x == index, -1), lax.stop_gradient(weight[index]), rows))
     return rows if max_norm is None else _at_most(rows, max_norm, norm_type)
+
+
+def _row(name: str, number: int, weight: Array) -> int:
+    """The number of a row, which may be counted from the end."""
+    count = aval_of(weight).shape[0]
+    if not -count <= number < count:
+        raise ParameterError(name, f"padding_idx={number} for {count} rows", "the number of a row")
+    return number % count
 
 
 def _at_most(rows: Array, max_norm: float, norm_type: float) -> Array:
@@ -112,7 +120,9 @@ def embedding_bag(
     rows = embedding(keys, weight, None, max_norm, norm_type)
     if per_sample_weights is not None:
         rows = rows * np.reshape(per_sample_weights, (-1, 1))
-    is_counted = np.ones(keys.shape, bool) if padding_idx is None else keys != padding_idx % aval_of(weight).shape[0]
+    is_counted: Any = np.ones(keys.shape, bool)
+    if padding_idx is not None:
+        is_counted = keys != _row("embedding_bag", padding_idx, weight)
     none = np.zeros((bags, aval_of(weight).shape[1]), aval_of(rows).dtype)
     counts = np.expand_dims(at(np.zeros(bags, aval_of(rows).dtype))[ids].add(is_counted), 1)
     if mode == "max":
@@ -128,7 +138,7 @@ def _bags(x: Array, offsets: Array | None, include_last_offset: bool) -> tuple[i
     if offsets is None:
         return shape[0], np.repeat(np.arange(shape[0]), shape[1])
     starts = offsets[:-1] if include_last_offset else offsets
-    begun = at(np.zeros(shape[0] + 1, np.int64))[starts].add(1)
+    begun = at(np.zeros(shape[0] + 1, np.int64))[in_range(starts, shape[0] + 1)].add(1)
     return aval_of(starts).shape[0], np.cumsum(begun)[:-1] - 1
 
 
@@ -144,7 +154,7 @@ def sparse_linear(
            [30.]])
     """
     none = np.zeros((size, aval_of(weight).shape[0]), np.result_type(aval_of(values).dtype, aval_of(weight).dtype))
-    product = at(none)[rows].add(np.expand_dims(values, 1) * take(weight.T, columns, axis=0))
+    product = at(none)[in_range(rows, size)].add(np.expand_dims(values, 1) * lookup(weight.T, columns))
     return product if bias is None else cast(Array, product + bias)
 
 

@@ -14,7 +14,7 @@ from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.nn.activations import log_softmax, logsigmoid
-from functrans.numpy.selection import take
+from functrans.nn.lookup import lookup
 from functrans.typing import Array
 
 __all__ = [
@@ -191,7 +191,8 @@ def nll_loss(
 ) -> Array:
     """-x of the target's class, times its weight. x: log-probabilities (N, C, ...) or (C,); target: integers (N, ...) or ().
 
-    The mean is over the weights of what counts. A class out of range raises IndexError.
+    The mean is over the weights of what counts. A class out of range, or a negative one that is not ignore_index,
+    raises IndexError.
 
     >>> nll_loss(np.log(np.array([[0.25, 0.75], [0.5, 0.5]])), np.array([1, -100])).round(4)
     np.float64(0.2877)
@@ -205,7 +206,7 @@ def nll_loss(
 def _picked(x: Array, target: Array, weight: Array, axis: int, is_counted: Any) -> tuple[Any, Any]:
     """-weight · x of the target's class and the weight, 0 where it does not count."""
     classes = np.where(is_counted, target, 0)
-    counted = np.where(is_counted, take(weight, classes), 0)
+    counted = np.where(is_counted, lookup(weight, classes), 0)
     values = np.squeeze(np.take_along_axis(x, np.expand_dims(classes, axis), axis), axis)
     return -np.where(is_counted, values * counted, 0), counted
 

@@ -10,8 +10,8 @@ import numpy as np
 from functrans.core.primitive import aval_of
 from functrans.nn.activations import logsigmoid
 from functrans.nn.distances import cosine_similarity, pairwise_distance
+from functrans.nn.lookup import in_range, lookup
 from functrans.nn.losses import Reduction, reduced, weighted
-from functrans.numpy.selection import take
 from functrans.typing import Array
 
 __all__ = [
@@ -82,14 +82,17 @@ def multi_margin_loss(
 ) -> Array:
     """∑ max(0, margin - x[target] + x[i])ᵖ / C over the other classes i. x: (N, C) or (C,); target: integers.
 
+    A class that is negative or out of range raises IndexError.
+
     >>> multi_margin_loss(np.array([[0.5, 1.0]]), np.array([1]))
     np.float64(0.25)
     """
     classes = aval_of(x).shape[-1]
+    target = in_range(target, classes)
     right = np.take_along_axis(x, np.expand_dims(target, -1), -1)
     hinges = _hinge(margin - right + x) ** p
     if weight is not None:
-        hinges = hinges * np.expand_dims(take(weight, target), -1)
+        hinges = hinges * np.expand_dims(lookup(weight, target), -1)
     is_other = np.arange(classes) != np.expand_dims(target, -1)
     return reduced("multi_margin_loss", np.sum(np.where(is_other, hinges, 0), -1) / classes, reduction)
 

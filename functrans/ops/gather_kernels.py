@@ -33,17 +33,18 @@ class GatherScatterMode(enum.Enum):
 
     CLIP moves it to the nearest start for which the window fits. FILL_OR_DROP gives a window of fill values, or writes
     nothing. PROMISE_IN_BOUNDS leaves the case undefined. RAISE counts negative indices from the end, as NumPy does, and
-    raises IndexError for what is still out of bounds.
+    raises IndexError for what is still out of bounds. STRICT raises it for negative ones, too.
     """
 
     CLIP = enum.auto()
     FILL_OR_DROP = enum.auto()
     PROMISE_IN_BOUNDS = enum.auto()
     RAISE = enum.auto()
+    STRICT = enum.auto()
 
     @staticmethod
     def from_any(mode: str | GatherScatterMode | None) -> GatherScatterMode:
-        """A mode by its name: "clip", "fill", "drop", "promise_in_bounds", "raise"; None is "fill", as in JAX."""
+        """A mode by its name: "clip", "fill", "drop", "promise_in_bounds", "raise", "strict"; None is "fill", as in JAX."""
         if isinstance(mode, GatherScatterMode):
             return mode
         if mode not in _MODES:
@@ -60,6 +61,7 @@ _MODES: dict[str | None, GatherScatterMode] = {
     "drop": GatherScatterMode.FILL_OR_DROP,
     "promise_in_bounds": GatherScatterMode.PROMISE_IN_BOUNDS,
     "raise": GatherScatterMode.RAISE,
+    "strict": GatherScatterMode.STRICT,
 }
 
 
@@ -209,6 +211,7 @@ _BOUNDS: dict[GatherScatterMode, Bounds] = {
     GatherScatterMode.FILL_OR_DROP: "drop",
     GatherScatterMode.PROMISE_IN_BOUNDS: "trust",
     GatherScatterMode.RAISE: "raise",
+    GatherScatterMode.STRICT: "raise",
 }
 
 
@@ -220,7 +223,8 @@ def windows_of(
     offsets = iter(dims.offset_dims)
     axes = tuple(None if axis in absent else next(offsets) for axis in range(ndim))
     paired = tuple(zip(dims.operand_batching_dims, dims.start_indices_batching_dims, strict=True))
-    return Windows(indices[:-1], dims.start_index_map, paired, windows, axes, _BOUNDS[mode])
+    from_end = mode is not GatherScatterMode.STRICT
+    return Windows(indices[:-1], dims.start_index_map, paired, windows, axes, _BOUNDS[mode], from_end=from_end)
 
 
 # ---- index arrays ----
@@ -265,8 +269,9 @@ def _starts(
         elif mode is GatherScatterMode.FILL_OR_DROP:
             fits = (start >= 0) & (start <= last)
             valid = fits if valid is None else valid & fits
-        elif mode is GatherScatterMode.RAISE:
-            start = _checked(start, axis - sum(b < axis for b in dims.operand_batching_dims), plan.sizes[axis], last)
+        elif mode in (GatherScatterMode.RAISE, GatherScatterMode.STRICT):
+            named = axis - sum(b < axis for b in dims.operand_batching_dims)
+            start = _checked(start, named, plan.sizes[axis], last, from_end=mode is GatherScatterMode.RAISE)
         starts[axis] = start
     wide = {axis: start.astype(np.intp, copy=False) for axis, start in starts.items()}  # narrow ones would overflow
     if valid is None or valid.all():
@@ -274,12 +279,12 @@ def _starts(
     return {axis: np.where(valid, start, 0) for axis, start in wide.items()}, valid
 
 
-def _checked(start: Array, axis: int, size: int, last: int) -> Array:
+def _checked(start: Array, axis: int, size: int, last: int, *, from_end: bool) -> Array:
     start = start.astype(np.int64, copy=False)
-    wrapped = np.where(start < 0, start + size, start)
+    wrapped = np.where(start < 0, start + size, start) if from_end else start
     bad = (wrapped < 0) | (wrapped > last)
     if bad.any():
-        raise IndexOutOfBoundsError(int(start[bad].flat[0]), axis, size)
+        raise IndexOutOfBoundsError(int(start[bad].flat[0]), axis, size, from_end=from_end)
     return wrapped
 
 

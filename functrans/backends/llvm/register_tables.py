@@ -32,6 +32,7 @@ class _Window(NamedTuple):
     sizes: Shape
     bounds: Bounds
     unchecked: bool
+    from_end: bool
     """Whether no start is out of bounds that NumPy would raise for."""
     result: tuple[int | None, ...]
     """For each axis of the array the axis of the result that runs over the window."""
@@ -41,11 +42,11 @@ def _window(lowering: Lowering, ins: Sequence[ShapedArray], out: ShapedArray) ->
     """None: it is not one window of an array."""
     if isinstance(lowering, DynamicSlice):
         axes = tuple(range(len(ins[0].shape)))
-        return _Window(axes, out.shape, "clip", False, axes)
+        return _Window(axes, out.shape, "clip", False, True, axes)
     if not isinstance(lowering, Gather) or any(size != 1 for size in lowering.windows.batch):
         return None
     windows = lowering.windows
-    return _Window(windows.starts, windows.sizes, windows.bounds, windows.unchecked, windows.axes)
+    return _Window(windows.starts, windows.sizes, windows.bounds, windows.unchecked, windows.from_end, windows.axes)
 
 
 def is_read(lowering: Lowering, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
@@ -87,7 +88,7 @@ def _inside(scalars: Scalars, start: Element, size: int, axis: int, window: _Win
     f, x, last = scalars.function, start.value, size - window.sizes[axis]
     if x.type.bits < 64:
         x = f.cast("sext" if start.dtype.kind == "i" else "zext", x, I64)
-    if window.bounds == "raise":
+    if window.bounds == "raise" and window.from_end:
         x = x + (f.integer("ashr", x, 63) & size)
     if window.bounds == "raise" and not window.unchecked:
         scalars.note(FAILED, f.icmp("ugt", x, last))

@@ -55,6 +55,7 @@ class Starts(Record):
     dtype: DType
     bounds: Bounds
     unchecked: bool
+    from_end: bool
 
     @staticmethod
     def of(windows: Windows, array: ShapedArray, indices: ShapedArray) -> Starts:
@@ -62,7 +63,7 @@ class Starts(Record):
         terms = (
             _Term(array.shape[axis], array.shape[axis] - windows.sizes[axis], strides[axis]) for axis in windows.starts
         )
-        return Starts(tuple(terms), indices.dtype, windows.bounds, windows.unchecked)
+        return Starts(tuple(terms), indices.dtype, windows.bounds, windows.unchecked, windows.from_end)
 
     @property
     def can_fail(self) -> bool:
@@ -86,7 +87,7 @@ class Starts(Record):
         wrong, fits = [], None
         for term, start in self._elements(f, place, lanes):
             if self.bounds == "raise":
-                start, sign = _wrapped(f, start, term)
+                start, sign = self._wrapped(f, start, term)
                 wrong.append(sign)
                 if not self.can_fail:
                     start = _inside(f, start, term)
@@ -118,14 +119,13 @@ class Starts(Record):
                 f.leave_if(_is_wrong(f, sign), 1)
 
     def _sign(self, f: Function, place: Value, lanes: int) -> Value:
-        return _either(f, [_wrapped(f, start, term)[1] for term, start in self._elements(f, place, lanes)])
+        return _either(f, [self._wrapped(f, start, term)[1] for term, start in self._elements(f, place, lanes)])
 
-
-def _wrapped(f: Function, start: Value, term: _Term) -> tuple[Value, Value]:
-    """A start with negative ones counted from the end, and what is negative where it is out of bounds."""
-    negative = f.integer("ashr", start, 63)
-    start = start + (negative & term.size)
-    return start, start | f.sub(f.like(term.last, start), start)
+    def _wrapped(self, f: Function, start: Value, term: _Term) -> tuple[Value, Value]:
+        """A start with negative ones counted from the end, and what is negative where it is out of bounds."""
+        if self.from_end:
+            start = start + (f.integer("ashr", start, 63) & term.size)
+        return start, start | f.sub(f.like(term.last, start), start)
 
 
 def _inside(f: Function, start: Value, term: _Term) -> Value:
