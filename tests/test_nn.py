@@ -340,6 +340,34 @@ def test_infinities_and_nothing_at_all() -> None:
     np.testing.assert_array_equal(ft.grad(lambda x: np.sum(nn.softplus(x)))(far), [0, 1])
     assert nn.binary_cross_entropy_with_logits(np.array([np.inf]), np.zeros(1)) == np.inf
     assert nn.group_norm(np.zeros((0, 4, 5)), 2).shape == (0, 4, 5)
+    for f in (LOOSE.softmax, LOOSE.softmin, LOOSE.log_softmax):
+        assert f(np.zeros((2, 0))).shape == (2, 0)
+        assert f(np.zeros((0, 2)), (0, 1)).shape == (0, 2)
+        assert f(np.float64(3.0)) == (0 if f is LOOSE.log_softmax else 1)
+        assert ft.jit(ft.grad(f))(np.float64(3.0)) == 0
+    np.testing.assert_array_equal(nn.logsumexp(np.zeros((2, 0)), 1), [-np.inf, -np.inf])
+    assert LOOSE.logsumexp(np.float64(3.0), 0) == 3.0
+
+
+def test_an_empty_batch_teaches_nothing() -> None:
+    mean, var = np.ones(3), np.full(3, 2.0)
+    for run in (nn.batch_norm, ft.jit(nn.batch_norm, static_argnames="training")):
+        found = run(np.zeros((0, 3, 4)), mean, var, np.ones(3), training=True)
+        assert found.out.shape == (0, 3, 4)
+        np.testing.assert_array_equal(found.running_mean, mean)
+        np.testing.assert_array_equal(found.running_var, var)
+
+
+def test_where_a_logarithm_is_clamped_the_derivative_is_that_of_torch() -> None:
+    torch: Any = pytest.importorskip("torch")
+    x = np.array([0.0, 1.0, 0.0, 1.0, 1e-300, 1 - 1e-16, 0.25])
+    target = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.5])
+    leaf = torch.tensor(x, requires_grad=True)
+    torch.nn.functional.binary_cross_entropy(leaf, torch.tensor(target), reduction="sum").backward()
+    gradient = ft.jit(ft.grad(lambda x: nn.binary_cross_entropy(x, target, reduction="sum")))(x)
+    np.testing.assert_allclose(gradient, leaf.grad.numpy(), rtol=1e-8)  # torch's 1e-12 is one of float32
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(nn.binary_cross_entropy(np.array([1.5]), np.array([0.5])))
 
 
 @pytest.mark.parametrize(
@@ -356,6 +384,23 @@ def test_infinities_and_nothing_at_all() -> None:
         (lambda: nn.embedding_bag(np.ones(3, int), np.ones((2, 2))), "no offsets"),
         (lambda: LOOSE.embedding_bag(np.ones((3, 1), int), np.ones((2, 2)), mode="most"), "mode='most'"),
         (lambda: LOOSE.cross_entropy(np.float64(1.0), np.int64(0)), "a scalar"),
+        (lambda: nn.smooth_l1_loss(np.ones(2), np.ones(2), beta=-1.0), r"beta=-1.0(.|\n)*at least 0"),
+        (lambda: nn.huber_loss(np.ones(2), np.ones(2), delta=0.0), r"delta=0.0(.|\n)*greater than 0"),
+        (lambda: nn.softshrink(np.ones(2), np.nan), "lambd=nan"),
+        (lambda: nn.hardtanh(np.ones(2), 1.0, -1.0), r"max_val=-1.0(.|\n)*at least 1"),
+        (lambda: nn.celu(np.ones(2), 0.0), "other than 0"),
+        (lambda: nn.cross_entropy(np.ones((1, 2)), np.ones(1, int), label_smoothing=2.0), "at most 1"),
+        (lambda: nn.multi_margin_loss(np.ones((1, 2)), np.ones(1, int), p=3), "p=3"),
+        (lambda: nn.triplet_margin_loss(np.ones((1, 2)), np.ones((1, 2)), np.ones((1, 2)), -1.0), "margin=-1.0"),
+        (lambda: nn.pdist(np.ones((2, 2)), -1.0), "p=-1.0"),
+        (lambda: nn.cosine_similarity(np.ones((2, 2)), np.ones((2, 2)), eps=-1.0), "eps=-1.0"),
+        (lambda: nn.batch_norm(np.ones((1, 3)), np.ones(3), np.ones(3), training=True), "more than one element"),
+        (lambda: nn.batch_norm(np.ones((2, 3)), training=True, eps=-1.0), "eps=-1.0"),
+        (lambda: nn.instance_norm(np.ones((2, 3, 1))), "more than one element"),
+        (lambda: nn.local_response_norm(np.ones((2, 3, 1)), 0), "size=0"),
+        (lambda: nn.avg_pool2d(np.ones((1, 2, 2)), 2, divisor_override=0), "divisor_override=0"),
+        (lambda: nn.lp_pool1d(np.ones((1, 2)), np.inf, 2), "norm_type=inf"),
+        (lambda: nn.ctc_loss(np.ones((3, 1, 2)), np.ones((1, 1), int), np.array([3]), np.array([1]), 2), "blank=2"),
         (lambda: nn.embedding(np.ones(1, int), np.ones((2, 2)), padding_idx=2), "padding_idx=2 for 2 rows"),
         (lambda: nn.ctc_loss(np.ones((3, 1, 2)), np.ones(2, int), np.array([3]), np.array([2])), "targets of shape"),
     ],

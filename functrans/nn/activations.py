@@ -13,6 +13,7 @@ import numpy as np
 from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
+from functrans.nn.ranges import check_not_zero, check_range
 from functrans.typing import Array
 
 __all__ = [
@@ -82,6 +83,7 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     >>> hardtanh(np.array([-2.0, 0.5, 3.0]))
     array([-1. ,  0.5,  1. ])
     """
+    check_range("hardtanh", "max_val", max_val, min_val)
     return _where(x <= min_val, min_val, _where(x >= max_val, max_val, x))
 
 
@@ -152,6 +154,7 @@ def softshrink(x: Array, lambd: float = 0.5) -> Array:
     >>> softshrink(np.array([-2.0, 0.5, 0.75]))
     array([-1.5 ,  0.  ,  0.25])
     """
+    check_range("softshrink", "lambd", lambd, 0)
     return _where(x > lambd, x - lambd, _where(x < -lambd, x + lambd, 0))
 
 
@@ -238,6 +241,7 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
     >>> celu(np.array([-1.0, 2.0]), 0.5).round(4)
     array([-0.4323,  2.    ])
     """
+    check_not_zero("celu", "alpha", alpha)
     return _where(x > 0, x, alpha * np.expm1(_where(x > 0, 0, x) / alpha))
 
 
@@ -299,13 +303,26 @@ def glu(x: Array, axis: int = -1) -> Array:
 # ---- over an axis ----
 
 
+def _axis(x: Array, axis: Axis) -> Axis:
+    """A number counts as one element along an axis, 0."""
+    return None if axis in (0, -1) and not aval_of(x).shape else axis
+
+
+def _most(x: Array, axis: Axis) -> Array:
+    """The largest elements along an axis, of none -inf; a constant, for differentiation."""
+    if not aval_of(x).size:
+        return cast(Array, np.max(x, axis=axis, keepdims=True, initial=-np.inf))
+    return lax.stop_gradient(np.max(x, axis=axis, keepdims=True))
+
+
 def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """log ∑ exp(x) without overflow; -inf where all are -inf.
+    """log ∑ exp(x) without overflow; -inf where all are -inf, or where there are none.
 
     >>> logsumexp(np.array([1000.0, 1000.0])).round(4)
     np.float64(1000.6931)
     """
-    most = lax.stop_gradient(np.max(x, axis=axis, keepdims=True))
+    axis = _axis(x, axis)
+    most = _most(x, axis)
     safe = _where(np.isfinite(most), most, 0)
     parts = np.sum(np.exp(x - safe), axis=axis, keepdims=True)
     total: Any = _where(parts > 0, np.log(_where(parts > 0, parts, 1)) + safe, most)
@@ -318,7 +335,8 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     >>> softmax(np.array([0.0, 0.0, -1000.0]))
     array([0.5, 0.5, 0. ])
     """
-    e = np.exp(x - lax.stop_gradient(np.max(x, axis=axis, keepdims=True)))
+    axis = _axis(x, axis)
+    e = np.exp(x - _most(x, axis))
     return cast(Array, e / np.sum(e, axis=axis, keepdims=True))
 
 
@@ -337,5 +355,8 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
     >>> log_softmax(np.array([0.0, -1000.0]))
     array([    0., -1000.])
     """
-    shifted = x - lax.stop_gradient(np.max(x, axis=axis, keepdims=True))
+    if not aval_of(x).size:
+        return x  # a sum of nothing has no logarithm
+    axis = _axis(x, axis)
+    shifted = x - _most(x, axis)
     return cast(Array, shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))

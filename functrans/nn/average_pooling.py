@@ -5,12 +5,14 @@ Imports lax and `windows`; start reading at `_avg_pool`.
 
 from __future__ import annotations
 
+import sys
 from math import prod
 from typing import cast
 
 import numpy as np
 
 from functrans.core.primitive import aval_of
+from functrans.nn.ranges import check_not_zero, check_range
 from functrans.nn.windows import Numbers, Windows, images, params_of
 from functrans.ops.arithmetic import add
 from functrans.ops.reduce_window import reduce_window
@@ -22,6 +24,9 @@ __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "
 def _avg_pool(
     name: str, rank: int, windows: Windows, x: Array, count_include_pad: bool = True, divisor: int | None = None
 ) -> Array:
+    if divisor is not None:
+        check_not_zero(name, "divisor_override", divisor)
+
     def run(x: Array) -> Array:
         params, aval = params_of(name, x, windows), aval_of(x)
         total = reduce_window(x, aval.dtype.type(0), add, *params)
@@ -105,6 +110,7 @@ def avg_pool3d(
 
 
 def _lp_pool(name: str, rank: int, x: Array, p: float, size: Numbers, stride: Numbers | None, ceil_mode: bool) -> Array:
+    check_range(name, "norm_type", p, 0, sys.float_info.max, is_open=True)
     windows = Windows.of(name, rank, size, stride, 0, 1, ceil_mode)
     average = _avg_pool(name, rank, windows, x**p)
     return cast(Array, (average * prod(windows.sizes)) ** (1 / p))

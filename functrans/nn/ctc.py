@@ -10,6 +10,7 @@ from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.nn.losses import Reduction, reduced
+from functrans.nn.ranges import check_range
 from functrans.typing import Array
 
 __all__ = ["ctc_loss"]
@@ -37,7 +38,8 @@ def ctc_loss(
     >>> ctc_loss(even, np.array([[1]]), np.array([2]), np.array([1])).round(4)
     np.float64(0.2877)
     """
-    steps, count, _ = aval_of(log_probs).shape
+    steps, count, classes = aval_of(log_probs).shape
+    check_range("ctc_loss", "blank", blank, 0, classes - 1)
     if len(aval_of(targets).shape) != 2 or aval_of(targets).shape[0] != count:
         what = f"targets of shape {aval_of(targets).shape} for log_probs of shape {aval_of(log_probs).shape}"
         raise ParameterError("ctc_loss", what, f"targets of shape ({count}, S)")

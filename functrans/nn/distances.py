@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from functrans.core.primitive import aval_of
+from functrans.nn.ranges import check_range
 from functrans.numpy.selection import take
 from functrans.typing import Array
 
@@ -46,6 +47,7 @@ def cosine_similarity(x1: Array, x2: Array, axis: int = 1, eps: float = 1e-8) ->
     >>> cosine_similarity(np.array([[1.0, 0.0]]), np.array([[2.0, 0.0]]))
     array([1.])
     """
+    check_range("cosine_similarity", "eps", eps, 0)
     sizes = (np.maximum(p_norm(x, 2.0, axis), eps) for x in (x1, x2))
     first, second = sizes
     return cast(Array, np.sum(x1 * x2, axis=axis) / (first * second))
@@ -57,6 +59,7 @@ def pdist(x: Array, p: float = 2.0) -> Array:
     >>> pdist(np.array([[0.0], [1.0], [3.0]]))
     array([1., 3., 2.])
     """
+    check_range("pdist", "p", p, 0)
     first, second = np.triu_indices(aval_of(x).shape[0], 1)
     return p_norm(take(x, first, 0) - take(x, second, 0), p)
 

@@ -15,6 +15,8 @@ from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.nn.activations import log_softmax, logsigmoid
 from functrans.nn.lookup import lookup
+from functrans.nn.ranges import check_range
+from functrans.transforms.custom import custom_jvp
 from functrans.typing import Array
 
 __all__ = [
@@ -80,6 +82,7 @@ def smooth_l1_loss(x: Array, target: Array, reduction: Reduction = "mean", beta:
     >>> smooth_l1_loss(np.array([0.5, 3.0]), np.zeros(2), "none")
     array([0.125, 2.5  ])
     """
+    check_range("smooth_l1_loss", "beta", beta, 0)
     if beta == 0:
         return l1_loss(x, target, reduction)
     return reduced("smooth_l1_loss", _huber(x - target, beta) / beta, reduction)
@@ -91,6 +94,7 @@ def huber_loss(x: Array, target: Array, reduction: Reduction = "mean", delta: fl
     >>> huber_loss(np.array([0.5, 3.0]), np.zeros(2), "none", 2.0)
     array([0.125, 4.   ])
     """
+    check_range("huber_loss", "delta", delta, 0, is_open=True)
     return reduced("huber_loss", _huber(x - target, delta), reduction)
 
 
@@ -158,6 +162,7 @@ def cross_entropy(
     >>> cross_entropy(np.array([[0.0, 0.0]]), np.array([1])).round(4)
     np.float64(0.6931)
     """
+    check_range("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
     axis = _class_axis("cross_entropy", x)
     logs = log_softmax(x, axis)
     if aval_of(target).dtype.kind == "f":
@@ -245,15 +250,30 @@ def kl_div(x: Array, target: Array, reduction: str = "mean", log_target: bool = 
 def binary_cross_entropy(x: Array, target: Array, weight: Array | None = None, reduction: Reduction = "mean") -> Array:
     """-target · log x - (1 - target) · log(1 - x); the logarithms are at least -100.
 
+    The derivative by x is (x - target) / (x (1 - x)), that product taken as at least 1e-12, as in torch. NaN for x beyond 0
+    and 1.
+
     >>> binary_cross_entropy(np.array([0.5, 0.0]), np.array([1.0, 0.0]), reduction="none").round(4)
     array([ 0.6931, -0.    ])
     """
+    return reduced("binary_cross_entropy", weighted(_binary_cross_entropy(x, target), weight), reduction)
 
-    def log(p: Any) -> Any:
-        is_tiny = p <= 3.7200759760208356e-44  # exp(-100)
-        return np.where(is_tiny, -100, np.log(np.where(is_tiny, 1, p)))
 
-    return reduced("binary_cross_entropy", weighted(-(target * log(x) + (1 - target) * log(1 - x)), weight), reduction)
+@custom_jvp
+def _binary_cross_entropy(x: Any, target: Any) -> Any:
+    return -(target * _log(x) + (1 - target) * _log(1 - x))
+
+
+@_binary_cross_entropy.defjvp
+def _binary_cross_entropy_jvp(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:
+    (x, target), (x_dot, target_dot) = primals, tangents
+    by_x = (x - target) / np.maximum(x * (1 - x), 1e-12)
+    return _binary_cross_entropy(x, target), by_x * x_dot + (_log(1 - x) - _log(x)) * target_dot
+
+
+def _log(p: Any) -> Any:
+    is_tiny = (p >= 0) & (p <= 3.7200759760208356e-44)  # exp(-100)
+    return np.where(is_tiny, -100, np.log(np.where(is_tiny, 1, p)))
 
 
 def binary_cross_entropy_with_logits(

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from functrans.core.primitive import aval_of
+from functrans.errors import ParameterError
 from functrans.nn.activations import logsigmoid
 from functrans.nn.distances import cosine_similarity, pairwise_distance
 from functrans.nn.lookup import in_range, lookup
 from functrans.nn.losses import Reduction, reduced, weighted
+from functrans.nn.ranges import check_range
 from functrans.typing import Array
 
 __all__ = [
@@ -87,6 +89,8 @@ def multi_margin_loss(
     >>> multi_margin_loss(np.array([[0.5, 1.0]]), np.array([1]))
     np.float64(0.25)
     """
+    if p not in (1, 2):
+        raise ParameterError("multi_margin_loss", f"p={p}", "1 or 2")
     classes = aval_of(x).shape[-1]
     target = in_range(target, classes)
     right = np.take_along_axis(x, np.expand_dims(target, -1), -1)
@@ -181,6 +185,7 @@ def triplet_margin_with_distance_loss(
     >>> triplet_margin_with_distance_loss(x, x, x, distance_function=lambda a, b: np.abs(a - b)[:, 0])
     np.float64(1.0)
     """
+    check_range("triplet_margin_loss", "margin", margin, 0, is_open=True)
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:

@@ -10,6 +10,7 @@ import numpy as np
 
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
+from functrans.nn.ranges import check_range
 from functrans.typing import Array
 
 __all__ = [
@@ -45,6 +46,11 @@ def _channels(x: Array) -> tuple[int, ...]:
 def _check_rank(function: str, x: Array, least: int, what: str) -> None:
     if len(aval_of(x).shape) < least:
         raise ParameterError(function, f"x of shape {aval_of(x).shape}", what)
+
+
+def _check_count(function: str, x: Array, count: int) -> None:
+    if count == 1:
+        raise ParameterError(function, f"x of shape {aval_of(x).shape}", "more than one element of each channel")
 
 
 def _last_axes(function: str, x: Array, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -112,28 +118,33 @@ def batch_norm(
 
     training: with the batch's own statistics, of which the share `momentum` goes into the running ones (the variance there
     is that with n - 1); otherwise with the running ones. torch changes running_mean and running_var in place: here they
-    are returned, as they were without training or where none were given. All are of shape (C,).
+    are returned, as they were without training, for an empty batch, or where none were given. All are of shape (C,). Raises
+    ParameterError for a batch of one element of each channel, which has no variance.
 
     >>> batch_norm(np.array([[1.0], [3.0]]), np.zeros(1), np.ones(1), training=True)
     BatchNorm(out=array([[-0.999995],
            [ 0.999995]]), running_mean=array([0.2]), running_var=array([1.1]))
     """
     _check_rank("batch_norm", x, 2, "a batch (N, C, ...)")
+    check_range("batch_norm", "eps", eps, 0)
     shape = _channels(x)
     if not training:
         if running_mean is None or running_var is None:
             raise ParameterError("batch_norm", "no running statistics without training", "them, or training=True")
         normal = (x - np.reshape(running_mean, shape)) / np.sqrt(np.reshape(running_var, shape) + eps)
         return BatchNorm(_scaled(normal, weight, bias, shape), running_mean, running_var)
+    if not aval_of(x).size:  # nothing is learnt from nothing
+        return BatchNorm(_scaled(x, weight, bias, shape), running_mean, running_var)
+    count = aval_of(x).size // shape[0]
+    _check_count("batch_norm", x, count)
     axes = tuple(axis for axis in range(len(aval_of(x).shape)) if axis != 1)
     normal, mean, variance = _centred(x, axes, eps)
-    count = aval_of(x).size // max(shape[0], 1)
 
     def renewed(running: Array | None, value: Any) -> Array | None:
         return None if running is None else cast(Array, (1 - momentum) * running + momentum * np.reshape(value, -1))
 
     out = _scaled(normal, weight, bias, shape)
-    return BatchNorm(out, renewed(running_mean, mean), renewed(running_var, variance * (count / max(count - 1, 1))))
+    return BatchNorm(out, renewed(running_mean, mean), renewed(running_var, variance * (count / (count - 1))))
 
 
 def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5) -> Array:
@@ -143,6 +154,7 @@ def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = No
     array([[[-1.,  1.]]])
     """
     _check_rank("instance_norm", x, 3, "a batch (N, C, ...) with at least one more axis")
+    _check_count("instance_norm", x, prod(aval_of(x).shape[2:]))
     normal, _, _ = _centred(x, tuple(range(2, len(aval_of(x).shape))), eps)
     return _scaled(normal, weight, bias, _channels(x))
 
@@ -171,6 +183,7 @@ def local_response_norm(x: Array, size: int, alpha: float = 1e-4, beta: float = 
             [0.8]]])
     """
     _check_rank("local_response_norm", x, 3, "a batch (N, C, ...) with at least one more axis")
+    check_range("local_response_norm", "size", size, 1)
     channels = aval_of(x).shape[1]
     widths = [(0, 0) for _ in aval_of(x).shape]
     widths[1] = (size // 2, (size - 1) // 2)
