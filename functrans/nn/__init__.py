@@ -21,9 +21,7 @@ from functrans.nn.activations import (
     hardswish,
     hardtanh,
     leaky_relu,
-    log_softmax,
     logsigmoid,
-    logsumexp,
     mish,
     prelu,
     relu,
@@ -31,8 +29,6 @@ from functrans.nn.activations import (
     selu,
     sigmoid,
     silu,
-    softmax,
-    softmin,
     softplus,
     softshrink,
     softsign,
@@ -96,6 +92,7 @@ from functrans.nn.normalization import (
 from functrans.nn.padding import pad
 from functrans.nn.resizing import interpolate
 from functrans.nn.sampling import affine_grid, grid_sample
+from functrans.nn.softmax import log_softmax, logsumexp, softmax, softmin
 
 __all__ = [
     "BatchNorm", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",

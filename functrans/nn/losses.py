@@ -13,9 +13,10 @@ import numpy as np
 from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
-from functrans.nn.activations import log_softmax, logsigmoid
+from functrans.nn.activations import logsigmoid
 from functrans.nn.lookup import lookup
 from functrans.nn.ranges import check_range
+from functrans.nn.softmax import log_softmax
 from functrans.transforms.custom import custom_jvp
 from functrans.typing import Array
 
