@@ -65,6 +65,7 @@ KERNELS = [
     "gather",
     "numpy_loop",
     "pool",
+    "qr",
     "scatter",
     "sort",
     "top_k",

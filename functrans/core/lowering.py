@@ -17,7 +17,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_foreign import ForeignCall
-from functrans.core.lowering_loops import NumpyLoop
+from functrans.core.lowering_loops import NumpyLoop, QrLoops
 from functrans.core.lowering_order import Order
 from functrans.core.lowering_stack import StackStep
 from functrans.core.lowering_windows import Windowed
@@ -141,6 +141,7 @@ Lowering: TypeAlias = (
     | Control
     | ForeignCall
     | NumpyLoop
+    | QrLoops
     | StackStep
 )
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]

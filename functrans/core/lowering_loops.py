@@ -5,15 +5,17 @@ Start reading at `NumpyLoop`. Imports records.
 
 from __future__ import annotations
 
+import re
+
 from functrans.record import Record
 
-__all__ = ["NumpyLoop"]
+__all__ = ["NumpyLoop", "QrLoops"]
 
 
 class NumpyLoop(Record):
     """A generalised ufunc of NumPy, for all of a stack at once: operands and results have the same leading axes.
 
-    Where the loop says that NumPy would raise, NumPy is asked.
+    Where the loop says that NumPy is to raise, NumPy is asked.
     """
 
     module: str
@@ -23,12 +25,19 @@ class NumpyLoop(Record):
     """Of one call, with letters for lengths, as "(m,n),()->(m)"."""
     factor: float | None = None
     """The value of the operand `()` that is no operand of the primitive's, the last one."""
+    raises: bool = False
+    """Whether the loop says so where NumPy is to raise."""
 
     @property
     def cores(self) -> tuple[tuple[str, ...], ...]:
         """The letters of each operand and result."""
-        parts = self.signature.replace("->", ",").replace("),(", ")(").strip("()").split(")(")
-        return tuple(tuple(letter for letter in part.split(",") if letter) for part in parts)
+        return tuple(tuple(part.split(",")) if part else () for part in re.findall(r"\((.*?)\)", self.signature))
 
     def __str__(self) -> str:
         return f"numpy.{self.module}'s {self.ufunc}"
+
+
+class QrLoops(Record):
+    """Q and R of matrices that have at least as many rows as columns, by two of NumPy's loops; Q square if `full`."""
+
+    full: bool

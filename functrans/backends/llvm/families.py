@@ -15,7 +15,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
 from functrans.core.lowering_data import Concatenate, DynamicSlice, DynamicUpdateSlice, Gather, Iota, Pad, Scatter
 from functrans.core.lowering_foreign import ForeignCall
-from functrans.core.lowering_loops import NumpyLoop
+from functrans.core.lowering_loops import NumpyLoop, QrLoops
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 from functrans.core.lowering_windows import Convolve, ReduceWindow, WindowPosition
 from functrans.record import NamedTuple
@@ -121,6 +121,12 @@ def _numpy_loop() -> Family:
     return Family(numpy_loop.emit, numpy_loop.supports, numpy_loop.scratch_bytes)
 
 
+def _qr() -> Family:
+    from functrans.backends.llvm.kernels import qr
+
+    return Family(qr.emit, qr.supports, qr.scratch_bytes)
+
+
 _FAMILIES: dict[type, Callable[[], Family]] = {
     Contract: _contract,
     Convolve: _convolve,
@@ -141,6 +147,7 @@ _FAMILIES: dict[type, Callable[[], Family]] = {
     Iota: _assemble,
     ForeignCall: _foreign_call,
     NumpyLoop: _numpy_loop,
+    QrLoops: _qr,
 }
 
 

@@ -1,6 +1,6 @@
 """`NumpyLoop`: one call of a loop of NumPy's, for all matrices or vectors of a stack. Start reading at `emit`.
 
-Such a loop says by the processor's flag of invalid operations that LAPACK failed, as for NumPy itself. Imports the builder,
+A loop that failed leaves the processor's flag of invalid operations set, by which NumPy knows it too. Imports the builder,
 `blocks` and `numpy_loops`.
 """
 
@@ -37,15 +37,14 @@ def emit(
 ) -> Function:
     """`i64 (ptr operand …, ptr result …, ptr scratch)`: 0, or 1 where NumPy would raise."""
     f = kernel(module, name, ins, outs)
-    call_loop(f, spec, ins, outs, f.args[:-1])
-    f.ret(_failed(f) if spec.module == "linalg" else f.index(0))
+    f.ret(call_loop(f, spec, ins, outs, f.args[:-1]))
     return f
 
 
 def call_loop(
     f: Function, spec: NumpyLoop, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray], pointers: Sequence[Value]
-) -> None:
-    """Call the loop for arrays that lie at these places."""
+) -> Value:
+    """Call the loop for arrays that lie at these places; whether it failed, 1 or 0."""
     loop = _name(spec, ins, outs)
     places = [*pointers[: len(ins)], *_number(f, spec, ins), *pointers[len(ins) :]]
     arrays = [_Array(aval, core) for aval, core in zip(_with_number(spec, ins, outs), spec.cores, strict=True)]
@@ -56,7 +55,13 @@ def call_loop(
     count = max(array.count for array in arrays)
     tables = [_table(f, [f.index(n) for n in numbers]) for numbers in ([count, *lengths.values()], steps)]
     f.module.externals[loop] = External(partial(loop_address, loop), None)
+    if spec.raises:
+        f.call_symbol("feclearexcept", I32, f.const(_INVALID, I32))
     f.call_symbol(loop, None, _table(f, places), *tables, _data(f, f"{loop}{DATA}"))
+    if not spec.raises:
+        return f.index(0)
+    found = f.call_symbol("fetestexcept", I32, f.const(_INVALID, I32))
+    return f.cast("zext", f.icmp("ne", found, 0), I64)
 
 
 class _Array:
@@ -108,9 +113,3 @@ def _data(f: Function, name: str) -> Value:
     f.module.externals[name] = External(partial(loop_address, name), None)
     f.module.declare(name, None, [])
     return f.address(name)
-
-
-def _failed(f: Function) -> Value:
-    """1 where the flag of invalid operations is set, which a loop leaves as it says."""
-    found = f.call_symbol("fetestexcept", I32, f.const(_INVALID, I32))
-    return f.cast("zext", f.icmp("ne", found, 0), I64)
