@@ -30,6 +30,7 @@ __all__ = [
 
 _HIDDEN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))
 _hidden: dict[str, bool] = {}
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>")
 
 
 class Source(Record):
@@ -49,7 +50,11 @@ class Source(Record):
 
     @property
     def function(self) -> str:
-        return self.code.co_qualname
+        """The qualified name of the function, also for a comprehension in it, which has a frame of its own in Python 3.11."""
+        name = self.code.co_qualname
+        while name.endswith(_COMPREHENSIONS):
+            name = name.rpartition("<")[0].removesuffix("<locals>.").rstrip(".")
+        return name or "<module>"
 
     @property
     def text(self) -> str:
