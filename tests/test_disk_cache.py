@@ -235,6 +235,7 @@ def test_what_was_compiled_before_is_loaded(monkeypatch: pytest.MonkeyPatch, fol
     monkeypatch.setenv("FUNCTRANS_CACHE", str(folder))
     text = "define i64 @answer() {\n  ret i64 42\n}\n"
     first = engine.object_code(text, host())
+    engine.keep_object(text, host(), first)
     with monkeypatch.context() as patch:
         patch.setattr(engine, "_compiled", lambda *_: pytest.fail("compiled again"))
         assert engine.object_code(text, host()) == first
@@ -243,6 +244,24 @@ def test_what_was_compiled_before_is_loaded(monkeypatch: pytest.MonkeyPatch, fol
     (path,) = files(folder)
     path.write_bytes(path.read_bytes()[:-1])
     assert engine.object_code(text, host()) == first
+
+
+@native
+@pytest.mark.parametrize("has_images", [True, False])
+def test_object_code_is_kept_where_images_are_not(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, has_images: bool
+) -> None:
+    """Elsewhere than on Linux, LLVM links: a later process plans again, and compiles nothing again."""
+    monkeypatch.setenv("FUNCTRANS_CACHE", str(folder))
+    if not has_images:
+        monkeypatch.setattr(engine, "linked", lambda _: None)
+    x = np.linspace(0.0, 1.0, 7)
+    for _ in range(2):
+        clear_programs()
+        np.testing.assert_array_equal(ft.jit(lambda x: np.arctan(x) - 3)(x), np.arctan(x) - 3)
+        monkeypatch.setattr(engine, "_compiled", lambda *_: pytest.fail("compiled again"))
+    (path,) = files(folder)
+    assert path.read_bytes().find(b"ELF") >= 0 or has_images
 
 
 @native

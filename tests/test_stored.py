@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import numpy as np
@@ -297,7 +299,8 @@ def test_what_cannot_be_told_keeps_nothing(folder: Path, monkeypatch: pytest.Mon
         kept._surroundings.cache_clear()
 
 
-def test_a_change_of_a_source_file_is_seen(tmp_path: Path) -> None:
+def test_a_change_of_a_source_file_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "IMPORTED", time_ns() * 2)
     (tmp_path / "below").mkdir()
     path = tmp_path / "below" / "module.py"
     path.write_text("x = 1")
@@ -310,6 +313,30 @@ def test_a_change_of_a_source_file_is_seen(tmp_path: Path) -> None:
     path.rename(path.with_name("other.py"))
     seen.append(kept._sources([str(tmp_path)]))
     assert len({repr(files) for files in seen}) == 4
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("when", ["before the first", "before the second"])
+def test_nothing_is_kept_when_a_source_is_newer_than_what_was_imported(
+    compiled: list[Jaxpr], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Edited between a process's import and its first compilation, or before more modules are imported for another one."""
+    kept._surroundings.cache_clear()
+    kept._is_as_before.cache_clear()
+    if when == "before the second":
+        again(np.sin, X)
+    before = len(compiled)
+    monkeypatch.setattr(kept, "IMPORTED", os.stat(kept.__file__).st_ctime_ns - 1)
+    if when == "before the first":
+        kept._surroundings.cache_clear()
+    else:
+        monkeypatch.setitem(sys.modules, "functrans.more", types.ModuleType("more"))
+    for _ in range(2):
+        np.testing.assert_allclose(again(np.cos, X), np.cos(X))
+    monkeypatch.undo()
+    kept._surroundings.cache_clear()
+    kept._is_as_before.cache_clear()
+    assert len(compiled) == before + 2
 
 
 def test_all_that_makes_machine_code_is_part_of_the_key() -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from threading import Lock
+from time import time_ns
 from typing import TYPE_CHECKING, TypeAlias
 
 from functrans.backends.numpy import Program
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
     from functrans.backends.llvm.executable import Save
     from functrans.backends.llvm.loaded import LoadedProgram
 
-__all__ = ["Executable", "clear_programs", "compile_jaxpr", "optimized", "why_numpy"]
+__all__ = ["IMPORTED", "Executable", "clear_programs", "compile_jaxpr", "optimized", "why_numpy"]
 
 AnyProgram: TypeAlias = "Program | LoadedProgram"
+
+IMPORTED = time_ns() - 10**9
+"""When all that was imported until now was still to be read: a second ago."""
 
 _CACHE_SIZE = 1024
 _programs: OrderedDict[Hashable, AnyProgram] = OrderedDict()

@@ -1,4 +1,4 @@
-"""From LLVM's text to machine code in this process. Imports `half`, `disk_cache` and `target`; start reading at `load`.
+"""From LLVM's text to machine code in this process. Imports `half`, `kept`, `disk_cache` and `target`; start reading at `made`.
 
 No LLVM pass pipeline is run: the text is written with vectors and without redundancy, and only code generation is left.
 """
@@ -10,6 +10,7 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from functrans.backends.llvm import kept
 from functrans.backends.llvm.disk_cache import key_of, store
 from functrans.backends.llvm.half import half_conversions
 from functrans.backends.llvm.image import Image, Library, placed
@@ -20,7 +21,17 @@ from functrans.core.locks import fork_safe
 if TYPE_CHECKING:
     from llvmlite import binding
 
-__all__ = ["Library", "assembly", "load", "load_object", "loaded", "object_code", "object_file"]
+__all__ = [
+    "Library",
+    "assembly",
+    "keep_object",
+    "load",
+    "load_object",
+    "loaded",
+    "made",
+    "object_code",
+    "object_file",
+]
 
 _OPTION = "-optimize-regalloc=true"
 """LLVM allots registers well at the lowest level too: code that uses vectors gains by nothing else. It holds for the process;
@@ -29,6 +40,20 @@ _RELOCATION, _CODE_MODEL = "pic", "small"
 """Constants lie near the code, so that an instruction holds their place; the linker makes a way to far functions."""
 _lock = fork_safe(Lock())
 _count = iter(range(1 << 62))
+
+
+def made(
+    text: str, target: Target, exports: tuple[str, ...], symbols: Mapping[str, int]
+) -> tuple[Library, Image | None]:
+    """Compile a module for this machine and load it; with the image that it is, for the caller to keep. None where LLVM links it.
+
+    Its object code is kept where no image can be.
+    """
+    code = object_code(text, target)
+    library, image = loaded(code, exports, symbols)
+    if image is None or not kept.is_open():
+        keep_object(text, target, code)
+    return library, image
 
 
 def load(text: str, target: Target, exports: tuple[str, ...], symbols: Mapping[str, int] | None = None) -> Library:
@@ -67,17 +92,21 @@ def _by_llvm(code: bytes, exports: tuple[str, ...], symbols: Mapping[str, int]) 
 
 
 def object_code(text: str, target: Target) -> bytes:
-    """A module as object code for a target: from disk, if it was compiled before."""
-    text = _complete(text, target)
-    kept = store()
-    if kept is None:
-        return _compiled(text, target)
-    key = key_of((text, target.triple, target.cpu, target.features, _compiler()))
-    code = kept.get(key)
-    if code is None:
-        code = _compiled(text, target)
-        kept.put(key, code)
-    return code
+    """A module as object code for a target: from disk, if it is kept there."""
+    text, files = _complete(text, target), store()
+    code = None if files is None else files.get(_key(text, target))
+    return _compiled(text, target) if code is None else code
+
+
+def keep_object(text: str, target: Target, code: bytes) -> None:
+    """Let later processes find the object code of a module."""
+    files, key = store(), _key(_complete(text, target), target)
+    if files is not None and files.get(key) is None:
+        files.put(key, code)
+
+
+def _key(text: str, target: Target) -> str:
+    return key_of((text, target.triple, target.cpu, target.features, _compiler()))
 
 
 @cache

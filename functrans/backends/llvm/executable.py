@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from functrans.backends.llvm import engine
+from functrans.backends.llvm.call.layout import NUMPY_LOOPS
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.image import Image
 from functrans.backends.llvm.loaded import ENTRY, LoadedProgram, Manifest
-from functrans.backends.llvm.numpy_loops import PREFIX
 from functrans.backends.llvm.program import BACKEND, emit_program
 from functrans.backends.llvm.refusal import refuses
 from functrans.backends.llvm.target import host
@@ -28,8 +28,9 @@ from functrans.core.lowering_loops import NumpyLoop, QrLoops
 
 __all__ = ["NativeProgram", "Save"]
 
-Save: TypeAlias = Callable[[Manifest, Image, Iterable[str], Jaxpr], None]
-"""Is given what another process needs of a program: with its image the names of the libraries that it calls, and its jaxpr."""
+Save: TypeAlias = Callable[[Manifest, Image, Iterable[str], Jaxpr], bool]
+"""Is given what another process needs of a program: with its image the names of the libraries that it calls, and its jaxpr; gives
+whether it can be found there."""
 
 _LONG = 20e-6
 """Seconds: in less time another thread would hardly have begun."""
@@ -42,15 +43,16 @@ class NativeProgram(LoadedProgram):
         self.plan = make_plan(jaxpr, BACKEND, options)
         target = host()
         module = emit_program(self.plan, target, ENTRY)
-        code = engine.object_code(module.text(), target)
+        text = module.text()
+        code = engine.object_code(text, target)
         symbols = {name: external.address() for name, external in module.externals.items()}
         library, image = engine.loaded(code, (ENTRY,), symbols)
         manifest = _manifest(self.plan, jaxpr)
         super().__init__(manifest, library, (jaxpr.in_avals, jaxpr.out_avals), lambda: jaxpr)
-        others = [name for name in module.externals if not name.startswith(PREFIX)]
+        others = [name for name in module.externals if not name.startswith(NUMPY_LOOPS)]
         is_known = all(module.externals[name].text is not None for name in others)
-        if save is not None and image is not None and is_known:
-            save(manifest, image, others, jaxpr)
+        if save is None or image is None or not is_known or not save(manifest, image, others, jaxpr):
+            engine.keep_object(text, target, code)
 
     @staticmethod
     def takes(jaxpr: Jaxpr) -> bool:

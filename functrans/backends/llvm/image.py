@@ -11,8 +11,7 @@ from functools import cache, partial
 from typing import TypeAlias
 from weakref import finalize
 
-from functrans.backends.llvm.call.layout import NUMPY_FUNCTIONS, array_function, python_function
-from functrans.backends.llvm.numpy_loops import PREFIX, loop_address
+from functrans.backends.llvm.call.layout import NUMPY_FUNCTIONS, NUMPY_LOOPS, array_function, python_function
 from functrans.record import Record
 
 __all__ = ["WORD", "Image", "Library", "placed", "process_symbol", "whole_pages"]
@@ -96,6 +95,9 @@ def whole_pages(size: int) -> int:
 
 def process_symbol(name: str) -> int:
     """The address of a function of NumPy, of Python, or of the C library. Raises AttributeError where there is none."""
-    if name.startswith(PREFIX):
+    if name.startswith(NUMPY_LOOPS):
+        # Here and not above: few programs call one.
+        from functrans.backends.llvm.numpy_loops import loop_address
+
         return loop_address(name)
     return array_function(name) if name in NUMPY_FUNCTIONS else python_function(name)

@@ -1,7 +1,8 @@
 """What a process leaves on disk for later ones, by a key that needs neither a plan nor a compiler.
 
 The key holds all that machine code follows from besides its own description: the machine, the versions of what makes code, and
-each file of functrans that makes it. Imports the store; start reading at `find`.
+each file of functrans that makes it, as they were when this process imported them: where one was changed since, nothing is kept.
+Imports the store; start reading at `find`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy._core import multiarray
 
+from functrans.backends.executable import IMPORTED
 from functrans.backends.llvm.disk_cache import key_of, store
 
 __all__ = ["MAKE_JAXPRS", "find", "is_open", "keep"]
@@ -39,15 +41,25 @@ def find(*parts: str) -> Any:  # Any: what `keep` was given
 
 
 def keep(content: tuple[Any, ...], *parts: str) -> None:  # Any: tuples, numbers, text and bytes
-    """Keep something under these parts of a key."""
+    """Keep something under these parts of a key, if what made it is what the key says."""
     kept = store()
-    if kept is not None and _surroundings():
+    if kept is not None and _surroundings() and _is_as_before(len(sys.modules)):
         kept.put(key_of((_surroundings(), *parts)), marshal.dumps(content))
 
 
 @cache
 def _surroundings() -> str:
     """A digest of all that code follows from besides its own description; empty where that is not known, as on other systems."""
+    return _digest()
+
+
+@cache
+def _is_as_before(_modules: int) -> bool:
+    """Whether the files are still those of the key; asked again when more modules were imported, which may be newer."""
+    return _digest() == _surroundings()
+
+
+def _digest() -> str:
     if sys.platform != "linux":
         return ""
     try:
@@ -83,7 +95,9 @@ _NO_CODE = MAKE_JAXPRS | {"__pycache__"}
 
 
 def _facts(path: str, file: os.stat_result) -> tuple[str, int, int]:
-    """Of a file: when it was written last, and its size."""
+    """Of a file: when it was written last, and its size. Raises OSError for one that has changed since this process loaded it."""
+    if file.st_ctime_ns > IMPORTED:
+        raise OSError(f"{path} is newer than what was imported from it")
     return path, file.st_mtime_ns, file.st_size
 
 

@@ -10,16 +10,13 @@ import ctypes
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import islice
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
 
 from functrans.backends.llvm.buffers import address, aligned, contiguous, table
-from functrans.backends.llvm.host_calls import HostCalls
 from functrans.backends.llvm.image import Library
-from functrans.backends.llvm.scalar_warnings import FAILED, say_again
 from functrans.backends.llvm.service_table import ERROR, HOST, INTERRUPTED, OUT_OF_MEMORY, PARALLEL, PYTHON, SERVICES
-from functrans.backends.llvm.stack_values import StackExchange
 from functrans.backends.numpy import Program
 from functrans.backends.vectorcall import Vectorcallable, twin
 from functrans.core.aval import ShapedArray, shaped
@@ -32,6 +29,9 @@ from functrans.core.stacks import is_stack
 from functrans.errors import FunctransError
 from functrans.record import Record
 from functrans.typing import Array
+
+if TYPE_CHECKING:
+    from functrans.backends.llvm.host_calls import HostCalls
 
 __all__ = ["ENTRY", "Callee", "LoadedProgram", "Manifest"]
 
@@ -126,12 +126,19 @@ class LoadedProgram(Vectorcallable):
         self._frames: list[_Frame] = []
         self._shared: tuple[Array, Array] | None = None
         """The arena of calls from machine code, and the word that they find it by."""
-        eqns = [*original().all_eqns()] if manifest.called_back else []
-        self._host = HostCalls({step: eqns[number] for step, number in manifest.called_back})
+        self._host = self._host_calls() if manifest.called_back else None
         self._serve()
 
     def _is_made(self, number: int) -> bool:
         return self.manifest.results[number] == len(self.in_avals) + number
+
+    def _host_calls(self) -> HostCalls:
+        """The steps that Python runs."""
+        # Here and not above, as below: a program from disk loads what it needs and no more.
+        from functrans.backends.llvm.host_calls import HostCalls
+
+        eqns = [*self._original().all_eqns()]
+        return HostCalls({step: eqns[number] for step, number in self.manifest.called_back})
 
     @property
     def callee(self) -> Callee | None:
@@ -151,12 +158,11 @@ class LoadedProgram(Vectorcallable):
     def _serve(self) -> None:
         """What machine code calls: see `services`."""
         self._services = (ctypes.c_void_p * SERVICES)()
-        self._services[HOST] = id(self._host.run)
+        self._services[HOST] = None if self._host is None else id(self._host.run)
         self._services[PARALLEL] = ctypes.addressof(_ALONE)
         for i, name in enumerate(PYTHON):
             self._services[2 + i] = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
         if self.manifest.is_parallel:
-            # Here and not above: a program with nothing to share out needs no threads.
             from functrans.backends.llvm.threads import pool
 
             self._services[PARALLEL] = ctypes.addressof(pool.CELL)
@@ -172,7 +178,6 @@ class LoadedProgram(Vectorcallable):
             reset_trace(token)
         self._calls += 1
         if 2 < self._calls <= self._most_calls:  # twice, and a jitted function goes its own way into the program
-            # Here and not above: it loads the way into machine code, which many programs do not need.
             from functrans.backends.llvm.call.flat import serve_program
 
             serve_program(self, args)
@@ -187,6 +192,8 @@ class LoadedProgram(Vectorcallable):
         if not self._has_stacks:
             self._enter(arrays, outs, args)
             return outs
+        from functrans.backends.llvm.stack_values import StackExchange
+
         exchange = StackExchange(arrays)
         self._enter(exchange.arguments, [*outs, exchange.newest], args)
         return exchange.results(outs, self.out_avals)
@@ -218,7 +225,7 @@ class LoadedProgram(Vectorcallable):
         """The same program for another jaxpr of the same structure, whose lines are those to name in errors."""
         other = twin(self)
         other._original = original
-        other._host = self._host.twin()
+        other._host = None if self._host is None else self._host.twin()
         other._serve()
         return other
 
@@ -239,7 +246,7 @@ class LoadedProgram(Vectorcallable):
 
     def _raise_of(self, status: int) -> None:
         """Raise what was raised while the program ran, if anything was."""
-        error = self._host.error()
+        error = None if self._host is None else self._host.error()
         if status < 0 or error is not None:
             program_failed()
         if status == OUT_OF_MEMORY:
@@ -255,6 +262,8 @@ class LoadedProgram(Vectorcallable):
 
     def _afterwards(self, status: int, noted: int) -> bool:
         """Raise what was raised, warn; whether NumPy is to run the program, which will raise."""
+        from functrans.backends.llvm.scalar_warnings import FAILED, say_again
+
         self._raise_of(status)
         if status or noted & FAILED:
             return True

@@ -12,11 +12,10 @@ from importlib import import_module
 
 import numpy as np
 
-from functrans.backends.llvm.call.layout import is_as_expected
+from functrans.backends.llvm.call.layout import NUMPY_LOOPS, is_as_expected
 
-__all__ = ["DATA", "PREFIX", "has_loop", "loop_address", "loop_name"]
+__all__ = ["DATA", "has_loop", "loop_address", "loop_name"]
 
-PREFIX = "numpy."
 DATA = ".data"
 """At the end of the name of what a loop is given as its last argument."""
 _MODULES = {"linalg": "numpy.linalg._umath_linalg", "fft": "numpy.fft._pocketfft_umath"}
@@ -39,7 +38,7 @@ class _Table(ctypes.Structure):
 
 def loop_name(module: str, ufunc: str, types: str) -> str:
     """Of the loop for the characters of operands' and results' dtypes, one after the other."""
-    return f"{PREFIX}{module}.{ufunc}.{types}"
+    return f"{NUMPY_LOOPS}{module}.{ufunc}.{types}"
 
 
 def has_loop(name: str) -> bool:

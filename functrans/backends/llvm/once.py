@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from functrans.backends.llvm.engine import loaded, object_code
+from functrans.backends.llvm.engine import made
 from functrans.backends.llvm.image import Image, Library
 from functrans.backends.llvm.ir import External, Module
 from functrans.backends.llvm.stored import library
@@ -40,4 +40,4 @@ def _address(name: str, write: Write, target: Target) -> int:
 
 
 def _compiled(name: str, write: Write, target: Target) -> tuple[Library, Image | None]:
-    return loaded(object_code(_text(write, target), target), (name,), {})
+    return made(_text(write, target), target, (name,), {})

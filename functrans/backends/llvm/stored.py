@@ -41,11 +41,13 @@ class StoredProgram:
             return None
         return LoadedProgram(manifest, library, (self._jaxpr.in_avals, self._jaxpr.out_avals), optimized)
 
-    def save(self, manifest: Manifest, image: Image, libraries: Iterable[str], optimized: Jaxpr) -> None:
-        """Keep a program that calls these libraries."""
-        if self._key is not None:
-            structure = digest(optimized) if manifest.called_back else None
-            kept.keep((values(manifest), values(image), tuple(libraries), structure), *self._key)
+    def save(self, manifest: Manifest, image: Image, libraries: Iterable[str], optimized: Jaxpr) -> bool:
+        """Keep a program that calls these libraries; whether others can find it."""
+        if self._key is None:
+            return False
+        structure = digest(optimized) if manifest.called_back else None
+        kept.keep((values(manifest), values(image), tuple(libraries), structure), *self._key)
+        return True
 
 
 def _address(name: str) -> int:

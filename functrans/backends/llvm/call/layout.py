@@ -15,6 +15,7 @@ import numpy as np
 
 __all__ = [
     "NUMPY_FUNCTIONS",
+    "NUMPY_LOOPS",
     "Layout",
     "array_function",
     "is_as_expected",
@@ -32,6 +33,9 @@ NUMPY_FUNCTIONS = {
     "PyArray_GetPtr": 160,
 }
 """The functions of NumPy's C API that are called, and their numbers, which its binary interface fixes."""
+
+NUMPY_LOOPS = "numpy."
+"""What the names of NumPy's own loops begin with."""
 
 _FREE_THREADED = "free-threading build"
 """What a Python that can do without its lock says of itself; it keeps objects in another way."""

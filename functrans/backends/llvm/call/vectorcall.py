@@ -12,7 +12,7 @@ from functrans.backends.llvm.call.layout import layout
 from functrans.backends.llvm.call.result_steps import RESULT_STEPS
 from functrans.backends.llvm.call.steps import GO_ON, MISS, Step
 from functrans.backends.llvm.call.words import CALL, HEADER, RECORD_WORDS
-from functrans.backends.llvm.engine import loaded, object_code
+from functrans.backends.llvm.engine import made
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.image import Image, Library, process_symbol
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
@@ -41,7 +41,7 @@ def compiled(exports: tuple[str, ...]) -> tuple[Library, Image | None]:
             _STEPS[name](step)
             step.done()
     symbols = {name: process_symbol(name) for name in module.declared if name.startswith("Py")}
-    return loaded(object_code(module.text(), module.target), exports, symbols)
+    return made(module.text(), module.target, exports, symbols)
 
 
 def _field(f: Function, recipe: Value, name: str) -> Value:

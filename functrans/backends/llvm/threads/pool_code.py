@@ -10,7 +10,7 @@ Imports the builder and the engine; start reading at `pool_module`.
 
 from __future__ import annotations
 
-from functrans.backends.llvm.engine import loaded, object_code
+from functrans.backends.llvm.engine import made
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.image import Image, Library
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Value
@@ -37,7 +37,7 @@ __all__ = ["compiled_pool", "pool_module"]
 def compiled_pool() -> tuple[Library, Image | None]:
     """The pool's code for this machine."""
     target = host()
-    return loaded(object_code(pool_module(target).text(), target), (PARALLEL, WORKER, MEMORY), {})
+    return made(pool_module(target).text(), target, (PARALLEL, WORKER, MEMORY), {})
 
 
 _BITS = 20
