@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import functrans.numpy as fnp
 from functrans import grad, jit, jvp, lax, vjp, vmap
 from functrans.core.lowering_windows import Window
 from functrans.errors import OperandError, ParameterError
@@ -142,6 +143,34 @@ def test_as_in_torch(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, g
 
 
 # ---- compiled ----
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "stride", "groups"),
+    [
+        ((2, 9, 10, 20), (3, 3, 1, 20), 1, 20),
+        ((3, 9, 8, 32), (2, 3, 1, 32), 2, 32),
+        ((2, 12, 11, 5), (3, 3, 5, 40), 2, 1),
+        ((2, 12, 11, 24), (3, 2, 8, 6), 1, 3),
+        ((2, 20, 20, 64), (1, 1, 64, 96), 1, 1),
+    ],
+)
+def test_features_last_are_as_features_first(x: Any, w: Any, stride: int, groups: int) -> None:
+    x, w = draw(*x), draw(*w)
+
+    def last(x: Any, w: Any) -> Any:
+        dims = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, w, (stride, 1), "SAME", None, None, dims, groups)
+
+    def first(x: Any, w: Any) -> Any:
+        x, w = fnp.transpose(x, (0, 3, 1, 2)), fnp.transpose(w, (3, 2, 0, 1))
+        out = lax.conv_general_dilated(x, w, (stride, 1), "SAME", feature_group_count=groups)
+        return fnp.transpose(out, (0, 2, 3, 1))
+
+    g = draw(*last(x, w).shape)
+    one, other = (jit(lambda x, w, g, fun=fun: (fun(x, w), *vjp(fun, x, w)[1](g)))(x, w, g) for fun in (last, first))
+    for y, z in zip(one, other, strict=True):
+        same(y, z)
 
 
 @native

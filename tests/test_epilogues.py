@@ -240,6 +240,11 @@ CONVOLVED: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = 
     "and features last": ((3, 64, 16, 64), (1, 1, 64, 50), {"dimension_numbers": PLACES}),
     "groups of images": ((4, 5, 20, 20), (34, 5, 3, 3), {"batch_group_count": 2}),
     "features last": ((3, 33, 31, 7), (3, 3, 7, 50), {"dimension_numbers": PLACES}),
+    "features last, one at a time": (
+        (2, 20, 23, 40),
+        (3, 3, 1, 40),
+        {"dimension_numbers": PLACES, "feature_group_count": 40},
+    ),
     "one axis": ((2, 33, 1100), (50, 33, 3), {"window_strides": (1,)}),
     "three axes": ((1, 3, 9, 10, 11), (9, 3, 3, 3, 3), {"window_strides": (1, 1, 1)}),
 }
@@ -255,7 +260,7 @@ def test_convolutions_with_any_number_of_threads(name: str, dtype: str) -> None:
         return rectified(lax.conv_general_dilated(x, w, **given), b, m)
 
     x, w = numbers(*left, dtype=dtype), numbers(*right, dtype=dtype, seed=1)
-    features = (50,) if "dimension_numbers" in params else (right[0], *(1,) * (len(left) - 2))
+    features = right[-1:] if "dimension_numbers" in params else (right[0], *(1,) * (len(left) - 2))
     b = numbers(*features, dtype=dtype, seed=2)
     shape = ft.eval_shape(lambda x, w: fun(x, w, b, 0)[0], x, w).shape
     args = (x, w, b, numbers(*shape, dtype=dtype, seed=3))

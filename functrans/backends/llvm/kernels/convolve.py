@@ -235,10 +235,11 @@ class _Body:
         if plan.path == "runs":
             write_runs(f, plan, phase, planes, (rows, outs, terms), panel, out, count)
         elif plan.path == "sums":
-            write_sums(f, plan, planes, (rows, outs), right, out, count)
+            write_sums(f, plan, phase, planes, (rows, outs), right, out, count)
         else:
+            planes = f.offset(planes, feature, plan.ring.part) if plan.by_lane else planes
             call_tiles(
-                f, plan.ring, plan.vectors, planes, rows, outs, terms, f.index(phase.terms), panel, out,
+                f, plan.ring, plan.vectors, plan.by_lane, planes, rows, outs, terms, f.index(phase.terms), panel, out,
                 f.index(plan.feature_steps.right), count, self._width(feature), f.index(plan.how),
             )  # fmt: skip
 

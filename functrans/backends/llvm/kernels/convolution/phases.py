@@ -41,7 +41,7 @@ class Phase(Record):
     rows: tuple[Axis, ...]
     """The places: strides as an image is read and in the result."""
     along: tuple[Axis, ...]
-    """Input features and window: strides in the images as they are read and in the right operand."""
+    """Input features and window, in the order of the images as they are read: strides in these and in the right operand."""
     row: tuple[int, int]
     """Where the first of the rows begins."""
     term: int
@@ -80,6 +80,7 @@ def phases_of(
             along.append(Axis(window.size, (window.dilation * step, phase.step * of.step)))
             row, out = row + (first - window.before) * step, out + phase.first * to.step
             term += phase.element * of.step
+        along.sort(key=lambda axis: -axis.strides[0])
         places, terms = prod(axis.size for axis in rows), prod(axis.size for axis in along)
         found.append(Phase(places, terms, tuple(rows), tuple(along), (row, out), term, Tables(0, 0, 0, 0, 0)))
     return found

@@ -78,6 +78,8 @@ class Plan(Record):
 
     ring: Ring
     path: Path
+    by_lane: bool
+    """Whether each feature is made of elements of its own, which lie side by side."""
     groups: int
     images: int
     features: int
@@ -126,19 +128,23 @@ def plan_of(
     outputs, inputs, images = w[0].size // groups, w[1].size, y[0].size
     counts = [axis.size for axis in y[2:]]
     places, how = prod(counts), _how(ring, counts, y)
-    by_axis = [window.phases(axis.size) for window, axis in zip(spec.windows, x[2:], strict=True)]
-    wanted = min(_MOST, worthwhile_parts(_nanoseconds(module, ring, ins, out, inputs * outputs * groups, by_axis)))
-    block, planes = planes_of(
-        ring, padding_of(by_axis), x, -(-images // -(-max(wanted, 1) // max(groups, 1))), inputs, places
-    )
-    blocks = max(groups * -(-images // block), 1)
-    each = -(-blocks // max(min(wanted, blocks), 1))
+    of_group = x[1].step * inputs if spec.feature_groups > 1 else x[0].step * images
+    by_lane = groups > 1 == outputs and how == BESIDE and of_group == ring.bytes
+    if by_lane:  # groups of one feature are gone through as the features of one group
+        groups, outputs = 1, groups
     vectors = vectors_of(outputs, ring.elements(module))
     width = vectors * ring.elements(module)
+    by_axis = [window.phases(axis.size) for window, axis in zip(spec.windows, x[2:], strict=True)]
+    wanted = min(_MOST, worthwhile_parts(_nanoseconds(module, ring, ins, out, inputs * outputs * groups, by_axis)))
+    most = -(-images // -(-max(wanted, 1) // max(groups, 1)))
+    together = (outputs, width) if by_lane else (1, 1)
+    block, planes = planes_of(ring, padding_of(by_axis), x, most, inputs, places, *together)
+    blocks = max(groups * -(-images // block), 1)
+    each = -(-blocks // max(min(wanted, blocks), 1))
     steps, near = y, None
     features = Axis(inputs, (planes.strides[1], w[1].step))
     phases = phases_of(by_axis, planes.strides[2:], features, w[2:], y[2:])
-    path = _path(module, ring, outputs, phases, y)
+    path = "tiles" if by_lane else _path(module, ring, outputs, phases, y)
     if finished:
         unit = places if len(phases) > 1 else counts[-1] if path == "runs" else rows_of(module, vectors)
         near = _near(ring, block, places, min(width, outputs), unit, rows_are_features=how != BESIDE)
@@ -159,9 +165,8 @@ def plan_of(
         phases[i] = replace(phase, tables=Tables._make((*starts, panels)))
     parts = -(-blocks // each)
     regions = Regions(*_starts(end, (parts * near.size if near is not None else 0, parts * planes.size)))
-    of_group = x[1].step * inputs if spec.feature_groups > 1 else x[0].step * images
     return Plan(
-        ring, path, groups, images, outputs, places, block, parts, each, vectors, width, planes,
+        ring, path, by_lane, groups, images, outputs, places, block, parts, each, vectors, width, planes,
         Steps(x[0].step, y[0].step), steps[0].step,
         (of_group, w[0].step * outputs, y[1].step * outputs),
         Steps(w[0].step, steps[1].step),
@@ -201,7 +206,7 @@ def _path(module: Module, ring: Ring, features: int, phases: Sequence[Phase], y:
     first = phases[0]
     run = first.rows[-1].size if first.rows and y[-1].step == ring.bytes else 0
     terms = collapse(first.along)
-    sums = terms[-1].size if len(phases) == 1 and terms and terms[-1].strides[1] == ring.bytes else 0
+    sums = terms[-1].size if terms and terms[-1].strides[1] == ring.bytes else 0
     return "tiles" if max(run, sums) < _SHORT else "runs" if run >= sums else "sums"
 
 

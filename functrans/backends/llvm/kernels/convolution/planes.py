@@ -48,21 +48,37 @@ class Planes(Record):
 
 
 def planes_of(
-    ring: Ring, padding: Sequence[tuple[int, int]], x: Sequence[Extent], images: int, inputs: int, places: int
+    ring: Ring,
+    padding: Sequence[tuple[int, int]],
+    x: Sequence[Extent],
+    images: int,
+    inputs: int,
+    places: int,
+    side: int,
+    width: int,
 ) -> tuple[int, Planes]:
-    """How many images to go through at once, `images` at most, and how they are read: with padding of each spatial axis."""
+    """How many images to go through at once, `images` at most, and how they are read: with padding of each spatial axis.
+
+    `side` elements lie side by side and are read together, `width` at a time: what lies behind the last ones must be memory.
+    Features that lie side by side stay so.
+    """
     block = max(min(images, ROWS // max(places, 1)), 1)
-    if not ring.narrow and all(before <= 0 and after <= 0 for before, after in padding):
+    if not ring.narrow and side % width == 0 and all(before <= 0 and after <= 0 for before, after in padding):
         first = sum(-before * axis.step for (before, _), axis in zip(padding, x[2:], strict=True))
         return block, Planes(False, tuple(axis.step for axis in x), 0, (), 0, first)
     padded = tuple(axis.size + before + after for (before, after), axis in zip(padding, x[2:], strict=True))
-    plane = prod(padded) * ring.bytes
-    block = max(min(block, max(_TOGETHER // max(inputs * plane, 1), -(-_ENOUGH // max(places, 1)))), 1)
-    outer = (inputs * plane, plane) if x[0].step >= x[1].step else (plane, block * plane)
-    strides = (*outer, *byte_strides(padded, ring.bytes))
-    copied, to, of = [Axis(inputs, (strides[1], x[1].step))], 0, 0
+    is_last = side == 1 and x[1].step == ring.stored_bytes
+    beside, apart = (inputs, 1) if is_last else (side, inputs)
+    plane = prod(padded) * beside * ring.bytes
+    size = apart * plane
+    block = max(min(block, max(_TOGETHER // max(size, 1), -(-_ENOUGH // max(places, 1)))), 1)
+    outer = (size, plane) if x[0].step >= x[1].step else (plane, block * plane)
+    outer = (size, ring.bytes) if is_last else outer
+    strides = (*outer, *byte_strides(padded, beside * ring.bytes))
+    copied, to, of = [Axis(apart, (strides[1], x[1].step))], 0, 0
     for (before, after), axis, total, step in zip(padding, x[2:], padded, strides[2:], strict=True):
         first, count, place, _ = kept(axis.size, total, (before, after, 0))
         copied.append(Axis(count, (step, axis.step)))
         to, of = to + place * step, of + first * axis.step
-    return block, Planes(True, strides, block * inputs * plane, tuple(copied), to, of)
+    copied.append(Axis(beside, (ring.bytes, ring.stored_bytes)))
+    return block, Planes(True, strides, block * size + (width - 1) * ring.bytes, tuple(copied), to, of)

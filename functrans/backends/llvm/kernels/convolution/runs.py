@@ -91,24 +91,32 @@ def _dtype(ring: Ring) -> DType:
 
 
 def write_sums(
-    f: Function, plan: Plan, planes: Value, tables: Sequence[Value], windows: Value, out: Value, rows: Value
+    f: Function,
+    plan: Plan,
+    phase: Phase,
+    planes: Value,
+    tables: Sequence[Value],
+    windows: Value,
+    out: Value,
+    rows: Value,
 ) -> None:
-    """All places of `rows`, some at a time; the tables are those of rows and results."""
+    """All places of `rows` of a phase, some at a time; the tables are those of rows and results."""
+    windows = f.offset(windows, phase.term, I8)
     some = min(max(_ACCUMULATORS // plan.features, 1), plan.block * plan.places)
     with f.loop(0, rows, some) as loop:
         numbers = [f.minimum(loop.index + r, rows - 1) for r in range(some)]  # the last row again is computed again
         lefts, to = ([f.load(f.offset(table, number, I64), I64) for number in numbers] for table in tables)
-        sums = iter(_Sums(f, plan, lefts).all(planes, windows))
+        sums = iter(_Sums(f, plan, phase, lefts).all(planes, windows))
         for place, feature in product(to, range(plan.features)):
             there = f.offset(f.offset(out, place, I8), feature * plan.feature_steps.right, I8)
             f.store(next(sums), there, plan.ring.bytes)
 
 
 class _Sums:
-    def __init__(self, f: Function, plan: Plan, lefts: Sequence[Value]) -> None:
+    def __init__(self, f: Function, plan: Plan, phase: Phase, lefts: Sequence[Value]) -> None:
         self.f, self.plan, self.lefts = f, plan, lefts
         self.lanes = plan.ring.lanes(f.module)
-        *self.outer, self.last = collapse(plan.phases[0].along) or [Axis(1, (0, 0))]
+        *self.outer, self.last = collapse(phase.along) or [Axis(1, (0, 0))]
 
     def all(self, planes: Value, windows: Value) -> list[Value]:
         """For each row and feature the sum over all terms."""

@@ -46,22 +46,25 @@ def rows_of(module: Module, vectors: int) -> int:
     return (16 if module.target.vector_registers >= 32 else 8) // vectors
 
 
-def call_tiles(f: Function, ring: Ring, vectors: int, *args: Value) -> None:
+def call_tiles(f: Function, ring: Ring, vectors: int, by_lane: bool, *args: Value) -> None:
     """`(planes, rows, outs, terms, count, panel, out, feature step, height, width, how)`: all rows of a panel.
 
     rows, terms: where the elements of each row and each term lie, in bytes, which add up. outs: where the rows of the result
-    begin, `feature step` bytes apart. width: the features that there are of the panel's.
+    begin, `feature step` bytes apart. width: the features that there are of the panel's. `by_lane`: each feature is multiplied
+    with elements of its own, which lie side by side.
     """
-    name = f"functrans_convolution_{ring.name}_{vectors}"
-    f.call_symbol(
-        compiled_once(f.module, name, lambda module: _Tiles(module, name, ring, vectors).write()), None, *args
-    )
+    name = f"functrans_convolution_{ring.name}_{vectors}{'_by_lane' * by_lane}"
+
+    def write(module: Module) -> None:
+        _Tiles(module, name, ring, vectors, by_lane).write()
+
+    f.call_symbol(compiled_once(f.module, name, write), None, *args)
 
 
 class _Tiles:
-    def __init__(self, module: Module, name: str, ring: Ring, vectors: int) -> None:
+    def __init__(self, module: Module, name: str, ring: Ring, vectors: int, by_lane: bool) -> None:
         self.f = Function(module, name, _PARAMS, exported=True)
-        self.ring = ring
+        self.ring, self.by_lane = ring, by_lane
         self.vectors, self.rows = vectors, rows_of(module, vectors)
         self.lanes = ring.lanes(module)
         self.width = vectors * self.lanes
@@ -118,6 +121,15 @@ class _Tiles:
             sums, following = iter(loop.carry), []
             for left in lefts:
                 at = f.offset(left, term, I8)
+                if self.by_lane:
+                    own = [
+                        f.load(f.offset(at, v * self.lanes, ring.part), kind, ring.part.bytes)
+                        for v in range(self.vectors)
+                    ]
+                    following += [
+                        ring.multiply_add(f, x, vector, next(sums)) for x, vector in zip(own, vectors, strict=True)
+                    ]
+                    continue
                 parts = [f.splat(f.load(f.offset(at, p, ring.part), ring.part), self.lanes) for p in range(ring.parts)]
                 following += [ring.multiply_add(f, part, vector, next(sums)) for vector in vectors for part in parts]
             loop.next = following
