@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functrans import jit, nn
+from functrans import jit, nn, vjp
 from functrans.errors import ParameterError
 from tests.torch_oracle import Row, check, draw, row
 
@@ -68,6 +68,35 @@ def test_columns_of_any_number_of_axes() -> None:
         np.testing.assert_allclose(np.vdot(transposed, x), np.vdot(columns, columns), rtol=1e-10)
 
 
+def test_weights_of_their_own() -> None:
+    """The same weights everywhere are a convolution; each window sees its own ones."""
+    x, weight, bias = draw(2, 3, 5, 6), draw(4, 3, 2, 3), draw(4)
+    run: Callable[..., Any] = jit(lambda x, w, b: nn.conv_local(x, w, b, stride=2, padding=(0, 1)))
+    wanted = nn.conv2d(x, weight, bias, stride=2, padding=(0, 1))
+    shared = np.broadcast_to(weight, (*wanted.shape[2:], *weight.shape))
+    spread = np.broadcast_to(bias[:, None, None], wanted.shape[1:])
+    np.testing.assert_allclose(run(x, shared, spread), wanted, rtol=1e-10, atol=1e-12)
+    g = draw(*wanted.shape)
+    by_x, by_shared, _ = vjp(run, x, shared, spread)[1](g)
+    wanted_x, wanted_w = vjp(lambda x, w: nn.conv2d(x, w, stride=2, padding=(0, 1)), x, weight)[1](g)
+    np.testing.assert_allclose(by_x, wanted_x, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(by_shared.sum((0, 1)), wanted_w, rtol=1e-10, atol=1e-12)
+    first, second = nn.conv_local(np.array([[1.0, 2.0, 4.0, 8.0]]), np.eye(2)[:, None, None], dilation=2)[0]
+    assert (first, second) == (1, 8)
+
+
+def test_features_that_are_not_connected() -> None:
+    x, windows, table = draw(2, 3, 5, 5), draw(4, 2, 2), np.array([[0, 1], [1, 2], [1, 0], [0, 1]])
+    weight = nn.connected(windows, table, 2, 3)
+    each = [
+        nn.conv2d(x[:, source : source + 1], w[None, None])[:, 0] for (_, source), w in zip(table, windows, strict=True)
+    ]
+    wanted = np.stack([each[0] + each[3], each[1] + each[2]], 1)
+    np.testing.assert_allclose(nn.conv2d(x, weight), wanted, rtol=1e-10, atol=1e-12)
+    with pytest.raises(IndexError, match="index 3 is out of bounds for axis 0 with size 3"):
+        nn.connected(windows, table + 1, 3, 3)
+
+
 def test_points_nowhere_read_nothing() -> None:
     """Points that are NaN or infinite are no indices."""
     grid = np.array([[[[np.nan, 0.0], [np.inf, 0.0], [1e30, 0.0], [0.0, 0.0]]]])
@@ -102,6 +131,8 @@ def test_nothing_around_nothing() -> None:
         (lambda: nn.interpolate(X, scale_factor=0.1), "leave an element"),
         (lambda: nn.interpolate(X, 3, align_corners=True), "weighs elements"),
         (lambda: nn.interpolate(X, 3, antialias=True), "antialias for mode='nearest'"),
+        (lambda: nn.conv_local(X, np.ones((4, 5, 1, 3, 3, 2))), "as many windows"),
+        (lambda: nn.connected(np.ones((2, 3)), np.ones((2, 3), int), 2, 2), r"\(2, 2\)"),
         (lambda: nn.affine_grid(X[0], (2, 1, 3, 3)), "as many spatial axes"),
         (lambda: nn.grid_sample(X, GRID[:1]), "spatial axes"),
         (lambda: nn.grid_sample(X, GRID, padding_mode="edge"), "padding_mode='edge'"),  # type: ignore[arg-type]

@@ -6,10 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functrans import jit, nn, vjp
+from functrans import jit, nn, random, vjp
 from functrans.errors import ParameterError
-from tests.torch_oracle import Row, check, close, draw, row
+from tests.torch_oracle import Row, check, close, draw, for_torch, row
 
+
+def places(shape: tuple[int, ...], rank: int, size: int) -> Any:
+    """Different places in images of `size` elements, for each element of the last `rank` axes."""
+    count = int(np.prod(shape[-rank:]))
+    return np.argsort(draw(*shape[:-rank], size))[..., :count].reshape(shape)
+
+
+SAMPLES = (draw(2, 3, 3) + 2) / 4.0001
+"""Numbers from 0 to 1, for the poolings whose windows lie at random distances."""
 ROWS: dict[str, Row] = {
     "conv1d": row("conv1d", draw(2, 4, 9), draw(6, 2, 3), draw(6), stride=2, padding=2, dilation=2, groups=2),
     "conv2d": row("conv2d", draw(2, 3, 6, 7), draw(4, 3, 3, 2), draw(4), stride=(1, 2), padding=(1, 0)),
@@ -38,6 +47,19 @@ ROWS: dict[str, Row] = {
     "avg_pool3d": row("avg_pool3d", draw(1, 2, 4, 5, 4), kernel_size=2, stride=(2, 1, 2), padding=(1, 0, 1)),
     "lp_pool1d": row("lp_pool1d", draw(2, 3, 8), norm_type=2.0, kernel_size=3),
     "lp_pool2d": row("lp_pool2d", np.abs(draw(2, 3, 5, 6)) + 0.1, norm_type=3.0, kernel_size=2, stride=2, ceil_mode=True),
+    "max_unpool1d": row("max_unpool1d", draw(2, 3, 4), places((2, 3, 4), 1, 8), kernel_size=2),
+    "max_unpool2d": row("max_unpool2d", draw(3, 3, 2), places((3, 3, 2), 2, 20), kernel_size=(3, 2), stride=2, padding=(1, 0)),
+    "max_unpool2d, size": row("max_unpool2d", draw(2, 3, 3, 2), places((2, 3, 3, 2), 2, 30), kernel_size=2, output_size=[6, 5]),
+    "max_unpool3d": row("max_unpool3d", draw(1, 2, 2, 1, 2), places((1, 2, 2, 1, 2), 3, 32), kernel_size=2),
+    "fractional_max_pool2d": row(
+        "fractional_max_pool2d", draw(2, 3, 7, 6), kernel_size=(2, 3), output_size=(4, 3), _random_samples=SAMPLES[..., :2]
+    ),
+    "fractional_max_pool2d, ratio": row(
+        "fractional_max_pool2d", draw(2, 3, 9, 8), kernel_size=2, output_ratio=(0.6, 0.4), _random_samples=SAMPLES[..., 1:]
+    ),
+    "fractional_max_pool3d": row(
+        "fractional_max_pool3d", draw(2, 3, 5, 6, 7), kernel_size=2, output_size=(3, 2, 3), _random_samples=SAMPLES
+    ),
     "adaptive_avg_pool1d": row("adaptive_avg_pool1d", draw(2, 3, 7), output_size=3),
     "adaptive_avg_pool2d": row("adaptive_avg_pool2d", draw(2, 3, 7, 6), output_size=(3, None)),
     "adaptive_avg_pool3d": row("adaptive_avg_pool3d", draw(2, 3, 4, 5), output_size=(2, 3, 1)),
@@ -52,12 +74,12 @@ def test_as_in_torch(name: str) -> None:
     check(*ROWS[name])
 
 
-@pytest.mark.parametrize("name", [name for name in ROWS if "max" in name])
+@pytest.mark.parametrize("name", [name for name in ROWS if "max_pool" in name])
 def test_indices(name: str) -> None:
     torch = pytest.importorskip("torch")
     function, (x,), options = ROWS[name]
     fun: Callable[..., Any] = lambda x: getattr(nn, function)(x, **options, return_indices=True)
-    theirs = getattr(torch.nn.functional, function)(torch.tensor(x), **options, return_indices=True)
+    theirs = getattr(torch.nn.functional, function)(torch.tensor(x), **for_torch(options), return_indices=True)
     for run in (fun, jit(fun)):
         for one, other in zip(run(x), theirs, strict=True):
             close(one, other.numpy())
@@ -103,6 +125,13 @@ X, W = draw(2, 4, 5, 5), draw(6, 4, 3, 3)
         (lambda: nn.max_pool2d(X, 2, padding=2), "half of the window"),
         (lambda: nn.max_pool2d(X, 7), "at least as large as a window"),
         (lambda: nn.avg_pool2d(X, 0), "kernel_size=0"),
+        (lambda: nn.max_unpool2d(X, X[:1], 2), "both of one shape"),
+        (lambda: nn.max_unpool2d(X, X, 2, output_size=(12, 10)), "less than a stride"),
+        (lambda: nn.fractional_max_pool2d(X, 2, 2), "neither a key"),
+        (lambda: nn.fractional_max_pool2d(X, 2, 5, key=random.key(0)), "begin at different"),
+        (lambda: nn.fractional_max_pool2d(X, 2, 2, 0.5), "one of them"),
+        (lambda: nn.fractional_max_pool2d(X, 2, output_ratio=1.5), "between 0 and 1"),
+        (lambda: nn.fractional_max_pool2d(X, 2, 2, _random_samples=np.ones((1, 4, 2))), r"\(2, 4, 2\)"),
         (lambda: nn.adaptive_avg_pool2d(X, (2, 2, 2)), "one for each axis"),
         (lambda: nn.adaptive_max_pool2d(X, 0), "positive sizes"),
     ],
@@ -110,6 +139,33 @@ X, W = draw(2, 4, 5, 5), draw(6, 4, 3, 3)
 def test_what_does_not_fit_is_said(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+def test_unpooling_undoes_pooling() -> None:
+    """Windows that overlap name a place twice: it has one element all the same, and one takes the derivative."""
+    x = draw(2, 3, 6, 7)
+    pooled, indices = nn.max_pool2d(x, 3, 2, 1, return_indices=True)
+    run: Callable[..., Any] = jit(lambda pooled: nn.max_unpool2d(pooled, indices, 3, 2, 1, x.shape[2:]))
+    back = run(pooled)
+    np.testing.assert_array_equal(back, np.where(back != 0, x, 0))
+    assert set(back[back != 0]) == set(pooled.ravel())
+    (ct,) = vjp(run, pooled)[1](np.ones_like(back))
+    assert ct.sum() == np.count_nonzero(back)
+
+
+@pytest.mark.parametrize("place", [-1, 8])
+def test_a_place_out_of_the_image_raises(place: int) -> None:
+    for run in (nn.max_unpool1d, jit(nn.max_unpool1d, static_argnums=2)):
+        with pytest.raises(IndexError, match=f"index {place} is out of bounds for axis 0 with size 8"):
+            run(np.ones((1, 1, 4)), np.array([[[0, 1, 2, place]]]), 2)
+
+
+def test_windows_at_random_distances_follow_from_the_key() -> None:
+    x = draw(3, 3, 9, 8)
+    first, second = (nn.fractional_max_pool2d(x, 2, 4, key=random.key(seed)) for seed in (0, 1))
+    assert first.shape == (3, 3, 4, 4)
+    assert np.any(first != second)
+    np.testing.assert_array_equal(jit(lambda key: nn.fractional_max_pool2d(x, 2, 4, key=key))(random.key(0)), first)
 
 
 def test_one_element_is_not_apart() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from functrans import jit, jvp, nn, vjp, vmap
 
-__all__ = ["Row", "check", "close", "draw", "row"]
+__all__ = ["Row", "check", "close", "draw", "for_torch", "row"]
 
 RNG = np.random.default_rng(3)
 Row = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -30,12 +30,17 @@ def close(ours: Any, theirs: Any) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
+def for_torch(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with tensors for arrays."""
+    torch = pytest.importorskip("torch")
+    return {key: torch.tensor(value) if isinstance(value, np.ndarray) else value for key, value in options.items()}
+
+
 def _of_torch(name: str, arrays: tuple[Any, ...], options: dict[str, Any], ct: Any) -> tuple[Any, list[Any]]:
     """The value and the cotangents of the floating arrays."""
     torch = pytest.importorskip("torch")
     tensors = [torch.tensor(array, requires_grad=array.dtype.kind == "f") for array in arrays]
-    rest = {key: torch.tensor(value) if isinstance(value, np.ndarray) else value for key, value in options.items()}
-    out = getattr(torch.nn.functional, name)(*tensors, **rest)
+    out = getattr(torch.nn.functional, name)(*tensors, **for_torch(options))
     out.backward(torch.tensor(ct(tuple(out.shape))))
     return out.detach().numpy(), [tensor.grad.numpy() for tensor in tensors if tensor.requires_grad]
 
