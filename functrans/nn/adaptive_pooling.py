@@ -6,10 +6,10 @@ Imports numpy and `max_pooling`; start reading at `_bins`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, Protocol, cast, overload
 
 import numpy as np
 
@@ -139,10 +139,20 @@ def _maximum(name: str, rank: int, x: Array, output_size: Sizes, return_indices:
     return (out, places) if return_indices else out
 
 
-@overload
-def adaptive_max_pool1d(input: Array, output_size: Sizes, return_indices: Literal[False] = False) -> Array: ...
-@overload
-def adaptive_max_pool1d(input: Array, output_size: Sizes, return_indices: Literal[True]) -> tuple[Array, Array]: ...
+class _MaxPool(Protocol):
+    """The signature of all three, for type checkers: with indices there are two arrays."""
+
+    @overload
+    def __call__(self, input: Array, output_size: Sizes, return_indices: Literal[False] = False) -> Array: ...
+    @overload
+    def __call__(self, input: Array, output_size: Sizes, return_indices: Literal[True]) -> tuple[Array, Array]: ...
+
+
+def _typed(fun: Callable[..., Any]) -> _MaxPool:
+    return fun
+
+
+@_typed
 def adaptive_max_pool1d(input: Array, output_size: Sizes, return_indices: bool = False) -> Array | tuple[Array, Array]:
     """The largest elements of `output_size` bins along each of the last 1 axes; and where they stand in the image.
 
@@ -152,10 +162,7 @@ def adaptive_max_pool1d(input: Array, output_size: Sizes, return_indices: bool =
     return _maximum("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
-@overload
-def adaptive_max_pool2d(input: Array, output_size: Sizes, return_indices: Literal[False] = False) -> Array: ...
-@overload
-def adaptive_max_pool2d(input: Array, output_size: Sizes, return_indices: Literal[True]) -> tuple[Array, Array]: ...
+@_typed
 def adaptive_max_pool2d(input: Array, output_size: Sizes, return_indices: bool = False) -> Array | tuple[Array, Array]:
     """The largest elements of `output_size` bins along each of the last 2 axes; and where they stand in the image.
 
@@ -165,10 +172,7 @@ def adaptive_max_pool2d(input: Array, output_size: Sizes, return_indices: bool =
     return _maximum("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
-@overload
-def adaptive_max_pool3d(input: Array, output_size: Sizes, return_indices: Literal[False] = False) -> Array: ...
-@overload
-def adaptive_max_pool3d(input: Array, output_size: Sizes, return_indices: Literal[True]) -> tuple[Array, Array]: ...
+@_typed
 def adaptive_max_pool3d(input: Array, output_size: Sizes, return_indices: bool = False) -> Array | tuple[Array, Array]:
     """The largest elements of `output_size` bins along each of the last 3 axes; and where they stand in the image.
 

@@ -5,8 +5,9 @@ Imports lax and `windows`; start reading at `_max_pool`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
-from typing import Literal, cast, overload
+from typing import Any, Literal, Protocol, cast, overload
 
 import numpy as np
 
@@ -60,27 +61,39 @@ def _in_image(found: Array, shape: Shape, axis: int) -> Array:
     return cast(Array, found + starts.reshape((*shape[2:axis], *(1,) * (len(shape) - axis))))
 
 
-@overload
-def max_pool1d(
-    input: Array,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    dilation: Numbers = 1,
-    ceil_mode: bool = False,
-    return_indices: Literal[False] = False,
-) -> Array: ...
-@overload
-def max_pool1d(
-    input: Array,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    dilation: Numbers = 1,
-    ceil_mode: bool = False,
-    *,
-    return_indices: Literal[True],
-) -> tuple[Array, Array]: ...
+class _MaxPool(Protocol):
+    """The signature of all three, for type checkers: with indices there are two arrays."""
+
+    @overload
+    def __call__(
+        self,
+        input: Array,
+        kernel_size: Numbers,
+        stride: Numbers | None = None,
+        padding: Numbers = 0,
+        dilation: Numbers = 1,
+        ceil_mode: bool = False,
+        return_indices: Literal[False] = False,
+    ) -> Array: ...
+    @overload
+    def __call__(
+        self,
+        input: Array,
+        kernel_size: Numbers,
+        stride: Numbers | None = None,
+        padding: Numbers = 0,
+        dilation: Numbers = 1,
+        ceil_mode: bool = False,
+        *,
+        return_indices: Literal[True],
+    ) -> tuple[Array, Array]: ...
+
+
+def _typed(fun: Callable[..., Any]) -> _MaxPool:
+    return fun
+
+
+@_typed
 def max_pool1d(
     input: Array,
     kernel_size: Numbers,
@@ -103,27 +116,7 @@ def max_pool1d(
     return _max_pool("max_pool1d", 1, windows, return_indices, input)
 
 
-@overload
-def max_pool2d(
-    input: Array,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    dilation: Numbers = 1,
-    ceil_mode: bool = False,
-    return_indices: Literal[False] = False,
-) -> Array: ...
-@overload
-def max_pool2d(
-    input: Array,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    dilation: Numbers = 1,
-    ceil_mode: bool = False,
-    *,
-    return_indices: Literal[True],
-) -> tuple[Array, Array]: ...
+@_typed
 def max_pool2d(
     input: Array,
     kernel_size: Numbers,
@@ -145,27 +138,7 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, windows, return_indices, input)
 
 
-@overload
-def max_pool3d(
-    input: Array,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    dilation: Numbers = 1,
-    ceil_mode: bool = False,
-    return_indices: Literal[False] = False,
-) -> Array: ...
-@overload
-def max_pool3d(
-    input: Array,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    dilation: Numbers = 1,
-    ceil_mode: bool = False,
-    *,
-    return_indices: Literal[True],
-) -> tuple[Array, Array]: ...
+@_typed
 def max_pool3d(
     input: Array,
     kernel_size: Numbers,

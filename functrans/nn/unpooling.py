@@ -5,9 +5,9 @@ Imports random, `lookup` and `max_pooling`; start reading at `_unpooled` and `_f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, Protocol, cast, overload
 
 import numpy as np
 
@@ -106,28 +106,40 @@ def _unpooled(
 # ---- fractional pooling ----
 
 
-@overload
-def fractional_max_pool2d(
-    input: Array,
-    kernel_size: Numbers,
-    output_size: Numbers | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: Literal[False] = False,
-    _random_samples: Array | None = None,
-    *,
-    key: Array | None = None,
-) -> Array: ...
-@overload
-def fractional_max_pool2d(
-    input: Array,
-    kernel_size: Numbers,
-    output_size: Numbers | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    *,
-    return_indices: Literal[True],
-    _random_samples: Array | None = None,
-    key: Array | None = None,
-) -> tuple[Array, Array]: ...
+class _FractionalMaxPool(Protocol):
+    """The signature of both, for type checkers: with indices there are two arrays."""
+
+    @overload
+    def __call__(
+        self,
+        input: Array,
+        kernel_size: Numbers,
+        output_size: Numbers | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        return_indices: Literal[False] = False,
+        _random_samples: Array | None = None,
+        *,
+        key: Array | None = None,
+    ) -> Array: ...
+    @overload
+    def __call__(
+        self,
+        input: Array,
+        kernel_size: Numbers,
+        output_size: Numbers | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        *,
+        return_indices: Literal[True],
+        _random_samples: Array | None = None,
+        key: Array | None = None,
+    ) -> tuple[Array, Array]: ...
+
+
+def _typed(fun: Callable[..., Any]) -> _FractionalMaxPool:
+    return fun
+
+
+@_typed
 def fractional_max_pool2d(
     input: Array,
     kernel_size: Numbers,
@@ -155,28 +167,7 @@ def fractional_max_pool2d(
     )
 
 
-@overload
-def fractional_max_pool3d(
-    input: Array,
-    kernel_size: Numbers,
-    output_size: Numbers | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: Literal[False] = False,
-    _random_samples: Array | None = None,
-    *,
-    key: Array | None = None,
-) -> Array: ...
-@overload
-def fractional_max_pool3d(
-    input: Array,
-    kernel_size: Numbers,
-    output_size: Numbers | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    *,
-    return_indices: Literal[True],
-    _random_samples: Array | None = None,
-    key: Array | None = None,
-) -> tuple[Array, Array]: ...
+@_typed
 def fractional_max_pool3d(
     input: Array,
     kernel_size: Numbers,
