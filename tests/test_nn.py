@@ -384,6 +384,24 @@ def test_where_a_logarithm_is_clamped_the_derivative_is_that_of_torch() -> None:
         (lambda: nn.embedding_bag(np.ones(3, int), np.ones((2, 2))), "no offsets"),
         (lambda: LOOSE.embedding_bag(np.ones((3, 1), int), np.ones((2, 2)), mode="most"), "mode='most'"),
         (lambda: LOOSE.cross_entropy(np.float64(1.0), np.int64(0)), "a scalar"),
+        (lambda: nn.cross_entropy(np.ones((2, 3)), np.zeros(1, int)), r"a target of shape \(1,\)(.|\n)*shape \(2,\)"),
+        (lambda: nn.cross_entropy(np.ones((2, 3)), np.ones(3)), r"a target of shape \(3,\)(.|\n)*shape \(2, 3\)"),
+        (lambda: nn.nll_loss(np.ones((2, 3)), np.zeros(2, int), np.ones(4)), r"a weight of shape \(4,\)"),
+        (lambda: nn.binary_cross_entropy(np.ones((2, 3)), np.ones(3)), r"shape \(2, 3\)"),
+        (lambda: nn.multi_margin_loss(np.ones((2, 3)), np.zeros(1, int)), r"shape \(2,\)"),
+        (lambda: nn.multilabel_margin_loss(np.ones((2, 3)), np.zeros((2, 1), int)), r"shape \(2, 3\)"),
+        (
+            lambda: nn.embedding_bag(
+                np.zeros((2, 3), int), np.ones((4, 5)), mode="sum", per_sample_weights=np.ones((3, 2))
+            ),
+            r"per_sample_weights of shape \(3, 2\)",
+        ),
+        (lambda: nn.layer_norm(np.ones((2, 3)), 3, np.ones(2)), r"a weight of shape \(2,\)"),
+        (lambda: nn.group_norm(np.ones((2, 4)), 2, None, np.ones(2)), r"a bias of shape \(2,\)(.|\n)*shape \(4,\)"),
+        (lambda: nn.batch_norm(np.ones((2, 3)), np.ones(1), np.ones(3)), r"a running mean of shape \(1,\)"),
+        (lambda: nn.conv1d(np.ones((1, 2, 3)), np.ones((4, 2, 1)), np.ones((2, 2))), r"a bias of shape \(2, 2\)"),
+        (lambda: nn.pdist(np.ones(3)), "rank 2"),
+        (lambda: nn.glu(np.ones((2, 4)), 2), "even size along axis 2"),
         (lambda: nn.smooth_l1_loss(np.ones(2), np.ones(2), beta=-1.0), r"beta=-1.0(.|\n)*at least 0"),
         (lambda: nn.huber_loss(np.ones(2), np.ones(2), delta=0.0), r"delta=0.0(.|\n)*greater than 0"),
         (lambda: nn.softshrink(np.ones(2), np.nan), "lambd=nan"),
@@ -398,6 +416,7 @@ def test_where_a_logarithm_is_clamped_the_derivative_is_that_of_torch() -> None:
         (lambda: nn.batch_norm(np.ones((2, 3)), training=True, eps=-1.0), "eps=-1.0"),
         (lambda: nn.instance_norm(np.ones((2, 3, 1))), "more than one element"),
         (lambda: nn.local_response_norm(np.ones((2, 3, 1)), 0), "size=0"),
+        (lambda: LOOSE.local_response_norm(np.ones((2, 3, 1)), 1.5), "size=1.5"),
         (lambda: nn.avg_pool2d(np.ones((1, 2, 2)), 2, divisor_override=0), "divisor_override=0"),
         (lambda: nn.lp_pool1d(np.ones((1, 2)), np.inf, 2), "norm_type=inf"),
         (lambda: nn.ctc_loss(np.ones((3, 1, 2)), np.ones((1, 1), int), np.array([3]), np.array([1]), 2), "blank=2"),
@@ -430,6 +449,27 @@ def test_a_class_out_of_range_raises_in_jit_too(number: int) -> None:
         for run in (call, ft.jit(call)):
             with pytest.raises(IndexError, match=rf"index {number} is out of bounds for axis 0 with size 3"):
                 run(x, numbers)
+
+
+LOGS, TARGETS, LENGTHS = np.zeros((3, 2, 4)), np.array([[1, 2], [2, 1]]), np.array([2, 2])
+BAGS = np.zeros(3, int), np.ones((4, 5))
+
+
+@pytest.mark.parametrize(
+    ("call", "good", "bad"),
+    [
+        (lambda n: nn.ctc_loss(LOGS, TARGETS, n, LENGTHS), [3, 2], [4, 2]),
+        (lambda n: nn.ctc_loss(LOGS, TARGETS, LENGTHS, n), [1, 2], [1, 3]),
+        (lambda n: nn.embedding_bag(BAGS[0], BAGS[1], n), [0, 3], [1, 2]),
+        (lambda n: nn.embedding_bag(BAGS[0], BAGS[1], n), [0, 1], [0, 4]),
+        (lambda n: nn.multilabel_margin_loss(np.ones(3), n), [2, -1, -1], [2, -2, -1]),
+    ],
+)
+def test_lengths_and_offsets_out_of_range_raise(call: Fun, good: list[int], bad: list[int]) -> None:
+    for run in (call, ft.jit(call)):
+        assert np.all(np.isfinite(run(np.array(good))))
+        with pytest.raises(IndexError, match="is out of bounds"):
+            run(np.array(bad))
 
 
 def test_a_class_that_is_ignored_may_be_any_number() -> None:

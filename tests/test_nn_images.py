@@ -119,6 +119,7 @@ def test_nothing_around_nothing() -> None:
     ("call", "message"),
     [
         (lambda: nn.pad(X, (1, 1, 1)), "a pair for each"),
+        (lambda: nn.pad(X, (1.5, 1)), "whole numbers"),  # type: ignore[arg-type]
         (lambda: nn.pad(X, (6, 0), "reflect"), "at most 5 for 'reflect'"),
         (lambda: nn.pad(X, (7, 0), "circular"), "at most 6 for 'circular'"),
         (lambda: nn.pad(X[..., :0], (1, 0), "replicate"), "at most 0"),

@@ -13,7 +13,7 @@ import numpy as np
 from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
-from functrans.nn.ranges import check_not_zero, check_range
+from functrans.nn.checks import check_not_zero, check_range
 from functrans.typing import Array
 
 __all__ = [
@@ -288,7 +288,8 @@ def glu(x: Array, axis: int = -1) -> Array:
     >>> glu(np.array([2.0, 4.0, 0.0, 0.0]))
     array([1., 2.])
     """
-    if aval_of(x).shape[axis] % 2:
+    rank = aval_of(x).ndim
+    if not -rank <= axis < rank or aval_of(x).shape[axis] % 2:
         raise ParameterError("glu", f"x of shape {aval_of(x).shape}", f"an even size along axis {axis}")
     first, second = np.split(x, 2, axis=axis)
     return cast(Array, first * lax.logistic(second))

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 
 from functrans.core.primitive import aval_of
-from functrans.nn.ranges import check_not_zero, check_range
+from functrans.nn.checks import check_not_zero, check_range
 from functrans.nn.windows import Numbers, Windows, images, params_of
 from functrans.ops.arithmetic import add
 from functrans.ops.reduce_window import reduce_window

@@ -12,6 +12,7 @@ import numpy as np
 
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
+from functrans.nn.checks import check_shape
 from functrans.nn.folding import unfold
 from functrans.nn.lookup import in_range
 from functrans.nn.windows import Numbers, images
@@ -51,6 +52,7 @@ def conv_local(
             )
         flat = np.reshape(weight, (count, outputs, size))
         out = np.reshape(np.einsum("nkl,lok->nol", columns, flat), (aval_of(x).shape[0], outputs, *windows))
+        check_shape("conv_local", "a bias", bias, aval_of(out).shape[1:])
         return out if bias is None else cast(Array, out + bias)
 
     return images("conv_local", input, rank, run)

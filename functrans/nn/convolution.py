@@ -8,6 +8,7 @@ import numpy as np
 
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
+from functrans.nn.checks import check_shape
 from functrans.nn.windows import Numbers, images, per_axis
 from functrans.ops.convolution import conv_general_dilated
 from functrans.ops.shape import rev
@@ -30,7 +31,7 @@ def _conv(
 
     def run(x: Array) -> Array:
         out = conv_general_dilated(x, weight, steps, pairs, None, apart, feature_group_count=groups)
-        return _biased(_whole(name, out, x, weight), bias)
+        return _biased(name, _whole(name, out, x, weight), bias)
 
     return images(name, x, rank, run)
 
@@ -43,9 +44,10 @@ def _whole(name: str, out: Array, x: Array, weight: Array) -> Array:
     return out
 
 
-def _biased(out: Array, bias: Array | None) -> Array:
+def _biased(name: str, out: Array, bias: Array | None) -> Array:
     if bias is None:
         return out
+    check_shape(name, "a bias", bias, aval_of(out).shape[1:2])
     return cast(Array, out + np.reshape(bias, (-1, *(1,) * (aval_of(out).ndim - 2))))
 
 
@@ -74,7 +76,7 @@ def _conv_transpose(
     def run(x: Array) -> Array:
         flipped = rev(windows, range(2, 2 + rank))
         out = conv_general_dilated(x, flipped, (1,) * rank, pairs, steps, apart, feature_group_count=groups)
-        return _biased(_whole(name, out, x, weight), bias)
+        return _biased(name, _whole(name, out, x, weight), bias)
 
     return images(name, x, rank, run)
 

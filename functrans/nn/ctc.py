@@ -9,8 +9,9 @@ import numpy as np
 from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
+from functrans.nn.checks import check_range
+from functrans.nn.lookup import in_range
 from functrans.nn.losses import Reduction, reduced
-from functrans.nn.ranges import check_range
 from functrans.typing import Array
 
 __all__ = ["ctc_loss"]
@@ -32,7 +33,8 @@ def ctc_loss(
 
     log_probs: (T, N, C), as `log_softmax` gives; targets: (N, S) classes but `blank`, of which the first `target_lengths`
     count; input_lengths, target_lengths: (N,). The mean is over samples, each loss over the length of its target, as in
-    torch. Infinite where a target does not fit into its time steps; zero_infinity: 0 there.
+    torch. Infinite where a target does not fit into its time steps; zero_infinity: 0 there. Lengths beyond T and S
+    raise IndexError.
 
     >>> even = np.log(np.full((2, 1, 2), 0.5))
     >>> ctc_loss(even, np.array([[1]]), np.array([2]), np.array([1])).round(4)
@@ -43,6 +45,8 @@ def ctc_loss(
     if len(aval_of(targets).shape) != 2 or aval_of(targets).shape[0] != count:
         what = f"targets of shape {aval_of(targets).shape} for log_probs of shape {aval_of(log_probs).shape}"
         raise ParameterError("ctc_loss", what, f"targets of shape ({count}, S)")
+    input_lengths = in_range(input_lengths, steps + 1)
+    target_lengths = in_range(target_lengths, aval_of(targets).shape[1] + 1)
     labels = _with_blanks(targets, blank)
     emitted = np.take_along_axis(log_probs, np.broadcast_to(labels, (steps, *labels.shape)), 2)
     before_last = np.pad(labels, ((0, 0), (2, 0)), constant_values=blank)[:, : labels.shape[1]]

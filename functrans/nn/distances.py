@@ -7,7 +7,8 @@ from typing import Any, cast
 import numpy as np
 
 from functrans.core.primitive import aval_of
-from functrans.nn.ranges import check_range
+from functrans.errors import ParameterError
+from functrans.nn.checks import check_range
 from functrans.numpy.selection import take
 from functrans.typing import Array
 
@@ -60,6 +61,8 @@ def pdist(x: Array, p: float = 2.0) -> Array:
     array([1., 3., 2.])
     """
     check_range("pdist", "p", p, 0)
+    if aval_of(x).ndim != 2:
+        raise ParameterError("pdist", f"x of shape {aval_of(x).shape}", "rows, an array of rank 2")
     first, second = np.triu_indices(aval_of(x).shape[0], 1)
     return p_norm(take(x, first, 0) - take(x, second, 0), p)
 

@@ -13,8 +13,8 @@ from functrans import lax, random
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.nn.activations import leaky_relu
+from functrans.nn.checks import check_range
 from functrans.nn.linear import one_hot
-from functrans.nn.ranges import check_range
 from functrans.nn.softmax import softmax
 from functrans.nn.windows import images
 from functrans.typing import Array, Shape

@@ -12,6 +12,7 @@ import numpy as np
 from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
+from functrans.nn.checks import check_shape
 from functrans.nn.distances import p_norm
 from functrans.nn.lookup import in_range, lookup
 from functrans.numpy.at import at
@@ -100,8 +101,9 @@ def embedding_bag(
 ) -> Array:
     """The mean, the sum, or the largest of the rows of a table in each bag of indices: (bags, columns).
 
-    x: integers (bags, n), or of shape (n,) with the offset at which each bag begins; include_last_offset: the last offset is
-    n itself. per_sample_weights: factors like x, for sums. padding_idx: an index that does not count. An empty bag gives 0.
+    x: integers (bags, n), or of shape (n,) with the offset at which each bag begins, the first one 0; include_last_offset: the
+    last offset is n itself. per_sample_weights: factors like x, for sums. padding_idx: an index that does not count. An empty
+    bag gives 0. Raises IndexError for indices and offsets out of range.
 
     >>> table = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
     >>> embedding_bag(np.array([0, 2, 1]), table, np.array([0, 2]), mode="sum")
@@ -115,6 +117,7 @@ def embedding_bag(
     if (offsets is None) == (len(shape) == 1):
         what = f"x of shape {shape} and {'no ' if offsets is None else ''}offsets"
         raise ParameterError("embedding_bag", what, "x of rank 2, or of rank 1 with offsets")
+    check_shape("embedding_bag", "per_sample_weights", per_sample_weights, shape)
     bags, ids = _bags(x, offsets, include_last_offset)
     keys = np.reshape(x, -1)
     rows = embedding(keys, weight, None, max_norm, norm_type)
@@ -139,7 +142,8 @@ def _bags(x: Array, offsets: Array | None, include_last_offset: bool) -> tuple[i
         return shape[0], np.repeat(np.arange(shape[0]), shape[1])
     starts = offsets[:-1] if include_last_offset else offsets
     begun = at(np.zeros(shape[0] + 1, np.int64))[in_range(starts, shape[0] + 1)].add(1)
-    return aval_of(starts).shape[0], np.cumsum(begun)[:-1] - 1
+    count = aval_of(starts).shape[0]
+    return count, in_range(np.cumsum(begun)[:-1] - 1, count)
 
 
 def sparse_linear(

@@ -14,8 +14,8 @@ from functrans import lax
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.nn.activations import logsigmoid
+from functrans.nn.checks import check_range, check_shape
 from functrans.nn.lookup import lookup
-from functrans.nn.ranges import check_range
 from functrans.nn.softmax import log_softmax
 from functrans.transforms.custom import custom_jvp
 from functrans.typing import Array
@@ -164,7 +164,7 @@ def cross_entropy(
     np.float64(0.6931)
     """
     check_range("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
-    axis = _class_axis("cross_entropy", x)
+    axis = _class_axis("cross_entropy", x, target, weight)
     logs = log_softmax(x, axis)
     if aval_of(target).dtype.kind == "f":
         return _soft_cross_entropy(logs, target, weight, axis, reduction, label_smoothing)
@@ -203,7 +203,7 @@ def nll_loss(
     >>> nll_loss(np.log(np.array([[0.25, 0.75], [0.5, 0.5]])), np.array([1, -100])).round(4)
     np.float64(0.2877)
     """
-    axis = _class_axis("nll_loss", x)
+    axis = _class_axis("nll_loss", x, target, weight)
     each = np.ones(aval_of(x).shape[axis], aval_of(x).dtype) if weight is None else weight
     values, counted = _picked(x, target, each, axis, target != ignore_index)
     return _mean_over(values, np.sum(counted), reduction, "nll_loss")
@@ -221,10 +221,16 @@ def _mean_over(values: Any, total: Any, reduction: str, loss: str) -> Array:
     return cast(Array, np.sum(values) / total) if reduction == "mean" else reduced(loss, values, reduction)
 
 
-def _class_axis(loss: str, x: Array) -> int:
-    if not aval_of(x).shape:
+def _class_axis(loss: str, x: Array, target: Array, weight: Array | None) -> int:
+    """The axis of the classes; raises ParameterError for shapes that do not go together."""
+    shape = aval_of(x).shape
+    if not shape:
         raise ParameterError(loss, "a scalar", "predictions of shape (N, C, ...) or (C,)")
-    return min(1, len(aval_of(x).shape) - 1)
+    axis = min(1, len(shape) - 1)
+    has_probabilities = loss == "cross_entropy" and aval_of(target).dtype.kind == "f"
+    check_shape(loss, "a target", target, shape if has_probabilities else (*shape[:axis], *shape[axis + 1 :]))
+    check_shape(loss, "a weight", weight, shape[axis : axis + 1])
+    return axis
 
 
 def _along(weight: Array, like: Array, axis: int) -> Any:
@@ -257,6 +263,7 @@ def binary_cross_entropy(x: Array, target: Array, weight: Array | None = None, r
     >>> binary_cross_entropy(np.array([0.5, 0.0]), np.array([1.0, 0.0]), reduction="none").round(4)
     array([ 0.6931, -0.    ])
     """
+    check_shape("binary_cross_entropy", "a target", target, aval_of(x).shape)
     return reduced("binary_cross_entropy", weighted(_binary_cross_entropy(x, target), weight), reduction)
 
 
@@ -289,6 +296,7 @@ def binary_cross_entropy_with_logits(
     >>> binary_cross_entropy_with_logits(np.array([0.0, -1000.0]), np.array([1.0, 0.0]), reduction="none").round(4)
     array([0.6931, 0.    ])
     """
+    check_shape("binary_cross_entropy_with_logits", "a target", target, aval_of(x).shape)
     positive = target if pos_weight is None else target * pos_weight
     values = -positive * logsigmoid(x) - (1 - target) * logsigmoid(-x)
     return reduced("binary_cross_entropy_with_logits", weighted(values, weight), reduction)

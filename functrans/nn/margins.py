@@ -10,10 +10,10 @@ import numpy as np
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.nn.activations import logsigmoid
+from functrans.nn.checks import check_range, check_shape
 from functrans.nn.distances import cosine_similarity, pairwise_distance
 from functrans.nn.lookup import in_range, lookup
 from functrans.nn.losses import Reduction, reduced, weighted
-from functrans.nn.ranges import check_range
 from functrans.typing import Array
 
 __all__ = [
@@ -91,7 +91,9 @@ def multi_margin_loss(
     """
     if p not in (1, 2):
         raise ParameterError("multi_margin_loss", f"p={p}", "1 or 2")
-    classes = aval_of(x).shape[-1]
+    *samples, classes = aval_of(x).shape
+    check_shape("multi_margin_loss", "a target", target, tuple(samples))
+    check_shape("multi_margin_loss", "a weight", weight, (classes,))
     target = in_range(target, classes)
     right = np.take_along_axis(x, np.expand_dims(target, -1), -1)
     hinges = _hinge(margin - right + x) ** p
@@ -108,6 +110,8 @@ def multilabel_margin_loss(x: Array, target: Array, reduction: Reduction = "mean
     np.float64(0.1667)
     """
     classes = aval_of(x).shape[-1]
+    check_shape("multilabel_margin_loss", "a target", target, aval_of(x).shape)
+    target = np.where(target == -1, -1, in_range(np.where(target == -1, 0, target), classes))
     is_label = np.cumprod(target >= 0, axis=-1) != 0  # what comes after the first -1 does not count
     label = np.where(is_label, target, 0)
     named = np.expand_dims(label, -1) == np.arange(classes)

@@ -10,8 +10,9 @@ import numpy as np
 
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
-from functrans.nn.ranges import check_range
-from functrans.typing import Array
+from functrans.nn.checks import check_range, check_shape
+from functrans.nn.windows import per_axis
+from functrans.typing import Array, Shape
 
 __all__ = [
     "BatchNorm",
@@ -32,7 +33,12 @@ def _centred(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any
     return centred / np.sqrt(variance + eps), mean, variance
 
 
-def _scaled(x: Any, weight: Array | None, bias: Array | None, shape: tuple[int, ...]) -> Array:
+def _scaled(
+    function: str, x: Any, weight: Array | None, bias: Array | None, shape: Shape, wanted: Shape | None = None
+) -> Array:
+    """x times weight plus bias, which are of the shape `wanted` and broadcast as `shape`."""
+    check_shape(function, "a weight", weight, shape if wanted is None else wanted)
+    check_shape(function, "a bias", bias, shape if wanted is None else wanted)
     scaled = x if weight is None else x * np.reshape(weight, shape)
     return cast(Array, scaled if bias is None else scaled + np.reshape(bias, shape))
 
@@ -79,7 +85,7 @@ def layer_norm(
     """
     axes = _last_axes("layer_norm", x, normalized_shape)
     normal, _, _ = _centred(x, axes, eps)
-    return _scaled(normal, weight, bias, aval_of(x).shape[axes[0] :])
+    return _scaled("layer_norm", normal, weight, bias, aval_of(x).shape[axes[0] :])
 
 
 def rms_norm(
@@ -93,7 +99,7 @@ def rms_norm(
     axes = _last_axes("rms_norm", x, normalized_shape)
     small = float(np.finfo(aval_of(x).dtype).eps) if eps is None else eps
     normal = x / np.sqrt(np.mean(x * x, axis=axes, keepdims=True) + small)
-    return _scaled(normal, weight, None, aval_of(x).shape[axes[0] :])
+    return _scaled("rms_norm", normal, weight, None, aval_of(x).shape[axes[0] :])
 
 
 class BatchNorm(NamedTuple):
@@ -127,14 +133,16 @@ def batch_norm(
     """
     _check_rank("batch_norm", x, 2, "a batch (N, C, ...)")
     check_range("batch_norm", "eps", eps, 0)
+    check_shape("batch_norm", "a running mean", running_mean, aval_of(x).shape[1:2])
+    check_shape("batch_norm", "a running variance", running_var, aval_of(x).shape[1:2])
     shape = _channels(x)
     if not training:
         if running_mean is None or running_var is None:
             raise ParameterError("batch_norm", "no running statistics without training", "them, or training=True")
         normal = (x - np.reshape(running_mean, shape)) / np.sqrt(np.reshape(running_var, shape) + eps)
-        return BatchNorm(_scaled(normal, weight, bias, shape), running_mean, running_var)
+        return BatchNorm(_scaled("batch_norm", normal, weight, bias, shape, shape[:1]), running_mean, running_var)
     if not aval_of(x).size:  # nothing is learnt from nothing
-        return BatchNorm(_scaled(x, weight, bias, shape), running_mean, running_var)
+        return BatchNorm(_scaled("batch_norm", x, weight, bias, shape, shape[:1]), running_mean, running_var)
     count = aval_of(x).size // shape[0]
     _check_count("batch_norm", x, count)
     axes = tuple(axis for axis in range(len(aval_of(x).shape)) if axis != 1)
@@ -143,7 +151,7 @@ def batch_norm(
     def renewed(running: Array | None, value: Any) -> Array | None:
         return None if running is None else cast(Array, (1 - momentum) * running + momentum * np.reshape(value, -1))
 
-    out = _scaled(normal, weight, bias, shape)
+    out = _scaled("batch_norm", normal, weight, bias, shape, shape[:1])
     return BatchNorm(out, renewed(running_mean, mean), renewed(running_var, variance * (count / (count - 1))))
 
 
@@ -156,7 +164,7 @@ def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = No
     _check_rank("instance_norm", x, 3, "a batch (N, C, ...) with at least one more axis")
     _check_count("instance_norm", x, prod(aval_of(x).shape[2:]))
     normal, _, _ = _centred(x, tuple(range(2, len(aval_of(x).shape))), eps)
-    return _scaled(normal, weight, bias, _channels(x))
+    return _scaled("instance_norm", normal, weight, bias, _channels(x), aval_of(x).shape[1:2])
 
 
 def group_norm(
@@ -172,7 +180,7 @@ def group_norm(
     if num_groups < 1 or shape[1] % num_groups:
         raise ParameterError("group_norm", f"{num_groups} groups of {shape[1]} channels", "groups of equal size")
     normal, _, _ = _centred(np.reshape(x, (shape[0], num_groups, prod(shape[1:]) // num_groups)), (2,), eps)
-    return _scaled(np.reshape(normal, shape), weight, bias, _channels(x))
+    return _scaled("group_norm", np.reshape(normal, shape), weight, bias, _channels(x), shape[1:2])
 
 
 def local_response_norm(x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Array:
@@ -183,7 +191,7 @@ def local_response_norm(x: Array, size: int, alpha: float = 1e-4, beta: float = 
             [0.8]]])
     """
     _check_rank("local_response_norm", x, 3, "a batch (N, C, ...) with at least one more axis")
-    check_range("local_response_norm", "size", size, 1)
+    per_axis("local_response_norm", "size", size, 1)
     channels = aval_of(x).shape[1]
     widths = [(0, 0) for _ in aval_of(x).shape]
     widths[1] = (size // 2, (size - 1) // 2)

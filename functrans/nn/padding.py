@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, SupportsIndex
 
 import numpy as np
 
@@ -32,9 +32,9 @@ def pad(input: Array, pad: Sequence[int], mode: Mode = "constant", value: float 
            [0., 0., 0.]])
     """
     rank, pairs = aval_of(input).ndim, list(zip(pad[::2], pad[1::2], strict=False))
-    if len(pad) % 2 or len(pairs) > rank:
+    if len(pad) % 2 or len(pairs) > rank or not all(isinstance(n, SupportsIndex) for n in pad):
         what = f"pad={tuple(pad)} for {rank} axes"
-        raise ParameterError("pad", what, "a pair for each of the last axes, the last axis first")
+        raise ParameterError("pad", what, "a pair of whole numbers for each of the last axes, the last axis first")
     if mode == "constant":
         config = [(0, 0, 0)] * (rank - len(pairs)) + [(before, after, 0) for before, after in reversed(pairs)]
         return pad_with(input, aval_of(input).dtype.type(value), config)
