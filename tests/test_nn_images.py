@@ -8,7 +8,7 @@ import pytest
 
 from functrans import jit, nn, vjp
 from functrans.errors import ParameterError
-from tests.torch_oracle import Row, check, draw, row
+from tests.torch_oracle import Row, check, check_narrow_and_empty, draw, row
 
 X = draw(2, 3, 5, 6)
 GRID = draw(2, 4, 3, 2)
@@ -52,6 +52,11 @@ ROWS: dict[str, Row] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_as_in_torch(name: str) -> None:
     check(*ROWS[name])
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if "one image" not in name and "affine" not in name])
+def test_float32_and_no_images(name: str) -> None:
+    check_narrow_and_empty(*ROWS[name])
 
 
 def test_columns_of_any_number_of_axes() -> None:

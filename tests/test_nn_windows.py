@@ -8,7 +8,7 @@ import pytest
 
 from functrans import jit, nn, random, vjp
 from functrans.errors import ParameterError
-from tests.torch_oracle import Row, check, close, draw, for_torch, row
+from tests.torch_oracle import Row, check, check_narrow_and_empty, close, draw, for_torch, row
 
 
 def places(shape: tuple[int, ...], rank: int, size: int) -> Any:
@@ -72,6 +72,11 @@ ROWS: dict[str, Row] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_as_in_torch(name: str) -> None:
     check(*ROWS[name])
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if "one image" not in name and "affine" not in name])
+def test_float32_and_no_images(name: str) -> None:
+    check_narrow_and_empty(*ROWS[name])
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if "max_pool" in name])

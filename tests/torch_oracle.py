@@ -8,7 +8,7 @@ import pytest
 
 from functrans import jit, jvp, nn, vjp, vmap
 
-__all__ = ["Row", "check", "close", "draw", "for_torch", "row"]
+__all__ = ["Row", "check", "check_narrow_and_empty", "close", "draw", "for_torch", "row"]
 
 RNG = np.random.default_rng(3)
 Row = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -43,6 +43,25 @@ def _of_torch(name: str, arrays: tuple[Any, ...], options: dict[str, Any], ct: A
     out = getattr(torch.nn.functional, name)(*tensors, **for_torch(options))
     out.backward(torch.tensor(ct(tuple(out.shape))))
     return out.detach().numpy(), [tensor.grad.numpy() for tensor in tensors if tensor.requires_grad]
+
+
+def check_narrow_and_empty(function: str, arrays: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Raise AssertionError if float32 does not stay, or if no images do not give none."""
+
+    def narrow(value: Any, of: slice = np.s_[:]) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value
+        return (value.astype(np.float32) if value.dtype.kind == "f" else value)[of]
+
+    rest = {key: narrow(value) for key, value in options.items()}
+    out = getattr(nn, function)(*map(narrow, arrays), **rest)
+    assert out.dtype == np.float32
+    if "conv" in function:
+        images = (narrow(arrays[0], np.s_[:0]), *map(narrow, arrays[1:]))
+    else:
+        images = tuple(narrow(array, np.s_[:0]) for array in arrays)
+    rest = {key: narrow(value, np.s_[:0]) for key, value in options.items()}
+    assert getattr(nn, function)(*images, **rest).shape == (0, *out.shape[1:])
 
 
 def check(function: str, arrays: tuple[Any, ...], options: dict[str, Any]) -> None:

@@ -67,7 +67,9 @@ def _average(x: Array, axis: int, count: int) -> Array:
     if count == shape[axis]:
         return x
     if shape[axis] % count == 0:
-        return cast(Array, np.mean(np.reshape(x, (*shape[:axis], count, -1, *shape[axis + 1 :])), axis + 1))
+        return cast(
+            Array, np.mean(np.reshape(x, (*shape[:axis], count, shape[axis] // count, *shape[axis + 1 :])), axis + 1)
+        )
     bins = _bins(shape[axis], count)
     places = np.arange(max(map(len, bins)))[:, np.newaxis] + np.array([one.start for one in bins])
     is_inside = places < np.array([one.stop for one in bins])

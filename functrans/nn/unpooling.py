@@ -205,7 +205,8 @@ def _fractional(
         starts = [_starts(each[..., axis], *line) for axis, line in enumerate(zip(lengths, counts, sizes, strict=True))]
         table = _elements(starts, lengths, sizes)
         flat = np.reshape(x, (*shape[:2], prod(lengths)))
-        best = argmax(np.reshape(take_along(flat, np.reshape(table, (*shape[:2], -1)), 2), aval_of(table).shape), 3)
+        elements = take_along(flat, np.reshape(table, (*shape[:2], prod(aval_of(table).shape[2:]))), 2)
+        best = argmax(np.reshape(elements, aval_of(table).shape), 3)
         found = take_along(table, np.expand_dims(best, 3), 3)
         return np.reshape(found, (*shape[:2], *counts))
 
