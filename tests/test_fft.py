@@ -9,6 +9,7 @@ import pytest
 
 import functrans as ft
 import functrans.numpy as fnp
+from tests.marks import native
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 4, 5))
@@ -70,6 +71,7 @@ def test_derivatives_as_jax_has_them(jax: Any, name: str) -> None:
         np.testing.assert_allclose(got, pull(ct)[0], atol=1e-12, err_msg=str(keywords))
 
 
+@native
 def test_compiled_programs_do_not_call_back() -> None:
     def power(t: np.ndarray[Any, Any]) -> Any:
         return np.sum(np.abs(np.fft.irfft(np.fft.rfft(np.fft.fft(t).real) ** 2)))

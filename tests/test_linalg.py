@@ -13,6 +13,7 @@ import functrans as ft
 import functrans.numpy as fnp
 from functrans.numpy.dispatch import TRACED
 from tests.derivatives import check_derivatives
+from tests.marks import native
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=(3, 3)), RNG.normal(size=(3, 2))
@@ -215,7 +216,8 @@ def test_errors_are_numpys(call: Callable[[Any], Any], x: Any, message: str) -> 
 
 def test_a_failure_before_does_not_count() -> None:
     """The processor's flag of invalid operations may be set when LAPACK is called."""
-    out = ft.jit(lambda x, a: (np.sqrt(x), np.linalg.inv(a)))(np.float64(-1.0), np.eye(2))
+    with np.errstate(invalid="ignore"):
+        out = ft.jit(lambda x, a: (np.sqrt(x), np.linalg.inv(a)))(np.float64(-1.0), np.eye(2))
     np.testing.assert_array_equal(out[1], np.eye(2))
 
 
@@ -224,6 +226,7 @@ def test_many_right_sides_are_columns_of_one() -> None:
     assert "f64[3,5] = solve" in jaxpr
 
 
+@native
 def test_compiled_programs_do_not_call_back() -> None:
     def everything(a: Any) -> Any:
         w, v = np.linalg.eigh(a @ a.T)
