@@ -63,6 +63,7 @@ KERNELS = [
     "extremum_position",
     "foreign_call",
     "gather",
+    "matrices",
     "numpy_loop",
     "pool",
     "qr",

@@ -4,6 +4,8 @@ Start reading at `CALLS`.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import functrans as ft
 import functrans.numpy as fnp
 from functrans.numpy.dispatch import TRACED
+from functrans.ops.cholesky import triangular_solve
 from tests.derivatives import check_derivatives
 from tests.marks import native
 
@@ -241,3 +244,33 @@ def test_compiled_programs_do_not_call_back() -> None:
         )
 
     assert "callback" not in str(ft.jit(everything).lower(A).cost())
+
+
+@native
+@pytest.mark.parametrize(
+    ("count", "size", "columns"), [(1, 1, 1), (5, 1, 2), (11, 8, 1), (4, 5, 6), (3, 30, 1), (1, 41, 37)]
+)
+def test_matrices_of_many_sizes(count: int, size: int, columns: int) -> None:
+    a, b = RNG.normal(size=(count, size, size)), RNG.normal(size=(count, size, columns))
+    definite: Any = a @ np.swapaxes(a, -1, -2) + np.eye(size)
+    cholesky: Any = np.linalg.cholesky
+    equations: Any = np.linalg.solve
+    np.testing.assert_allclose(ft.jit(cholesky)(definite), cholesky(definite), rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(ft.jit(equations)(a, b), equations(a, b), rtol=1e-6, atol=1e-8)
+    triangle = a / (3 * size) + np.eye(size)
+    for lower, transposed, unit in product((False, True), repeat=3):
+        solve = partial(triangular_solve, lower=lower, transposed=transposed, unit=unit)
+        np.testing.assert_allclose(ft.jit(solve)(triangle, b), solve(triangle, b), rtol=1e-10, atol=1e-12)
+
+
+@native
+def test_one_of_many_small_matrices_fails() -> None:
+    many = np.stack([np.eye(3)] * 9)
+    many[8] = np.ones((3, 3))
+    cases: tuple[tuple[Any, str], ...] = (
+        (np.linalg.inv, "Singular"),
+        (lambda a: np.linalg.cholesky(a - 2 * np.eye(3)), "definite"),
+    )
+    for function, message in cases:
+        with pytest.raises(np.linalg.LinAlgError, match=message):
+            ft.jit(function)(many)

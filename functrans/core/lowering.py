@@ -17,7 +17,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.lowering_control import Control
 from functrans.core.lowering_data import DataMovement
 from functrans.core.lowering_foreign import ForeignCall
-from functrans.core.lowering_loops import NumpyLoop, QrLoops
+from functrans.core.lowering_loops import Matrices
 from functrans.core.lowering_order import Order
 from functrans.core.lowering_stack import StackStep
 from functrans.core.lowering_windows import Windowed
@@ -140,8 +140,7 @@ Lowering: TypeAlias = (
     | Order
     | Control
     | ForeignCall
-    | NumpyLoop
-    | QrLoops
+    | Matrices
     | StackStep
 )
 Lower: TypeAlias = Callable[[Sequence[ShapedArray], Any], Lowering | None]

@@ -1,4 +1,4 @@
-"""A call of one of NumPy's own loops, to a compiler: LAPACK's routines, Fourier transforms.
+"""What works on whole matrices and vectors, to a compiler: factors, equations, and NumPy's own loops, which are LAPACK's.
 
 Start reading at `NumpyLoop`. Imports records.
 """
@@ -6,10 +6,11 @@ Start reading at `NumpyLoop`. Imports records.
 from __future__ import annotations
 
 import re
+from typing import TypeAlias
 
 from functrans.record import Record
 
-__all__ = ["NumpyLoop", "QrLoops"]
+__all__ = ["Cholesky", "Matrices", "NumpyLoop", "QrLoops", "Solve", "TriangularSolve"]
 
 
 class NumpyLoop(Record):
@@ -41,3 +42,22 @@ class QrLoops(Record):
     """Q and R of matrices that have at least as many rows as columns, by two of NumPy's loops; Q square if `full`."""
 
     full: bool
+
+
+class Cholesky(Record):
+    """The lower factors of positive definite matrices, of which the lower triangle is read; where one is not, NumPy is asked."""
+
+
+class Solve(Record):
+    """`(a, b) -> x`, with a x = b, for stacks of square matrices; where one is singular, NumPy is asked."""
+
+
+class TriangularSolve(Record):
+    """`(a, b) -> x`, with a x = b, or aᵀ x = b; of a one triangle is read, its diagonal only unless it is all ones."""
+
+    lower: bool
+    transposed: bool
+    unit: bool
+
+
+Matrices: TypeAlias = NumpyLoop | QrLoops | Cholesky | Solve | TriangularSolve

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.lowering_loops import NumpyLoop
+from functrans.core.lowering_loops import Cholesky, TriangularSolve
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError
 from functrans.ops.arithmetic import mul, neg, sub
@@ -93,6 +93,7 @@ triangular_solve_p: Primitive = Primitive(
     by_argument(lambda: triangular_solve_p, *_RULES),
     _solve_jvp,
     fold_columns(lambda: triangular_solve_p),
+    lower=lambda _avals, params: TriangularSolve(**params),
 )
 
 
@@ -156,7 +157,7 @@ cholesky_p: Primitive = Primitive(
     _cholesky_vjp,
     _cholesky_jvp,
     batched_alike(lambda: cholesky_p),
-    lower=lambda _avals, _params: NumpyLoop("linalg", "cholesky_lo", "(m,m)->(m,m)", raises=True),
+    lower=lambda _avals, _params: Cholesky(),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.lowering_loops import NumpyLoop
+from functrans.core.lowering_loops import NumpyLoop, Solve
 from functrans.core.primitive import Maybes, Params, Primitive, Pullback, Values, aval_of
 from functrans.errors import OperandError
 from functrans.ops.arithmetic import add, mul, neg, sub
@@ -61,7 +61,7 @@ solve_p: Primitive = Primitive(
     ),
     _solve_jvp,
     fold_columns(lambda: solve_p),
-    lower=lambda _avals, _params: NumpyLoop("linalg", "solve", "(m,m),(m,n)->(m,n)", raises=True),
+    lower=lambda _avals, _params: Solve(),
 )
 
 

@@ -24,7 +24,7 @@ from functrans.compiler.steps import Argument, Output, Plan
 from functrans.core.ir import Atom, Jaxpr, Literal
 from functrans.core.lowering_control import While
 from functrans.core.lowering_foreign import ForeignCall
-from functrans.core.lowering_loops import NumpyLoop, QrLoops
+from functrans.core.lowering_loops import Matrices
 
 __all__ = ["NativeProgram", "Save"]
 
@@ -72,7 +72,7 @@ def _manifest(plan: Plan, jaxpr: Jaxpr) -> Manifest:
         given=tuple(sorted(plan.given)),
         called_back=tuple((i, numbers[id(node.eqn)]) for i, node in nodes.items() if isinstance(node.lowering, Host)),
         keeps_journal=jaxpr.has_effects and any(refuses(step.work) for step in steps),
-        is_long=any(isinstance(node.lowering, While | ForeignCall | NumpyLoop | QrLoops) for node in nodes.values())
+        is_long=any(isinstance(node.lowering, While | ForeignCall | Matrices) for node in nodes.values())
         or seconds(plan) >= _LONG,
         is_parallel=any(step.chunks > 1 for step in steps),
     )

@@ -15,7 +15,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
 from functrans.core.lowering_data import Concatenate, DynamicSlice, DynamicUpdateSlice, Gather, Iota, Pad, Scatter
 from functrans.core.lowering_foreign import ForeignCall
-from functrans.core.lowering_loops import NumpyLoop, QrLoops
+from functrans.core.lowering_loops import Cholesky, NumpyLoop, QrLoops, Solve, TriangularSolve
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 from functrans.core.lowering_windows import Convolve, ReduceWindow, WindowPosition
 from functrans.record import NamedTuple
@@ -127,6 +127,12 @@ def _qr() -> Family:
     return Family(qr.emit, qr.supports, qr.scratch_bytes)
 
 
+def _matrices() -> Family:
+    from functrans.backends.llvm.kernels import matrices
+
+    return Family(matrices.emit, matrices.supports, matrices.scratch_bytes)
+
+
 _FAMILIES: dict[type, Callable[[], Family]] = {
     Contract: _contract,
     Convolve: _convolve,
@@ -148,6 +154,9 @@ _FAMILIES: dict[type, Callable[[], Family]] = {
     ForeignCall: _foreign_call,
     NumpyLoop: _numpy_loop,
     QrLoops: _qr,
+    Cholesky: _matrices,
+    Solve: _matrices,
+    TriangularSolve: _matrices,
 }
 
 
