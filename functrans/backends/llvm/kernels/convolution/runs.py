@@ -14,7 +14,7 @@ import numpy as np
 
 from functrans.backends.llvm.elements import Element
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import I8, I64, Value
+from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.blocks import Axis, collapse
 from functrans.backends.llvm.kernels.convolution.phases import Phase
 from functrans.backends.llvm.kernels.convolution.plan import Plan
@@ -27,6 +27,11 @@ __all__ = ["write_runs", "write_sums"]
 
 _ACCUMULATORS = 16
 
+_PARAMS = (
+    ("planes", PTR), ("rows", PTR), ("outs", PTR), ("terms", PTR), ("count", I64), ("panel", PTR), ("out", PTR),
+    ("feature_step", I64), ("height", I64),
+)  # fmt: skip
+
 
 # ---- vectors of places ----
 
@@ -35,51 +40,63 @@ def write_runs(
     f: Function, plan: Plan, phase: Phase, planes: Value, tables: Sequence[Value], panel: Value, out: Value, rows: Value
 ) -> None:
     """All places of `rows` of a phase, a row of the result after the other; the tables are those of rows, results and terms."""
-    length, apart = phase.rows[-1].size, phase.rows[-1].strides[1] // plan.ring.bytes
-    lanes = min(plan.ring.lanes(f.module), 1 << length.bit_length() - 1)
-    vectors = min(max(_ACCUMULATORS // plan.features, 1), -(-length // lanes))
-    b, dtype = Scalars(f, lanes), _dtype(plan.ring)
-    with f.loop(0, rows, length) as run:
-        source, target = (
-            f.offset(pointer, f.load(f.offset(table, run.index, I64), I64), I8)
-            for pointer, table in ((planes, tables[0]), (out, tables[1]))
-        )
-        with f.loop(0, length, lanes * vectors) as part:  # vectors that would not fit end with the run
-            starts = [f.minimum(part.index + lanes * v, f.index(length - lanes)) for v in range(vectors)]
-            sums = iter(_sums(f, plan, phase, lanes, source, starts, tables[2], panel))
-            for feature, start in product(range(plan.features), starts):
-                to = f.offset(target, feature * plan.feature_steps.right, I8)
-                b.store(Element(dtype, (next(sums),)), to, start * apart, apart)
+    step = f.index(plan.feature_steps.right)
+    f.call(_runs(f.module, plan, phase), planes, *tables, f.index(phase.terms), panel, out, step, rows)
 
 
-def _sums(
-    f: Function,
-    plan: Plan,
-    phase: Phase,
-    lanes: int,
-    source: Value,
-    starts: Sequence[Value],
-    terms: Value,
-    panel: Value,
-) -> list[Value]:
-    """Of each feature the vectors that begin at places of a run; added up chain by chain, as in `tiles`."""
-    ring, stride = plan.ring, phase.rows[-1].strides[0] // plan.ring.bytes
-    b, dtype = Scalars(f, lanes), _dtype(ring)
-    zeros = [f.zero(ring.part.vector(lanes))] * (plan.features * len(starts))
-    with f.loop(0, phase.terms, CHAIN, carry=zeros) as chain:
-        depth = f.minimum(phase.terms - chain.index, f.index(CHAIN))
-        with f.loop(0, depth, carry=zeros, certain=True) as loop:
-            number = chain.index + loop.index
-            here = f.offset(source, f.load(f.offset(terms, number, I64), I64), I8)
-            elements = [b.load(here, dtype, start * stride, stride).value for start in starts]
-            weights = f.offset(panel, number * plan.width, ring.part)
-            following, old = [], iter(loop.carry)
-            for feature in range(plan.features):
-                weight = f.splat(f.load(f.offset(weights, feature, ring.part), ring.part), lanes)
-                following += [ring.multiply_add(f, weight, x, next(old)) for x in elements]
-            loop.next = following
-        chain.next = [ring.sum(x, y) for x, y in zip(chain.carry, loop.results, strict=True)]
-    return chain.results
+def _runs(module: Module, plan: Plan, phase: Phase) -> Function:
+    """`(planes, rows, outs, terms, count, panel, out, feature step, height)`, as `tiles` has it; one for all phases alike."""
+    ring, last = plan.ring, phase.rows[-1]
+    stride, apart = (step // ring.bytes for step in last.strides)
+    name = f"runs_{ring.name}_{plan.features}x{last.size}_{plan.width}_{stride}_{apart}"
+    return module.shared(name, lambda: _Runs(module, name, plan, last.size, stride, apart).write())
+
+
+class _Runs:
+    def __init__(self, module: Module, name: str, plan: Plan, length: int, stride: int, apart: int) -> None:
+        self.f = Function(module, name, _PARAMS)
+        self.given = {name: arg for (name, _), arg in zip(_PARAMS, self.f.args, strict=True)}
+        self.plan, self.ring = plan, plan.ring
+        self.length, self.stride, self.apart = length, stride, apart
+        """Places of a row, and from one to the next as images are read and in the result, in elements."""
+        self.lanes = min(plan.ring.lanes(module), 1 << length.bit_length() - 1)
+        self.b, self.dtype = Scalars(self.f, self.lanes), _dtype(plan.ring)
+
+    def write(self) -> Function:
+        f, given, lanes, features = self.f, self.given, self.lanes, range(self.plan.features)
+        vectors = min(max(_ACCUMULATORS // len(features), 1), -(-self.length // lanes))
+        with f.loop(0, given["height"], self.length) as run:
+            source, target = (
+                f.offset(given[base], f.load(f.offset(given[table], run.index, I64), I64), I8)
+                for base, table in (("planes", "rows"), ("out", "outs"))
+            )
+            with f.loop(0, self.length, lanes * vectors) as part:  # vectors that would not fit end with the run
+                starts = [f.minimum(part.index + lanes * v, f.index(self.length - lanes)) for v in range(vectors)]
+                sums = iter(self._sums(source, starts))
+                for feature, start in product(features, starts):
+                    to = f.offset(target, given["feature_step"] * feature, I8)
+                    self.b.store(Element(self.dtype, (next(sums),)), to, start * self.apart, self.apart)
+        f.ret()
+        return f
+
+    def _sums(self, source: Value, starts: Sequence[Value]) -> list[Value]:
+        """Of each feature the vectors that begin at places of a run; added up chain by chain, as in `tiles`."""
+        f, ring, given = self.f, self.ring, self.given
+        zeros = [f.zero(ring.part.vector(self.lanes))] * (self.plan.features * len(starts))
+        with f.loop(0, given["count"], CHAIN, carry=zeros) as chain:
+            depth = f.minimum(given["count"] - chain.index, f.index(CHAIN))
+            with f.loop(0, depth, carry=zeros, certain=True) as loop:
+                number = chain.index + loop.index
+                here = f.offset(source, f.load(f.offset(given["terms"], number, I64), I64), I8)
+                elements = [self.b.load(here, self.dtype, start * self.stride, self.stride).value for start in starts]
+                weights = f.offset(given["panel"], number * self.plan.width, ring.part)
+                following, old = [], iter(loop.carry)
+                for feature in range(self.plan.features):
+                    weight = f.splat(f.load(f.offset(weights, feature, ring.part), ring.part), self.lanes)
+                    following += [ring.multiply_add(f, weight, x, next(old)) for x in elements]
+                loop.next = following
+            chain.next = [ring.sum(x, y) for x, y in zip(chain.carry, loop.results, strict=True)]
+        return chain.results
 
 
 def _dtype(ring: Ring) -> DType:
