@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from functrans.backends.llvm.ir import Module
 from functrans.backends.llvm.kernels.blocks import Axis, byte_strides, collapse
 from functrans.backends.llvm.kernels.convolution.phases import Phase, Tables, padding_of, phases_of
-from functrans.backends.llvm.kernels.convolution.planes import Extent, Planes, planes_of
+from functrans.backends.llvm.kernels.convolution.planes import Extent, Planes, planes_of, thinned
 from functrans.backends.llvm.kernels.convolution.tiles import BESIDE, SCATTERED, TURNED, rows_of, vectors_of
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.compiler.cost import product_nanoseconds, worthwhile_parts
@@ -134,11 +134,20 @@ def plan_of(
         groups, outputs = 1, groups
     vectors = vectors_of(outputs, ring.elements(module))
     width = vectors * ring.elements(module)
-    by_axis = [window.phases(axis.size) for window, axis in zip(spec.windows, x[2:], strict=True)]
+    by_axis: list[Sequence[AxisPhase]] = [
+        window.phases(axis.size) for window, axis in zip(spec.windows, x[2:], strict=True)
+    ]
     wanted = min(_MOST, worthwhile_parts(_nanoseconds(module, ring, ins, out, inputs * outputs * groups, by_axis)))
+    dense = [
+        thinned(phases, axis) if phases else (phases, axis, 0) for phases, axis in zip(by_axis, x[2:], strict=True)
+    ]
+    skipped = sum(start for *_, start in dense)
+    is_thin = any(axis != old for (_, axis, _), old in zip(dense, x[2:], strict=True))
+    by_axis, x = [phases for phases, *_ in dense], [*x[:2], *(axis for _, axis, _ in dense)]
     most = -(-images // -(-max(wanted, 1) // max(groups, 1)))
     together = (outputs, width) if by_lane else (1, 1)
-    block, planes = planes_of(ring, padding_of(by_axis), x, most, inputs, places, *together)
+    block, planes = planes_of(ring, padding_of(by_axis), x, most, inputs, places, *together, copied_anyway=is_thin)
+    planes = replace(planes, of=planes.of + skipped)
     blocks = max(groups * -(-images // block), 1)
     each = -(-blocks // max(min(wanted, blocks), 1))
     steps, near = y, None

@@ -12,9 +12,11 @@ from typing import NamedTuple
 from functrans.backends.llvm.kernels.assemble import kept
 from functrans.backends.llvm.kernels.blocks import Axis, byte_strides
 from functrans.backends.llvm.kernels.product.ring import Ring
-from functrans.record import Record
+from functrans.core.lowering_windows import Phase as AxisPhase
+from functrans.core.lowering_windows import Window
+from functrans.record import Record, replace
 
-__all__ = ["ROWS", "Extent", "Planes", "planes_of"]
+__all__ = ["ROWS", "Extent", "Planes", "planes_of", "thinned"]
 
 _TOGETHER = 1 << 19
 """Bytes of padded images that are gone through at once: half a second cache, next to a panel of windows."""
@@ -47,6 +49,20 @@ class Planes(Record):
     """And in the operand; or where the first window begins there, if it is read as it is."""
 
 
+def thinned(phases: Sequence[AxisPhase], axis: Extent) -> tuple[Sequence[AxisPhase], Extent, int]:
+    """The same windows on what they meet of an axis, if that lies apart: single elements, or one window; and where it begins."""
+    (phase, *others), window = phases, phases[0].window
+    apart = window.stride if window.size == 1 else window.dilation
+    wanted = phase.count if window.size == 1 else window.size
+    last = (axis.size - 1 + window.before) // apart
+    first = -(-max(window.before, 0) // apart)
+    count = min(wanted - 1, last) - first + 1
+    if others or apart == 1 or count < 1 or 1 not in (window.size, phase.count):
+        return phases, axis, 0
+    dense = replace(phase, window=Window(window.size, 1, first, wanted - first - count))
+    return [dense], Extent(count, axis.step * apart), (first * apart - window.before) * axis.step
+
+
 def planes_of(
     ring: Ring,
     padding: Sequence[tuple[int, int]],
@@ -56,14 +72,17 @@ def planes_of(
     places: int,
     side: int,
     width: int,
+    *,
+    copied_anyway: bool,
 ) -> tuple[int, Planes]:
     """How many images to go through at once, `images` at most, and how they are read: with padding of each spatial axis.
 
     `side` elements lie side by side and are read together, `width` at a time: what lies behind the last ones must be memory.
-    Features that lie side by side stay so.
+    Features that lie side by side stay so. `copied_anyway`: what is read again and again lies apart.
     """
     block = max(min(images, ROWS // max(places, 1)), 1)
-    if not ring.narrow and side % width == 0 and all(before <= 0 and after <= 0 for before, after in padding):
+    is_readable = not (ring.narrow or copied_anyway) and side % width == 0
+    if is_readable and all(before <= 0 and after <= 0 for before, after in padding):
         first = sum(-before * axis.step for (before, _), axis in zip(padding, x[2:], strict=True))
         return block, Planes(False, tuple(axis.step for axis in x), 0, (), 0, first)
     padded = tuple(axis.size + before + after for (before, after), axis in zip(padding, x[2:], strict=True))
