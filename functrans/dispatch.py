@@ -6,6 +6,7 @@ start reading at `serve_calls`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import partial
@@ -26,7 +27,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.primitive import EVAL, TRACE
 from functrans.disable import DISABLED
 from functrans.guards import Guards, Watch, all_unchanged, open_container
-from functrans.reads import MISSING, PLAIN, cell_of, dict_of, owner_of
+from functrans.reads import MISSING, PARTS, PLAIN, cell_of, dict_of, owner_of, part_of
 from functrans.static import Call, StaticArguments
 from functrans.tree import TreeDef
 
@@ -108,7 +109,7 @@ def _check_arguments(
 def _check_guards(recipe: Recipe, guards: Guards) -> None:
     """What was read from outside is still the same; Python is asked about what machine code cannot read."""
     rest = []
-    for watch in guards.watches:
+    for watch in _check_functions(recipe, guards.watches):
         number = _find(recipe, watch)
         if number is None:
             rest.append(watch)
@@ -119,6 +120,21 @@ def _check_guards(recipe: Recipe, guards: Guards) -> None:
         _check_value(recipe, number, value)
     if rest:
         recipe.step("holds", recipe.reference(partial(all_unchanged, rest)), id(True))
+
+
+def _check_functions(recipe: Recipe, watches: Sequence[Watch]) -> Sequence[Watch]:
+    """Functions' code and defaults, as far as machine code can look at them; gives the other watches."""
+    place = layout.function_parts()
+    found = [(watch, part_of(watch.read)) for watch in watches]
+    functions = {} if place is None else Counter(part[0] for _, part in found if part is not None)
+    whole = {fun for fun, count in functions.items() if count == len(PARTS)}
+    if not all(watch.unchanged(watch.read(watch.name, MISSING)) for watch, part in found if part and part[0] in whole):
+        raise InexpressibleError
+    for fun in whole:
+        parts = [getattr(fun, name) for name in PARTS]
+        words = [0 if part is None else recipe.reference(part) for part in parts]
+        recipe.step("function", id(fun) + (place or 0), *words, watch=fun)
+    return [watch for watch, part in found if part is None or part[0] not in whole]
 
 
 def _find(recipe: Recipe, watch: Watch) -> int | None:

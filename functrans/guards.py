@@ -15,7 +15,7 @@ import numpy as np
 
 from functrans import tree
 from functrans.core.primitive import Tracer
-from functrans.reads import MISSING, PLAIN, Reads
+from functrans.reads import MISSING, PLAIN, Reads, part_of
 from functrans.record import NamedTuple
 
 __all__ = ["Guards", "Watch", "all_unchanged", "open_container"]
@@ -40,7 +40,9 @@ class Guards:
 
     def __init__(self, *functions: object) -> None:
         found = Reads(functions).slots
-        self.watches = [Watch(read, name, _check(value)) for read, name, value in found]
+        self.watches = [
+            Watch(read, name, _check(value) if part_of(read) is None else _part(value)) for read, name, value in found
+        ]
         self.lasting = not any(map(_has_tracer, (value for _, _, value in found)))
         """Whether nothing that was read is a tracer of an outer transform, which is another one at the next call."""
 
@@ -126,6 +128,12 @@ def _identical(value: object) -> Check:
     except TypeError:  # it has no weak references
         return lambda now: now is value
     return lambda now: now is known() and now is not None
+
+
+def _part(value: object) -> Check:
+    """Of a function: nobody calls one that is gone."""
+    same = _identical(value)
+    return lambda now: now is MISSING or same(now)
 
 
 def _has_tracer(value: object) -> bool:

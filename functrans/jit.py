@@ -296,7 +296,8 @@ def jit(
     The kind of a call is the tree of its arguments, the shape and dtype of every leaf, and the values of static arguments
     (`static_argnums`, `static_argnames`: anything hashable). The function must be pure: what it reads from outside is baked
     in. Globals, closure variables and attributes of objects that are replaced by others are noticed and lead to a new
-    tracing, also those that helper functions read; an array whose values are changed in place is not. Dicts that differ
+    tracing, also those that helper functions read, and functions' code and defaults that are replaced in place, as autoreload
+    does; an array whose values are changed in place is not. Dicts that differ
     in the order of their keys only are of one kind, with the order of the first. Results are new arrays that alias no
     argument but donated ones.
 

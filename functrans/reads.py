@@ -1,6 +1,7 @@
 """What functions read from outside: the slots that `Guards` watches.
 
-A slot is a name in a namespace: a global, a closure cell, an attribute of an object. Followed are the user's functions, called by
+A slot is a name in a namespace: a global, a closure cell, an attribute of an object, a function's own code or defaults, which
+what reloads modules in place replaces. Followed are the user's functions, called by
 name, and the attributes that their code names of the objects that they reach; not those of Python, NumPy and other installed
 libraries. Start reading at `Reads`. Imports core only.
 """
@@ -21,11 +22,13 @@ import numpy as np
 from functrans.core.primitive import Tracer
 from functrans.record import NamedTuple, Record
 
-__all__ = ["MISSING", "PLAIN", "Reads", "Slot", "cell_of", "dict_of", "owner_of"]
+__all__ = ["MISSING", "PARTS", "PLAIN", "Reads", "Slot", "cell_of", "dict_of", "owner_of", "part_of"]
 
 MISSING = object()
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 """Values that are compared by value."""
+PARTS = ("__code__", "__defaults__", "__kwdefaults__")
+"""What a function is made of, besides what it closes over."""
 
 _LIBRARY = (
     os.path.dirname(os.path.realpath(os.__file__)),  # Python's own modules, and as a rule site-packages in them
@@ -104,8 +107,8 @@ class Reads:
             self._add(partial(_read_cell, ref(fun), i), id(cell), name)
         for name in names.globals & fun.__globals__.keys():
             self._add(fun.__globals__.get, id(fun.__globals__), name)
-        for default in (*(fun.__defaults__ or ()), *(fun.__kwdefaults__ or {}).values()):
-            self._follow(default)
+        for part in PARTS:
+            self._add(partial(_read_part, ref(fun), part), id(fun), f"{fun.__name__}.{part}")
 
     def _open_objects(self) -> None:
         for identity, value in list(self._objects.items()):
@@ -142,6 +145,12 @@ def _read_cell(holder: Callable[[], Any], i: int, _name: str, default: object) -
         return default if fun is None else fun.__closure__[i].cell_contents
     except ValueError:  # empty
         return default
+
+
+def _read_part(holder: Callable[[], Any], part: str, _name: str, default: object) -> Any:
+    """What a function, which is held weakly, is made of."""
+    fun = holder()
+    return default if fun is None else getattr(fun, part)
 
 
 def _read_attribute(holder: Callable[[], Any], name: str, default: object) -> Any:
@@ -181,6 +190,14 @@ def cell_of(read: Callable[[str, object], Any]) -> tuple[FunctionType, CellType]
         return None
     fun = read.args[0]()
     return None if fun is None else (fun, fun.__closure__[read.args[1]])
+
+
+def part_of(read: Callable[[str, object], Any]) -> tuple[FunctionType, str] | None:
+    """The function of which a reader reads a part, and which."""
+    if not isinstance(read, partial) or read.func is not _read_part:
+        return None
+    fun = read.args[0]()
+    return None if fun is None else (fun, read.args[1])
 
 
 def owner_of(read: Callable[[str, object], Any], name: str) -> object | None:

@@ -329,3 +329,46 @@ def test_what_is_watched_is_not_kept() -> None:
     weights = np.zeros(2)
     assert dead() is None
     assert not guards.hold()
+
+
+# ---- functions that are changed in place, as what reloads modules does ----
+
+
+def _add(x: Any, y: Any = 1.0, *, z: Any = 10.0) -> Any:
+    return x + y + z
+
+
+def _other(x: Any, y: Any = 2.0, *, z: Any = 20.0) -> Any:
+    return 3 * x + y + z
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+@pytest.mark.parametrize(
+    ("part", "value", "result"),
+    [("__code__", _other.__code__, 14.0), ("__defaults__", (2.0,), 13.0), ("__kwdefaults__", {"z": 20.0}, 22.0)],
+)
+def test_a_functions_code_or_defaults_are_replaced(part: str, value: Any, result: float, is_direct: bool) -> None:
+    add = types.FunctionType(_add.__code__, globals(), "add", _add.__defaults__)
+    add.__kwdefaults__ = {"z": 10.0}
+    function = jit(add if is_direct else lambda x: add(x))
+    x = np.float64(1.0)
+    for _ in range(4):  # the later ones go by machine code
+        assert function(x) == 12.0
+    before = getattr(add, part)
+    for value_now, expected in ((value, result), (before, 12.0)):
+        setattr(add, part, value_now)
+        for _ in range(4):
+            assert function(x) == expected
+    assert f"add.{part}" in str(function.explain())
+
+
+def test_a_functions_defaults_appear_and_go() -> None:
+    def helper(x: Any, y: Any = None) -> Any:
+        return x if y is None else x * y
+
+    function = jit(lambda x: helper(x))
+    for default, expected in ((None, 3.0), ((4.0,), 12.0), ((None,), 3.0)):
+        if default is not None:
+            helper.__defaults__ = default
+        for _ in range(4):
+            assert function(np.float64(3.0)) == expected

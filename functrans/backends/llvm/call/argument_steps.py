@@ -219,6 +219,13 @@ def _attribute(f: Step) -> None:
     f.store(f.miss_if_missing(found), f.object_place(3))
 
 
+def _function(f: Step) -> None:
+    """[address, code, defaults, keywords' defaults]: of a function, which has these from the address on."""
+    words = f.pointer(1)
+    first, second, third = (f.icmp("eq", f.load(f.offset(words, i, I64), I64), f.word(2 + i)) for i in range(3))
+    f.miss_unless(first & second & third)
+
+
 def _holds(f: Step) -> None:
     """[function, True]: what else must be true is asked of Python."""
     answer = f.miss_if_missing(f.python("PyObject_Vectorcall", f.pointer(1), f.null(), f.index(0), f.null()))
@@ -231,5 +238,5 @@ ARGUMENT_STEPS: Steps = {
     "watched_array": _watched_array, "float": _float,
     "int": _int, "bool": _bool, "complex": _complex, "numpy_scalar": _numpy_scalar, "list": _list, "tuple": _tuple,
     "dict": _dict, "attributes": _attributes, "flattened": _flattened, "context": _context, "item": _item, "cell": _cell,
-    "attribute": _attribute, "holds": _holds,
+    "attribute": _attribute, "function": _function, "holds": _holds,
 }  # fmt: skip

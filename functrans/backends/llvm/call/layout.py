@@ -9,6 +9,7 @@ import ctypes
 import struct
 import sys
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "NUMPY_LOOPS",
     "Layout",
     "array_function",
+    "function_parts",
     "is_as_expected",
     "is_numpy_known",
     "layout",
@@ -70,6 +72,22 @@ def is_as_expected() -> bool:
     if struct.calcsize("P") != _WORD or _FREE_THREADED in sys.version or not is_numpy_known():
         return False
     return _reads_arrays() and _reads_containers()
+
+
+@cache
+def function_parts() -> int | None:
+    """The offset in a function of its code, which its arguments' defaults follow, null for None. None where that is not so."""
+
+    def full(_x: object = object(), *, _y: object = object()) -> None: ...
+    def bare() -> None: ...
+
+    words = [_word(id(full) + place) for place in range(0, FunctionType.__basicsize__, _WORD)]
+    first = words.index(id(full.__code__)) if id(full.__code__) in words else 0
+    if words[first : first + 3] != [id(full.__code__), id(full.__defaults__), id(full.__kwdefaults__)]:
+        return None
+    place = first * _WORD
+    held = [_word(id(bare) + place + i * _WORD) for i in range(3)]
+    return place if held == [id(bare.__code__), 0, 0] else None
 
 
 def python_function(name: str) -> int:
