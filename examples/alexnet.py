@@ -303,7 +303,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Train AlexNet on a few images.", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = partial(parser.add_argument, metavar="N")
-    add("--steps", type=int, default=200, help="steps of training, after those of a checkpoint")
+    add("--steps", type=int, default=150, help="steps of training, after those of a checkpoint")
     add("--batch", type=int, default=16, help="images in a step")
     add("--per-class", type=int, default=8, help="images of each class")
     add("--size", type=int, default=224, help="rows and columns of an image; at least 63")

@@ -13,6 +13,7 @@ from functools import partial
 from tests.benchmarks import inputs, models
 from tests.benchmarks.control_workloads import control
 from tests.benchmarks.convolution_workloads import convolution
+from tests.benchmarks.network_workloads import networks
 from tests.benchmarks.workload import BEST, CACHED_JAX, COPY, ONE_THREAD, SHARED, Cut, Workload
 
 SERIAL = ("import", "start", "eager", "jit", "call", "tracing", "memory", "second order", "control")
@@ -49,6 +50,7 @@ def workloads(most: int = sys.maxsize) -> Iterator[Workload]:
     yield from reductions(cut)
     yield from control(cut)
     yield from convolution(cut)
+    yield from networks(cut)
     yield from draws(cut)
 
 

@@ -20,7 +20,7 @@ from tests.benchmarks.inputs import Tree
 class Functrans(Lax):
     """functrans."""
 
-    library, numpy, lax = ft, np, lax
+    library, numpy, lax, optim = ft, np, lax, ft.optim
 
     def __init__(self, threads: int) -> None:
         ft.tree.register_dataclass(models.Layer)
@@ -33,6 +33,9 @@ class Functrans(Lax):
     def _call(self, fun: Callable[..., Any], *arguments: Tree, ahead: bool = False) -> Program:
         jitted = ft.jit(fun)
         return partial(jitted.lower(*arguments).compile() if ahead else jitted, *arguments)
+
+    def _carried(self, step: Callable[..., tuple[Any, Tree]], state: Tree, *rest: Array) -> Program:
+        return carried(ft.jit(step, donate_argnums=0), state, *rest)
 
     def _scan_in_blocks(self, step: Callable[[Any], Any], carry: Any, steps: int) -> Any:
         return lax.scan(lambda carry, _: (step(carry), None), carry, None, length=steps, checkpoint="sqrt")[0]
@@ -86,7 +89,7 @@ class Functrans(Lax):
         gradient = ft.value_and_grad(partial(models.network_loss, np, activation))
         step = partial(models.descend, gradient)
         if donate:
-            return carried(ft.jit(step, donate_argnums=0), params, x, y)
+            return self._carried(step, params, x, y)
         return partial(ft.jit(step), params, x, y)
 
     def mlp_products(self, *arrays: Tree) -> Program:
@@ -105,6 +108,13 @@ class Functrans(Lax):
 
     def mish(self, x: Array) -> Program:
         return partial(ft.jit(partial(models.mish, np)), x)
+
+    def sigmoid_grad(self, x: Array, ct: Array) -> Program:
+        def both(x: Array, ct: Array) -> tuple[Any, ...]:
+            out, pullback = ft.vjp(ft.nn.sigmoid, x)
+            return out, pullback(ct)
+
+        return partial(ft.jit(both), x, ct)
 
     def log_softmax(self, x: Array) -> Program:
         return partial(ft.jit(partial(models.log_softmax, np)), x)

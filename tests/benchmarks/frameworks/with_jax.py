@@ -38,6 +38,17 @@ class Jax(Lax):
         program = jitted.lower(*arguments).compile() if ahead else jitted
         return lambda: wait(program(*arguments))
 
+    def _carried(self, step: Callable[..., tuple[Any, Tree]], state: Tree, *rest: Array) -> Program:
+        donating, wait = self.jax.jit(step, donate_argnums=0), self.jax.block_until_ready
+        return carried(lambda *arguments: wait(donating(*arguments)), state, *rest)
+
+    @property
+    def optim(self) -> Any:
+        return import_module("optax")
+
+    def _log_softmax(self, x: Array) -> Array:
+        return self.nn.log_softmax(x)
+
     # ---- small arrays, tracing ----
 
     def wave_call(self, x: Array) -> Program:
@@ -96,8 +107,7 @@ class Jax(Lax):
         step = partial(models.descend, self.jax.value_and_grad(partial(self._loss, activation)))
         if not donate:
             return self._call(step, params, x, y)
-        donating, wait = self.jax.jit(step, donate_argnums=0), self.jax.block_until_ready
-        return carried(lambda *arguments: wait(donating(*arguments)), params, x, y)
+        return self._carried(step, params, x, y)
 
     def mlp_products(self, *arrays: Tree) -> Program:
         return self._call(models.network_products, *arrays)
@@ -115,6 +125,9 @@ class Jax(Lax):
 
     def mish(self, x: Array) -> Program:
         return self._call(self.nn.mish, x)
+
+    def sigmoid_grad(self, x: Array, ct: Array) -> Program:
+        return self._call(partial(self._both, self.nn.sigmoid, 1), x, ct)
 
     def log_softmax(self, x: Array) -> Program:
         return self._call(self.nn.log_softmax, x)

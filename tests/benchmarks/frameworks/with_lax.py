@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks import loops
+from tests.benchmarks import loops, models, network_workloads
 from tests.benchmarks.frameworks.base import Array, Framework, Program
-from tests.benchmarks.inputs import Tree
+from tests.benchmarks.inputs import Tree, map_leaves
 
 
 class Lax(Framework):
@@ -19,9 +19,14 @@ class Lax(Framework):
     library: Any  # a module
     numpy: Any
     lax: Any
+    optim: Any
 
     def _call(self, fun: Callable[..., Any], *arguments: Tree, ahead: bool = False) -> Program:
         """The function under `jit`; ahead: compiled before its first call."""
+        raise NotImplementedError
+
+    def _carried(self, step: Callable[..., tuple[Any, Tree]], state: Tree, *rest: Array) -> Program:
+        """A step under `jit` that goes on, in its memory, with the state that the one before gave."""
         raise NotImplementedError
 
     def recurrent_step(self, params: Tree, xs: Array, ys: Array, *, cell: str) -> Program:
@@ -50,6 +55,29 @@ class Lax(Framework):
         if direction == "forward":
             return self._call(forward, x)
         return self._call(lambda x, g: self.library.vjp(forward, x)[1](g)[0], x, g)
+
+    # ---- networks ----
+
+    def network_step(
+        self, params: Tree, x: Array, y: Array, *, network: network_workloads.Network, precision: str | None
+    ) -> Program:
+        loss = partial(network_workloads.loss, self.numpy, self.lax, self._log_softmax, network, precision)
+        step = partial(network_workloads.momentum_step, self.library.value_and_grad(loss))
+        return partial(_loss_and_params, self._carried(step, (params, map_leaves(self.numpy.zeros_like, params)), x, y))
+
+    def adam(self, params: Tree, grads: Tree) -> Program:
+        rule = self.optim.adam(network_workloads.RATE)
+
+        def step(state: Tree, grads: Tree) -> tuple[None, Tree]:
+            params, memory = state
+            updates, memory = rule.update(grads, memory, params)
+            return None, [self.optim.apply_updates(params, updates), memory]
+
+        program = self._carried(step, [params, rule.init(params)], grads)
+        return lambda: program()[1][0]
+
+    def _log_softmax(self, x: Array) -> Array:
+        return models.log_softmax(self.numpy, x)
 
     # ---- Newton's method ----
 
@@ -105,3 +133,8 @@ class Lax(Framework):
         force = self.library.ShapeDtypeStruct((), state.dtype)
         control = partial(self.library.pure_callback, loops.controller, force)
         return self._call(lambda state: loops.simulation(self.lax.scan, control, steps, (state[0], state[1])), state)
+
+
+def _loss_and_params(program: Program) -> tuple[Any, Tree]:
+    value, (params, _) = program()
+    return value, params

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks import models
+from tests.benchmarks import models, network_workloads
 from tests.benchmarks.frameworks.base import Array, Framework, Program
 from tests.benchmarks.inputs import Tree, leaves, map_leaves
+from tests.benchmarks.network_workloads import Network
 
 Function = Callable[..., Any]  # Any: tensors
 
@@ -88,6 +89,31 @@ class _Torch(Framework):
 
         return in_place if donate else step
 
+    def _scores(self, network: Network, params: Tree, x: Array) -> Array:
+        for layer, (w, b) in zip(network.layers, params, strict=False):
+            x = self.functional.relu(self.functional.conv2d(x, w, b, layer.stride, layer.padding))
+            if layer.pooled:
+                x = self.functional.max_pool2d(x, layer.pooled, 2)
+        x = x.flatten(1)
+        *hidden, last = params[len(network.layers) :]
+        for w, b in hidden:
+            x = self.functional.relu(self.functional.linear(x, w, b))
+        return self.functional.linear(x, *last)
+
+    def network_step(self, params: Tree, x: Array, y: Array, *, network: Network, precision: str | None) -> Program:
+        labels, flat = y.argmax(dim=1), [leaf.requires_grad_() for leaf in leaves(params)]
+        loss = self.compiled(lambda: self.functional.cross_entropy(self._scores(network, params, x), labels))
+        optimiser = self.torch.optim.SGD(flat, lr=network_workloads.RATE, momentum=network_workloads.MOMENTUM)
+
+        def step() -> tuple[Any, Tree]:
+            optimiser.zero_grad()
+            value = loss()
+            value.backward()
+            optimiser.step()
+            return value, flat
+
+        return step
+
     def recurrent_step(self, params: Tree, xs: Array, ys: Array, *, cell: str) -> Program:
         """Its own modules: weights transposed, and a second bias that stays zero."""
         nn, (w, u, bias, out) = self.torch.nn, params
@@ -130,6 +156,9 @@ class _Torch(Framework):
 
     def mish(self, x: Array) -> Program:
         return partial(self.compiled(self.functional.mish), x)
+
+    def sigmoid_grad(self, x: Array, ct: Array) -> Program:
+        return self._both(self.torch.sigmoid, ct, x)
 
     def log_softmax(self, x: Array) -> Program:
         return partial(self.compiled(partial(self.functional.log_softmax, dim=-1)), x)
@@ -196,6 +225,18 @@ class Torch(_Torch):
             return partial(self.functional.max_pool2d, x, 3, 2)
         x.requires_grad_()
         return lambda: self.torch.autograd.grad(self.functional.max_pool2d(x, 3, 2), x, g)[0]
+
+    def adam(self, params: Tree, grads: Tree) -> Program:
+        flat = [leaf.requires_grad_() for leaf in leaves(params)]
+        for parameter, gradient in zip(flat, leaves(grads), strict=True):
+            parameter.grad = gradient
+        optimiser = self.torch.optim.Adam(flat, lr=network_workloads.RATE, fused=True)
+
+        def step() -> Tree:
+            optimiser.step()
+            return flat
+
+        return step
 
     def draw_normal(self, x: Array) -> Program:
         def program() -> tuple[()]:
