@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from functrans import nn
+from tests import test_nn, test_nn_images, test_nn_random, test_nn_windows
 from tests.torch_oracle import draw
 
 THNN = """
@@ -28,6 +29,12 @@ VolumetricReplicationPadding VolumetricUpSamplingNearest VolumetricUpSamplingTri
 TABLE = [
     re.split(r" {2,}", line.strip(), maxsplit=1) for line in (nn.__doc__ or "").splitlines() if line[:4] == " " * 4
 ]
+NO_ROW = {
+    "BatchNorm", "batch_norm", "connected", "conv_local", "ctc_loss", "gru", "gru_cell", "gumbel_softmax", "index_linear",
+    "initializers", "logsumexp", "lstm", "lstm_cell", "margin_loss", "one_hot", "rnn", "rnn_cell", "rrelu", "sparse_linear",
+    "squareplus", "swish", "triplet_margin_with_distance_loss",
+}  # fmt: skip
+"""What has a test of its own, for torch has it under another name or not at all."""
 NOT_OPERATORS = {
     "x",
     "p",
@@ -59,6 +66,12 @@ def test_what_the_table_names_exists() -> None:
     for name in set(named) - NOT_OPERATORS:
         assert hasattr(np, name[3:]) if name.startswith("np.") else name in nn.__all__, name
     assert set(nn.__all__) <= set(named)
+
+
+def test_every_operator_has_a_row_in_the_tests() -> None:
+    rows = {row[0] for tests in (test_nn, test_nn_images, test_nn_windows) for row in tests.ROWS.values()}
+    checked = rows | set(test_nn_random.SHAPES)
+    assert set(nn.__all__) - checked == NO_ROW
 
 
 def test_layers_that_are_compositions() -> None:

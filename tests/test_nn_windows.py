@@ -47,6 +47,7 @@ ROWS: dict[str, Row] = {
     "avg_pool3d": row("avg_pool3d", draw(1, 2, 4, 5, 4), kernel_size=2, stride=(2, 1, 2), padding=(1, 0, 1)),
     "lp_pool1d": row("lp_pool1d", draw(2, 3, 8), norm_type=2.0, kernel_size=3),
     "lp_pool2d": row("lp_pool2d", np.abs(draw(2, 3, 5, 6)) + 0.1, norm_type=3.0, kernel_size=2, stride=2, ceil_mode=True),
+    "lp_pool3d": row("lp_pool3d", np.abs(draw(1, 2, 3, 4, 2)) + 0.1, norm_type=1.5, kernel_size=(2, 2, 1), stride=1),
     "max_unpool1d": row("max_unpool1d", draw(2, 3, 4), places((2, 3, 4), 1, 8), kernel_size=2),
     "max_unpool2d": row("max_unpool2d", draw(3, 3, 2), places((3, 3, 2), 2, 20), kernel_size=(3, 2), stride=2, padding=(1, 0)),
     "max_unpool2d, size": row("max_unpool2d", draw(2, 3, 3, 2), places((2, 3, 3, 2), 2, 30), kernel_size=2, output_size=[6, 5]),
