@@ -29,6 +29,10 @@ ROWS: dict[str, Row] = {
     "interpolate, exact": row("interpolate", draw(2, 3, 5), scale_factor=1.7, mode="nearest-exact"),
     "interpolate, linear": row("interpolate", draw(2, 3, 5), scale_factor=2.3, mode="linear"),
     "interpolate, bilinear": row("interpolate", X, size=(8, 3), mode="bilinear"),
+    "interpolate, one axis": row("interpolate", X, scale_factor=(1.1, 2.0), mode="bilinear"),
+    "interpolate, factors that change nothing": row("interpolate", X, scale_factor=(1.1, 1.1)),
+    "interpolate, exact factors": row("interpolate", X, scale_factor=(1.1, 1.1), mode="nearest-exact"),
+    "interpolate, antialias of one axis": row("interpolate", X, size=(5, 3), mode="bicubic", antialias=True),
     "interpolate, corners": row("interpolate", X, size=(1, 9), mode="bilinear", align_corners=True),
     "interpolate, trilinear": row(
         "interpolate", draw(1, 2, 3, 2, 4), scale_factor=(1.5, 2.0, 0.6), mode="trilinear", recompute_scale_factor=True
@@ -71,6 +75,13 @@ def test_columns_of_any_number_of_axes() -> None:
         )
         transposed = nn.fold(columns, x.shape[2:], window, stride=2, padding=1)
         np.testing.assert_allclose(np.vdot(transposed, x), np.vdot(columns, columns), rtol=1e-10)
+
+
+def test_cubic_factors_that_leave_the_size() -> None:
+    """Values alone: torch takes the derivative as that of a copy, which they are not."""
+    torch: Any = pytest.importorskip("torch")
+    wanted = torch.nn.functional.interpolate(torch.tensor(X), scale_factor=1.1, mode="bicubic").numpy()
+    np.testing.assert_allclose(nn.interpolate(X, scale_factor=1.1, mode="bicubic"), wanted, rtol=1e-10)
 
 
 def test_weights_of_their_own() -> None:

@@ -56,6 +56,8 @@ def interpolate(
     for axis in reversed(
         range(len(sizes))
     ):  # the last axis first: there are then fewer elements to be picked one by one
+        if lengths[axis] == sizes[axis] and (antialias or mode not in ("nearest-exact", "bicubic")):
+            continue  # as in torch, whatever the factor
         line = _Line(lengths[axis], sizes[axis], factors[axis], align_corners)
         taps = _antialiased(mode, line) if antialias else _TAPS[mode](line)
         input = _resampled(input, 2 + axis, taps)
