@@ -137,14 +137,19 @@ def _title(step: Step) -> str:
     if isinstance(step.work, Nest):
         return f"one loop nest for {_count(len(step.work.ops), 'operation')}"
     if isinstance(step.work, Fused):
-        return f"a kernel, {type(step.work.product.lowering).__name__}, {' and '.join(_inside(step.work))}"
+        return f"{_kernel(step, step.work.product)}, {' and '.join(_inside(step.work))}"
     lowering = step.work.lowering
     if isinstance(lowering, Host):
         return f"a callback to NumPy: {lowering.why}"
     if step.bodies:
         inside = sum(1 for body in step.bodies for _ in body.all_steps())
         return f"a {'branch' if isinstance(lowering, Branch) else 'loop'} with {_count(inside, 'step')} in it"
-    return f"a kernel, {type(lowering).__name__}"
+    return _kernel(step, step.work)
+
+
+def _kernel(step: Step, node: Node) -> str:
+    """What kind, and how it is done."""
+    return f"a kernel, {type(node.lowering).__name__}{f' by {step.method}' if step.method else ''}"
 
 
 def _inside(work: Fused) -> Iterator[str]:

@@ -46,6 +46,8 @@ class Backend(NamedTuple):
     """Whether it makes the elements of a product's right operand inside it."""
     is_kernel: Callable[[Node], bool] = lambda _work: False
     """Whether it has code for a loop or a branch as a whole: its bodies have no plans then."""
+    method: Callable[[Work], str] = lambda _work: ""
+    """How it does it, where it has several ways."""
 
 
 def make_plan(jaxpr: Jaxpr, backend: Backend, options: Options = Options()) -> Plan:  # noqa: B008  # it is immutable
@@ -61,7 +63,8 @@ def make_plan(jaxpr: Jaxpr, backend: Backend, options: Options = Options()) -> P
             one = Step(unit, bodies=_bodies(unit.lowering, body))
             return replace(one, scratch_bytes=room_of(one).size)
         work = _work(unit, wanted)
-        return Step(work, 0, backend.scratch(work), backend.chunks(work) if options.threads != 1 else 1)
+        chunks = backend.chunks(work) if options.threads != 1 else 1
+        return Step(work, 0, backend.scratch(work), chunks, method=backend.method(work))
 
     nodes = build(jaxpr, backend.supports)
     donation = Donation(jaxpr, nodes.results, options.donated)

@@ -51,6 +51,8 @@ class Step(Record):
     """How many parts the work is cut into, which may run at the same time; each has scratch variables of its own."""
     bodies: tuple[Plan, ...] = ()
     """Of a loop or a branch, the plans of its jaxprs, in order."""
+    method: str = ""
+    """How the backend does it, where it has several ways."""
 
     @property
     def reads(self) -> tuple[Var, ...]:

@@ -124,7 +124,7 @@ def _work(step: Step, names: Names) -> list[str]:
     if isinstance(step.work, Nest):
         return list(_Nest(step.work, names).lines())
     if isinstance(step.work, Fused):
-        return _fused(step.work, names)
+        return _fused(step, step.work, names)
     lowering = step.work.lowering
     if isinstance(lowering, Control):
         where = "" if step.bodies else ", all in registers"
@@ -132,12 +132,16 @@ def _work(step: Step, names: Names) -> list[str]:
         return [_control(lowering) + where, *equation.split("\n")]
     if isinstance(lowering, Host):
         return [f"callback to NumPy: {lowering.why}", _equation(step.work, names, with_params=True)]
-    return [f"kernel {lowering}", _equation(step.work, names)]
+    return [f"kernel {lowering}{_method(step)}", _equation(step.work, names)]
 
 
-def _fused(work: Fused, names: Names) -> list[str]:
+def _method(step: Step) -> str:
+    return f", {step.method}" if step.method else ""
+
+
+def _fused(step: Step, work: Fused, names: Names) -> list[str]:
     """A product between the nests inside it."""
-    title, lines = f"kernel {work.product.lowering}", [_equation(work.product, names)]
+    title, lines = f"kernel {work.product.lowering}{_method(step)}", [_equation(work.product, names)]
     if work.prologue is not None:
         nest, *inner = _Nest(work.prologue, names).lines()
         title, lines = f"{nest} and {title}", [*inner, *lines]

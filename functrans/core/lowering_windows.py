@@ -117,6 +117,8 @@ class Convolve(Record):
     specs: Specs
     feature_groups: int
     batch_groups: int
+    is_exact: bool = True
+    """Whether only direct sums will do, and not others that need fewer products and round more."""
 
     @property
     def has_features_first(self) -> bool:

@@ -188,7 +188,7 @@ conv_general_dilated_p = multilinear(
     _aval,
     _batch,
     (_lhs_ct, _rhs_ct),
-    lower=lambda avals, params: _convolution(avals[0].shape, avals[1].shape, params).lowering,
+    lower=lambda avals, params: _convolution(avals[0].shape, avals[1].shape, params).lowering(params["precision"]),
 )
 
 
@@ -213,10 +213,16 @@ def conv_general_dilated(
     lhs: images, by default (batch, features, *spatial). rhs: windows, by default (output features, input features, *window),
     not reversed. Both of one dtype, any; the result is (batch, output features, *places). `padding` is "SAME", "SAME_LOWER",
     "VALID" or a pair (before, after) for each spatial axis, negative to remove elements; `lhs_dilation` puts zeros between
-    the elements of lhs, which nothing is multiplied with, `rhs_dilation` between those of the windows.
-    With `feature_group_count` the features fall into
-    groups that have windows of their own, with `batch_group_count` the batch does. Sums are computed directly whatever the
-    precision is. `preferred_element_type` is the dtype of the result, and the one to compute in if it is the wider one.
+    the elements of lhs, which nothing is multiplied with, `rhs_dilation` between those of the windows. With
+    `feature_group_count` the features fall into groups that have windows of their own, with `batch_group_count` the batch does.
+    `preferred_element_type` is the dtype of the result, and the one to compute in if it is the wider one.
+
+    `precision` is None or "default", "high" or "highest". By default `jit` may compute float32 convolutions over two axes, with
+    windows of 3 or 5 numbers along each (to 20 with a stride of 2 or 4), and their gradients by Winograd's sums F(4, 3) and
+    F(4, 5) where these take less time. For numbers of like size they are right up to 1e-5 of the largest number of the result,
+    mostly 1e-6; small numbers near large ones have the errors of these. An infinity or NaN may then spread up to 3 places further
+    along each axis, and over a window in gradients by windows; numbers from 1e-3 times the largest one on may overflow. With
+    "high" and "highest" sums are computed directly, as without `jit`; then errors are about those of torch.
 
     Raises ParameterError where shapes and parameters do not fit, OperandError for operands of different dtypes.
 

@@ -129,9 +129,9 @@ class Convolution(Record):
         """Of one kind or the other."""
         return self.feature_groups * self.batch_groups
 
-    @property
-    def lowering(self) -> Convolve:
-        return Convolve(self.windows, self.dims[:3], self.feature_groups, self.batch_groups)
+    def lowering(self, precision: Precision) -> Convolve:
+        is_exact = precision is not Precision.DEFAULT
+        return Convolve(self.windows, self.dims[:3], self.feature_groups, self.batch_groups, is_exact)
 
     def lhs_cotangent_padding(self) -> Padding:
         """Of the convolution of the result's cotangent with the reversed right operand: the left one's shape."""

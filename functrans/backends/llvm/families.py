@@ -41,6 +41,8 @@ class Family(NamedTuple):
     function that runs chunks in parallel, or null."""
     finishes: Callable[[Any, Avals, Avals], bool] | None = None
     """Whether an epilogue costs nothing. To `emit` of such a family a `Fused` may be given, too."""
+    method: Callable[[Any, Avals, Avals], str] | None = None
+    """In some words, how it is done, if there are several ways."""
 
 
 def _contract() -> Family:
@@ -52,7 +54,14 @@ def _contract() -> Family:
 def _convolve() -> Family:
     from functrans.backends.llvm.kernels import convolve
 
-    return Family(convolve.emit, convolve.supports, convolve.scratch_bytes, convolve.part_count, convolve.finishes)
+    return Family(
+        convolve.emit,
+        convolve.supports,
+        convolve.scratch_bytes,
+        convolve.part_count,
+        convolve.finishes,
+        convolve.method,
+    )
 
 
 def _pool() -> Family:

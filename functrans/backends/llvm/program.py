@@ -94,6 +94,15 @@ def parts(work: Work) -> int:
     return 1 if family is None or family.chunks is None else family.chunks(work.lowering, *_avals(work))
 
 
+def method(work: Work) -> str:
+    """How a kernel does it, where it has several ways; see `functrans.compiler.plan.Backend`."""
+    if isinstance(work, Nest):
+        return ""
+    node = work.product if isinstance(work, Fused) else work
+    family = family_of(type(node.lowering))
+    return "" if family is None or family.method is None else family.method(node.lowering, *_avals(node))
+
+
 def _avals(node: Node) -> tuple[list[ShapedArray], list[ShapedArray]]:
     """Of a kernel's operands and results. The operands' shapes are those of the refs: a reshape is no copy."""
     ins = [shaped(ref.layout.shape, ref.base.aval.dtype) for ref in node.operands]
@@ -105,7 +114,7 @@ def _is_kernel(node: Node) -> bool:
     return lanes.fits(node, supports) or registers.fits(node, supports)
 
 
-BACKEND = Backend(supports, scratch_bytes, parts, refuses, finishes, prepares, _is_kernel)
+BACKEND = Backend(supports, scratch_bytes, parts, refuses, finishes, prepares, _is_kernel, method)
 
 
 def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bool = True) -> Module:

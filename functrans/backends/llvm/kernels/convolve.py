@@ -2,7 +2,7 @@
 
 Sizes and distances are in the plan, the arithmetic in `tiles`, and of few features in `runs`; what is written here is the loops
 around it: groups, panels of output features, blocks of images; and that an epilogue takes up the sums of a panel while they are
-near.
+near. Some convolutions are products of matrices (`matrices`), some need fewer products (`winograd`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from functrans.backends.llvm.kernels.product.layout import Layout
 from functrans.backends.llvm.kernels.product.microkernel import best_tile
 from functrans.backends.llvm.kernels.product.ring import ring_of
 from functrans.backends.llvm.kernels.product.window import Inside, window_function, window_state
+from functrans.backends.llvm.kernels.winograd.plan import Plan as WinogradPlan
+from functrans.backends.llvm.kernels.winograd.plan import plan_of as winograd_plan
+from functrans.backends.llvm.kernels.winograd.stages import write as write_winograd
 from functrans.backends.llvm.target import host
 from functrans.backends.llvm.threads.chunks import call_chunks
 from functrans.compiler.nest import Fused
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_windows import Convolve
 
-__all__ = ["emit", "finishes", "part_count", "scratch_bytes", "supports"]
+__all__ = ["emit", "finishes", "method", "part_count", "scratch_bytes", "supports"]
 
 Avals = Sequence[ShapedArray]
 
@@ -68,6 +71,8 @@ def finishes(spec: Convolve, ins: Avals, outs: Avals) -> bool:
     if layout is not None:
         return all(loop.strides[2] for loop in layout.loops)
     plan = _plan(Module(host()), spec, ins, outs)
+    if isinstance(plan, WinogradPlan):
+        return plan.kind == "places"
     is_near = len(plan.phases) == 1 or plan.places <= _FEW
     return any(phase.terms for phase in plan.phases) and plan.how != SCATTERED and is_near
 
@@ -80,10 +85,19 @@ def scratch_bytes(spec: Convolve, ins: Avals, outs: Avals, *, inside: Fused | No
     return _plan(Module(host()), spec, ins, outs, inside).regions.end
 
 
-def _plan(module: Module, spec: Convolve, ins: Avals, outs: Avals, inside: Fused | None = None) -> Plan:
+def _plan(module: Module, spec: Convolve, ins: Avals, outs: Avals, inside: Fused | None = None) -> Plan | WinogradPlan:
+    """Of direct sums, or of those that need fewer products, where they pay."""
     ring = ring_of(ins[0].dtype)
     assert ring is not None
-    return plan_of(module, ring, spec, ins, outs[0], finished=inside is not None)
+    winograd = winograd_plan(module, ring, spec, ins, outs[0])
+    return winograd or plan_of(module, ring, spec, ins, outs[0], finished=inside is not None)
+
+
+def method(spec: Convolve, ins: Avals, outs: Avals) -> str:
+    """How it is done."""
+    if _products(spec, ins, outs) is not None:
+        return "products of matrices"
+    return _plan(Module(host()), spec, ins, outs).title
 
 
 def part_count(spec: Convolve, ins: Avals, outs: Avals) -> int:
@@ -107,26 +121,23 @@ def emit(module: Module, name: str, spec: Convolve, ins: Avals, outs: Avals, ins
     given = ["out"] if after is None else [*(f"e{i}" for i in range(len(after.variables))), "warnings"]
     f = Function(module, name, [(p, PTR) for p in ("left", "right", *given, "scratch", "parallel")], I64)
     left, right, *results, scratch, parallel = f.args
-    if not outs[0].size or not any(phase.terms for phase in plan.phases):
+    if isinstance(plan, Plan) and not (outs[0].size and any(phase.terms for phase in plan.phases)):
         f.fill(results[0], 0, f.index(outs[0].nbytes))
     else:
-        finish = None if after is None else _finish_function(f, after, plan)
+        finish = None if after is None else window_function(module, f"{name}_finish", after, plan.finished)
         to = results[0] if after is None or finish is None else window_state(f, finish, after, results)
         pointers = [left, right, to, scratch]
-        _Body(f, plan, pointers).prepare()
-        call_chunks(f, _part_function(module, f"{name}_part", plan, finish), pointers, plan.parts, parallel)
+        if isinstance(plan, WinogradPlan):
+            write_winograd(f, plan, pointers, parallel, finish)
+        else:
+            _Body(f, plan, pointers).prepare()
+            call_chunks(f, _part_function(module, f"{name}_part", plan, finish), pointers, plan.parts, parallel)
     f.ret(f.index(0))
     return f
 
 
 _POINTERS = ("left", "right", "out", "scratch")
 """With an epilogue its state is in place of the result."""
-
-
-def _finish_function(f: Function, after: Inside, plan: Plan) -> Function:
-    assert plan.near is not None
-    columns = plan.near.columns(plan.features, plan.width, plan.places)
-    return window_function(f.module, f"{f.name}_finish", after, columns)
 
 
 def _part_function(module: Module, name: str, plan: Plan, finish: Function | None) -> Function:

@@ -113,6 +113,24 @@ class Plan(Record):
     """Where sums go, if an epilogue waits for them; then all steps in the result are steps in it."""
     regions: Regions
 
+    @property
+    def finished(self) -> tuple[int, ...]:
+        """The numbers of columns that an epilogue may take up at a time."""
+        assert self.near is not None
+        return self.near.columns(self.features, self.width, self.places)
+
+    @property
+    def title(self) -> str:
+        """As `explain` says it."""
+        return f"direct sums in {_TITLES[self.path]}"
+
+
+_TITLES: dict[Path, str] = {
+    "tiles": "tiles of places and features",
+    "runs": "vectors of places",
+    "sums": "vectors of terms",
+}
+
 
 class _Axis(NamedTuple):
     size: int
