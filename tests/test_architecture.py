@@ -62,6 +62,7 @@ KERNELS = [
     "cumulative",
     "extremum_position",
     "foreign_call",
+    "fourier",
     "gather",
     "matrices",
     "numpy_loop",

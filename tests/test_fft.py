@@ -105,3 +105,17 @@ def test_convolution_theorem_under_vmap_and_grad() -> None:
     got = ft.vmap(ft.jacrev(circular, argnums=1), in_axes=(0, None))(kernels, signal)
     expected = [[np.roll(kernel[::-1], 1 + i) for i in range(8)] for kernel in kernels]
     np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
+@native
+@pytest.mark.parametrize("size", [512, 1024, 4096])
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_many_points_in_vectors(size: int, dtype: str) -> None:
+    x = (RNG.normal(size=(2, size)) + 1j * RNG.normal(size=(2, size))).astype(dtype)
+    bound = 10 * float(np.finfo(dtype).eps)
+    for name in ("fft", "ifft"):
+        transform = getattr(np.fft, name)
+        for norm in ("backward", "ortho"):
+            expected = transform(x.astype(np.complex128), norm=norm)
+            got = ft.jit(partial(transform, norm=norm))(x)
+            np.testing.assert_allclose(got, expected, rtol=0, atol=bound * float(np.max(np.abs(expected))))

@@ -274,3 +274,66 @@ def test_one_of_many_small_matrices_fails() -> None:
     for function, message in cases:
         with pytest.raises(np.linalg.LinAlgError, match=message):
             ft.jit(function)(many)
+
+
+@native
+@pytest.mark.parametrize("size", [25, 31, 64, 97])
+def test_large_factors_read_the_lower_triangle(size: int) -> None:
+    a = RNG.normal(size=(2, size, size))
+    definite = a @ np.swapaxes(a, -1, -2) + np.eye(size)
+    given = np.where(np.tri(size) > 0, definite, np.nan)
+    factor: Any = ft.jit(lambda x: np.linalg.cholesky(x))
+    got = factor(given)
+    np.testing.assert_allclose(got, np.linalg.cholesky(definite), rtol=1e-9, atol=1e-11)
+    assert not np.any(np.triu(got, 1))
+    definite[1, size // 2, size // 2] = -1
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        factor(definite)
+
+
+# ---- functrans.scipy.linalg ----
+
+TRIANGLES: tuple[tuple[Any, bool, bool], ...] = (
+    ("N", True, False),
+    ("T", True, True),
+    (0, False, True),
+    (1, False, False),
+)
+SCIPY: tuple[Call, ...] = (
+    (
+        "solve_triangular",
+        lambda m, a, b: [m.solve_triangular(a, b, t, w, u) for t, w, u in TRIANGLES],
+        (A + 3 * np.eye(3), B),
+    ),
+    ("solve_triangular of a vector", lambda m, a, b: m.solve_triangular(a, b, lower=True), (A + 3 * np.eye(3), V)),
+    ("solve_triangular, complex", lambda m, a, b: m.solve_triangular(a, b, "C"), (COMPLEX[0] + 3 * np.eye(3), B)),
+    ("cholesky", lambda m, a: (m.cholesky(a), m.cholesky(a, lower=True)), (DEFINITE[0],)),
+    ("cho_solve", lambda m, a, b: [m.cho_solve(m.cho_factor(a, w), b) for w in (True, False)], (DEFINITE[0], B)),
+    ("solve", lambda m, a, b: (m.solve(a, b), m.solve(a, b, assume_a="pos")), (DEFINITE[0], B)),
+    ("det", lambda m, a: (m.det(a), m.inv(a)), (A,)),
+    ("expm", lambda m, a: m.expm(a), (STACK,)),
+    ("expm, large", lambda m, a: m.expm(a), (20 * A,)),
+    ("expm, complex", lambda m, a: m.expm(a), (COMPLEX[0],)),
+    ("block_diag", lambda m, a, b, v: m.block_diag(a, b, v), (A, B, V)),
+    ("toeplitz", lambda m, a, b: (m.toeplitz(a), m.toeplitz(a, b)), (V, np.arange(5.0))),
+)
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in SCIPY])
+def test_scipys_functions(name: str) -> None:
+    import scipy.linalg as theirs
+
+    from functrans.scipy import linalg as ours
+
+    call, args = next((call, args) for known, call, args in SCIPY if known == name)
+    expected = parts(call(theirs, *args))
+    for got in (call(ours, *args), ft.jit(partial(call, ours))(*args)):
+        for mine, its in zip(parts(got), expected, strict=True):
+            assert mine.dtype == its.dtype
+            np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-10)
+
+
+def test_derivatives_of_expm() -> None:
+    from functrans.scipy.linalg import expm
+
+    check_derivatives(lambda x: (expm(x),), (3 * A,), 2, RNG)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from functrans.record import Record
 
-__all__ = ["Cholesky", "Matrices", "NumpyLoop", "QrLoops", "Solve", "TriangularSolve"]
+__all__ = ["Cholesky", "Fourier", "Matrices", "NumpyLoop", "QrLoops", "Solve", "TriangularSolve"]
 
 
 class NumpyLoop(Record):
@@ -60,4 +60,10 @@ class TriangularSolve(Record):
     unit: bool
 
 
-Matrices: TypeAlias = NumpyLoop | QrLoops | Cholesky | Solve | TriangularSolve
+class Fourier(Record):
+    """The transforms of the last axis that a loop of NumPy's makes."""
+
+    loop: NumpyLoop
+
+
+Matrices: TypeAlias = Fourier | NumpyLoop | QrLoops | Cholesky | Solve | TriangularSolve

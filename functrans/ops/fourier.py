@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from functrans.core.aval import ShapedArray, shaped
-from functrans.core.lowering_loops import NumpyLoop
+from functrans.core.lowering_loops import Fourier, NumpyLoop
 from functrans.core.primitive import Params, aval_of
 from functrans.errors import OperandError, ParameterError
 from functrans.ops.arithmetic import mul
@@ -70,13 +70,13 @@ def _weights(spectrum: Array, size: int, twice: float) -> Array:
 _SIGNATURES = {"fft": "(n),()->(m)", "ifft": "(m),()->(n)", "rfft": "(n),()->(m)", "irfft": "(m),()->(n)"}
 
 
-def _lower(_avals: object, params: Params) -> NumpyLoop:
+def _lower(_avals: object, params: Params) -> Fourier:
     kind, size, norm = params["kind"], params["size"], params["norm"]
     forward = kind in ("fft", "rfft")
     ufunc = kind if kind != "rfft" else "rfft_n_even" if size % 2 == 0 else "rfft_n_odd"
     is_plain = norm == ("backward" if forward else "forward")
     factor = 1.0 if is_plain else 1 / size**0.5 if norm == "ortho" else 1 / size
-    return NumpyLoop("fft", ufunc, _SIGNATURES[kind], factor)
+    return Fourier(NumpyLoop("fft", ufunc, _SIGNATURES[kind], factor))
 
 
 fft_p = linear("fft", _impl, _aval, _transpose, lambda _size, x, **params: fft(x, **params), lower=_lower)

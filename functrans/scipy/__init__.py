@@ -1,4 +1,4 @@
-"""functrans.scipy: those of SciPy's modules that JAX has too, in functions that can be traced: `optimize`, `sparse`.
+"""functrans.scipy: those of SciPy's modules that JAX has too, in functions that can be traced: `linalg`, `optimize`, `sparse`.
 
 As in SciPy, a module is imported by its name: `import functrans.scipy.optimize`.
 """

@@ -15,7 +15,7 @@ from functrans.core.aval import ShapedArray
 from functrans.core.lowering import Contract
 from functrans.core.lowering_data import Concatenate, DynamicSlice, DynamicUpdateSlice, Gather, Iota, Pad, Scatter
 from functrans.core.lowering_foreign import ForeignCall
-from functrans.core.lowering_loops import Cholesky, NumpyLoop, QrLoops, Solve, TriangularSolve
+from functrans.core.lowering_loops import Cholesky, Fourier, NumpyLoop, QrLoops, Solve, TriangularSolve
 from functrans.core.lowering_order import Argsort, Cumulative, ExtremumPosition, LinearRecurrence, Sort, TopK
 from functrans.core.lowering_windows import Convolve, ReduceWindow, WindowPosition
 from functrans.record import NamedTuple
@@ -142,6 +142,12 @@ def _matrices() -> Family:
     return Family(matrices.emit, matrices.supports, matrices.scratch_bytes)
 
 
+def _fourier() -> Family:
+    from functrans.backends.llvm.kernels import fourier
+
+    return Family(fourier.emit, fourier.supports, fourier.scratch_bytes)
+
+
 _FAMILIES: dict[type, Callable[[], Family]] = {
     Contract: _contract,
     Convolve: _convolve,
@@ -163,6 +169,7 @@ _FAMILIES: dict[type, Callable[[], Family]] = {
     ForeignCall: _foreign_call,
     NumpyLoop: _numpy_loop,
     QrLoops: _qr,
+    Fourier: _fourier,
     Cholesky: _matrices,
     Solve: _matrices,
     TriangularSolve: _matrices,

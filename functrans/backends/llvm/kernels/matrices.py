@@ -12,7 +12,7 @@ import numpy as np
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import F64, Module, Value
-from functrans.backends.llvm.kernels import numpy_loop, triangular
+from functrans.backends.llvm.kernels import large_cholesky, numpy_loop, triangular
 from functrans.backends.llvm.kernels.blocks import kernel
 from functrans.backends.llvm.kernels.interleaved import Group, Matrix, any_lane, groups
 from functrans.backends.llvm.target import host
@@ -37,6 +37,10 @@ def _is_interleaved(ins: Sequence[ShapedArray]) -> bool:
     return ins[0].dtype == np.float64 and 0 < shape[-1] <= _SMALL and prod(shape[:-2]) >= _MANY
 
 
+def _is_large(spec: Spec, ins: Sequence[ShapedArray]) -> bool:
+    return isinstance(spec, Cholesky) and ins[0].dtype == np.float64 and ins[0].shape[-1] > _SMALL
+
+
 def supports(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
     if not all(aval.size for aval in ins):
         return False
@@ -44,12 +48,14 @@ def supports(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]
         return True
     if isinstance(spec, TriangularSolve):
         return triangular.supports(ins)
+    if _is_large(spec, ins):
+        return True
     return numpy_loop.supports(_LOOPS[type(spec)], ins, outs)
 
 
 def scratch_bytes(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
     if not _is_interleaved(ins):
-        return 0
+        return large_cholesky.scratch_bytes(ins) if _is_large(spec, ins) else 0
     lanes = max(host().vector_bytes // F64.bytes, 1)
     elements = sum((1 + aval.shape[-2]) * aval.shape[-1] for aval in ins)  # and a spare row of each
     return elements * lanes * F64.bytes
@@ -60,6 +66,8 @@ def emit(module: Module, name: str, spec: Spec, ins: Sequence[ShapedArray], outs
     if not _is_interleaved(ins):
         if isinstance(spec, TriangularSolve):
             return triangular.emit(module, name, spec, ins, outs)
+        if _is_large(spec, ins):
+            return large_cholesky.emit(module, name, ins, outs)
         return numpy_loop.emit(module, name, _LOOPS[type(spec)], ins, outs)
     f = kernel(module, name, ins, outs)
     f.optimized = True
