@@ -233,6 +233,7 @@ CONVOLVED: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = 
     "several images at once": ((7, 16, 13, 13), (70, 16, 3, 3), {}),
     "an image in parts": ((2, 3, 40, 50), (33, 3, 5, 5), {"window_strides": (2, 1)}),
     "groups": ((2, 32, 33, 31), (64, 4, 3, 3), {"feature_group_count": 8, "rhs_dilation": (2, 1)}),
+    "twelve features at a time": ((2, 8, 21, 28), (24, 4, 3, 3), {"feature_group_count": 2}),
     "a feature at a time": ((2, 32, 33, 131), (32, 1, 3, 3), {"feature_group_count": 32}),
     "spread images": ((3, 16, 9, 8), (34, 16, 3, 3), {"padding": [(2, 1), (1, 3)], "lhs_dilation": (2, 3)}),
     "windows between the elements": ((2, 5, 19, 18), (34, 5, 1, 1), {"padding": [(0, 0)] * 2, "lhs_dilation": (2, 3)}),

@@ -1,8 +1,9 @@
 """Convolutions with few output features: by vectors of places that lie side by side, or of terms.
 
-Of a group with fewer features than half a vector holds, the kernel of `tiles` would compute most in vain: so it is of depthwise
-convolutions, and of gradients by images of three colours. A weight
-gradient has few places and many terms. Imports the plan and `scalars`; start reading at `write_runs`.
+Of a group with fewer features than a vector holds, the kernel of `tiles` would compute much in vain: so it is of depthwise
+convolutions, and of gradients by images of three colours. A weight gradient has few places and many terms.
+
+Imports the plan and `scalars`; start reading at `write_runs`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from functrans.typing import DType
 __all__ = ["write_runs", "write_sums"]
 
 _ACCUMULATORS = 16
+_TOGETHER = 8
+"""Features of which sums are kept at once, at most: then each is multiplied with two vectors of places."""
 
 _PARAMS = (
     ("planes", PTR), ("rows", PTR), ("outs", PTR), ("terms", PTR), ("count", I64), ("panel", PTR), ("out", PTR),
@@ -61,37 +64,43 @@ class _Runs:
         """Places of a row, and from one to the next as images are read and in the result, in elements."""
         self.lanes = min(plan.ring.lanes(module), 1 << length.bit_length() - 1)
         self.b, self.dtype = Scalars(self.f, self.lanes), _dtype(plan.ring)
+        self.together = -(-plan.features // -(-plan.features // _TOGETHER))
+        """Features that are computed at once."""
 
     def write(self) -> Function:
-        f, given, lanes, features = self.f, self.given, self.lanes, range(self.plan.features)
+        f, given, lanes, features = self.f, self.given, self.lanes, range(self.together)
         vectors = min(max(_ACCUMULATORS // len(features), 1), -(-self.length // lanes))
         with f.loop(0, given["height"], self.length) as run:
             source, target = (
                 f.offset(given[base], f.load(f.offset(given[table], run.index, I64), I64), I8)
                 for base, table in (("planes", "rows"), ("out", "outs"))
             )
-            with f.loop(0, self.length, lanes * vectors) as part:  # vectors that would not fit end with the run
+            count = self.plan.features
+            with f.loop(0, count, len(features)) as some, f.loop(0, self.length, lanes * vectors) as part:
+                first = f.minimum(
+                    some.index, f.index(count - len(features))
+                )  # those that would not fit end with the last
                 starts = [f.minimum(part.index + lanes * v, f.index(self.length - lanes)) for v in range(vectors)]
-                sums = iter(self._sums(source, starts))
+                sums = iter(self._sums(source, starts, first))
                 for feature, start in product(features, starts):
-                    to = f.offset(target, given["feature_step"] * feature, I8)
+                    to = f.offset(target, given["feature_step"] * (first + feature), I8)
                     self.b.store(Element(self.dtype, (next(sums),)), to, start * self.apart, self.apart)
         f.ret()
         return f
 
-    def _sums(self, source: Value, starts: Sequence[Value]) -> list[Value]:
+    def _sums(self, source: Value, starts: Sequence[Value], first: Value) -> list[Value]:
         """Of each feature the vectors that begin at places of a run; added up chain by chain, as in `tiles`."""
         f, ring, given = self.f, self.ring, self.given
-        zeros = [f.zero(ring.part.vector(self.lanes))] * (self.plan.features * len(starts))
+        zeros = [f.zero(ring.part.vector(self.lanes))] * (self.together * len(starts))
         with f.loop(0, given["count"], CHAIN, carry=zeros) as chain:
             depth = f.minimum(given["count"] - chain.index, f.index(CHAIN))
             with f.loop(0, depth, carry=zeros, certain=True) as loop:
                 number = chain.index + loop.index
                 here = f.offset(source, f.load(f.offset(given["terms"], number, I64), I64), I8)
                 elements = [self.b.load(here, self.dtype, start * self.stride, self.stride).value for start in starts]
-                weights = f.offset(given["panel"], number * self.plan.width, ring.part)
+                weights = f.offset(given["panel"], number * self.plan.width + first, ring.part)
                 following, old = [], iter(loop.carry)
-                for feature in range(self.plan.features):
+                for feature in range(self.together):
                     weight = f.splat(f.load(f.offset(weights, feature, ring.part), ring.part), self.lanes)
                     following += [ring.multiply_add(f, weight, x, next(old)) for x in elements]
                 loop.next = following
