@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from functrans.backends.llvm.elements import Element, Lanes, is_half, memory_type
 from functrans.backends.llvm.function import Function
-from functrans.backends.llvm.ir import F16, F32, I8, Type, Value
+from functrans.backends.llvm.ir import F16, F32, I1, I8, Type, Value
 from functrans.typing import DType
 
 __all__ = ["load", "store", "take"]
@@ -128,6 +128,8 @@ def _store(f: Function, x: Value, place: Value, stride: int, count: int) -> None
         f.store(f.extract(x, 0), place)
     elif stride == -1:
         _store(f, f.shuffle(x, x, _reversed(count, lanes)), f.offset(place, 1 - count, kind), 1, count)
+    elif stride == 2 and count == lanes and f.module.target.vector_bytes == 64 and kind.bytes in (4, 8):
+        _store_apart(f, x, place)
     elif stride != 1:
         for lane in range(count):
             f.store(f.extract(x, lane), f.offset(place, stride * lane, kind))
@@ -135,6 +137,15 @@ def _store(f: Function, x: Value, place: Value, stride: int, count: int) -> None
         for start, size in [(0, lanes)] if count == lanes else _pieces(count):
             part = x if size == lanes else f.extract(x, start) if size == 1 else _slice(f, x, start, size)
             f.store(part, f.offset(place, start, kind), kind.bytes)
+
+
+def _store_apart(f: Function, x: Value, place: Value) -> None:
+    """All lanes with a gap after each, which is not written to: under a mask, half of them at a time."""
+    lanes = x.type.lanes
+    every_other = f.vector_const([lane % 2 == 0 for lane in range(lanes)], I1)
+    for start in (0, lanes // 2):
+        spread = f.shuffle(x, x, [start + lane // 2 for lane in range(lanes)])
+        f.masked_store(spread, f.offset(place, 2 * start, x.type.scalar), every_other)
 
 
 def _slice(f: Function, x: Value, start: int, size: int) -> Value:
