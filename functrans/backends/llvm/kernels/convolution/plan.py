@@ -143,65 +143,106 @@ def plan_of(
     module: Module, ring: Ring, spec: Convolve, ins: Sequence[ShapedArray], out: ShapedArray, *, finished: bool
 ) -> Plan:
     """For operands and a result in C order; `finished`: with an epilogue."""
-    x, w, y = (_axes(aval, axes) for aval, axes in zip((*ins, out), spec.specs, strict=True))
-    groups = spec.feature_groups * spec.batch_groups
-    outputs, inputs, images = w[0].size // groups, w[1].size, y[0].size
-    counts = [axis.size for axis in y[2:]]
-    places, how = prod(counts), _how(ring, counts, y)
-    of_group = x[1].step * inputs if spec.feature_groups > 1 else x[0].step * images
-    by_lane = groups > 1 == outputs and how == BESIDE and of_group == ring.bytes
-    if by_lane:  # groups of one feature are gone through as the features of one group
-        groups, outputs = 1, groups
+    sizes = _sizes(ring, spec, ins, out)
+    groups, outputs, y, places = sizes.groups, sizes.outputs, sizes.y, sizes.places
     vectors = vectors_of(outputs, ring.elements(module))
     width = vectors * ring.elements(module)
-    by_axis: list[Sequence[AxisPhase]] = [
-        window.phases(axis.size) for window, axis in zip(spec.windows, x[2:], strict=True)
-    ]
-    wanted = min(_MOST, worthwhile_parts(_nanoseconds(module, ring, ins, out, inputs * outputs * groups, by_axis)))
-    dense = [
-        thinned(phases, axis) if phases else (phases, axis, 0) for phases, axis in zip(by_axis, x[2:], strict=True)
-    ]
-    skipped = sum(start for *_, start in dense)
-    is_thin = any(axis != old for (_, axis, _), old in zip(dense, x[2:], strict=True))
-    by_axis, x = [phases for phases, *_ in dense], [*x[:2], *(axis for _, axis, _ in dense)]
-    most = -(-images // -(-max(wanted, 1) // max(groups, 1)))
-    together = (outputs, width) if by_lane else (1, 1)
-    block, planes = planes_of(ring, padding_of(by_axis), x, most, inputs, places, *together, copied_anyway=is_thin)
-    planes = replace(planes, of=planes.of + skipped)
-    blocks = max(groups * -(-images // block), 1)
+    by_axis = [window.phases(axis.size) for window, axis in zip(spec.windows, sizes.x[2:], strict=True)]
+    wanted = min(_MOST, worthwhile_parts(_nanoseconds(module, ring, ins, out, sizes.inputs, by_axis)))
+    met, block, planes = _read(ring, sizes, by_axis, wanted, width)
+    blocks = max(groups * -(-sizes.images // block), 1)
     each = -(-blocks // max(min(wanted, blocks), 1))
+    phases = _phases(sizes, met, planes, y)
+    path = "tiles" if sizes.by_lane else _path(module, ring, outputs, phases, y)
     steps, near = y, None
-    features = Axis(inputs, (planes.strides[1], w[1].step))
-    phases = phases_of(by_axis, planes.strides[2:], features, w[2:], y[2:])
-    path = "tiles" if by_lane else _path(module, ring, outputs, phases, y)
     if finished:
-        unit = places if len(phases) > 1 else counts[-1] if path == "runs" else rows_of(module, vectors)
-        near = _near(ring, block, places, min(width, outputs), unit, rows_are_features=how != BESIDE)
+        unit = places if len(phases) > 1 else y[-1].size if path == "runs" else rows_of(module, vectors)
+        near = _near(ring, block, places, min(width, outputs), unit, rows_are_features=sizes.how != BESIDE)
         image, feature, place = near.strides
-        steps = [
-            Extent(images, image),
-            Extent(outputs, feature),
-            *map(Extent, counts, byte_strides(tuple(counts), place)),
-        ]
-        phases = phases_of(by_axis, planes.strides[2:], features, w[2:], steps[2:])
-    end = 0
-    for i, phase in enumerate(phases):
-        panels = (
-            (-(-outputs // width) * phase.terms + ring.elements(module)) * width * ring.bytes if path != "sums" else 0
-        )
-        rows = block * phase.places * 8
-        *starts, end = _starts(end, (rows, rows, phase.terms * 8, groups * panels))
-        phases[i] = replace(phase, tables=Tables._make((*starts, panels)))
+        counts = [axis.size for axis in y[2:]]
+        spatial = map(Extent, counts, byte_strides(tuple(counts), place))
+        steps = [Extent(sizes.images, image), Extent(outputs, feature), *spatial]
+        phases = _phases(sizes, met, planes, steps)
+    panel = (-(-outputs // width), ring.elements(module), width * ring.bytes) if path != "sums" else (0, 0, 0)
+    phases, end = _with_tables(phases, block, groups, *panel)
     parts = -(-blocks // each)
     regions = Regions(*_starts(end, (parts * near.size if near is not None else 0, parts * planes.size)))
     return Plan(
-        ring, path, by_lane, groups, images, outputs, places, block, parts, each, vectors, width, planes,
-        Steps(x[0].step, y[0].step), steps[0].step,
-        (of_group, w[0].step * outputs, y[1].step * outputs),
-        Steps(w[0].step, steps[1].step),
+        ring, path, sizes.by_lane, groups, sizes.images, outputs, places, block, parts, each, vectors, width, planes,
+        Steps(sizes.x[0].step, y[0].step), steps[0].step,
+        (sizes.of_group, sizes.w[0].step * outputs, y[1].step * outputs),
+        Steps(sizes.w[0].step, steps[1].step),
         tuple(Axis(axis.size, (axis.step,)) for axis in steps[2:]),
-        tuple(phases), how, near, regions,
+        tuple(phases), sizes.how, near, regions,
     )  # fmt: skip
+
+
+class _Sizes(NamedTuple):
+    """The axes of both operands and of the result, and what follows from them."""
+
+    x: Sequence[Extent]
+    w: Sequence[Extent]
+    y: Sequence[Extent]
+    groups: int
+    outputs: int
+    of_group: int
+    """From group to group of the left operand, in bytes."""
+    how: int
+    by_lane: bool
+
+    @property
+    def inputs(self) -> int:
+        return self.w[1].size
+
+    @property
+    def images(self) -> int:
+        return self.y[0].size
+
+    @property
+    def places(self) -> int:
+        return prod(axis.size for axis in self.y[2:])
+
+
+def _sizes(ring: Ring, spec: Convolve, ins: Sequence[ShapedArray], out: ShapedArray) -> _Sizes:
+    """Groups of one feature that lie side by side are gone through as the features of one group."""
+    x, w, y = (_axes(aval, axes) for aval, axes in zip((*ins, out), spec.specs, strict=True))
+    groups = spec.feature_groups * spec.batch_groups
+    outputs, how = w[0].size // groups, _how(ring, [axis.size for axis in y[2:]], y)
+    of_group = x[1].step * w[1].size if spec.feature_groups > 1 else x[0].step * y[0].size
+    by_lane = groups > 1 == outputs and how == BESIDE and of_group == ring.bytes
+    return _Sizes(x, w, y, 1 if by_lane else groups, groups if by_lane else outputs, of_group, how, by_lane)
+
+
+def _read(
+    ring: Ring, sizes: _Sizes, phases: Sequence[Sequence[AxisPhase]], wanted: int, width: int
+) -> tuple[list[Sequence[AxisPhase]], int, Planes]:
+    """The phases on what is met of each axis, how many images to go through at once, and how they are read."""
+    x = sizes.x
+    dense = [thinned(own, axis) if own else (own, axis, 0) for own, axis in zip(phases, x[2:], strict=True)]
+    met, axes = [own for own, *_ in dense], [axis for _, axis, _ in dense]
+    most = -(-sizes.images // -(-max(wanted, 1) // max(sizes.groups, 1)))
+    block, planes = planes_of(
+        ring, padding_of(met), [*x[:2], *axes], most, sizes.inputs, sizes.places,
+        *((sizes.outputs, width) if sizes.by_lane else (1, 1)), copied_anyway=axes != list(x[2:]),
+    )  # fmt: skip
+    return met, block, replace(planes, of=planes.of + sum(start for *_, start in dense))
+
+
+def _phases(sizes: _Sizes, met: Sequence[Sequence[AxisPhase]], planes: Planes, to: Sequence[Extent]) -> list[Phase]:
+    features = Axis(sizes.inputs, (planes.strides[1], sizes.w[1].step))
+    return phases_of(met, planes.strides[2:], features, sizes.w[2:], to[2:])
+
+
+def _with_tables(
+    phases: Sequence[Phase], block: int, groups: int, panels: int, room: int, row: int
+) -> tuple[list[Phase], int]:
+    """Phases with their places in the scratch memory, and where that ends. A group has so many panels, with some rows more."""
+    placed, end = [], 0
+    for phase in phases:
+        rows, panel = block * phase.places * 8, (panels * phase.terms + room) * row
+        *starts, end = _starts(end, (rows, rows, phase.terms * 8, groups * panel))
+        placed.append(replace(phase, tables=Tables._make((*starts, panel))))
+    return placed, end
 
 
 def _starts(start: int, sizes: Sequence[int]) -> list[int]:
@@ -247,15 +288,16 @@ def _nanoseconds(
     ring: Ring,
     ins: Sequence[ShapedArray],
     out: ShapedArray,
-    features: int,
+    inputs: int,
     phases: Sequence[Sequence[AxisPhase]],
 ) -> float:
-    """About what it takes; `features`: products of one place and one element of its window."""
+    """About what it takes."""
     moved = sum(aval.nbytes for aval in (*ins, out))
     met = prod(sum(phase.count * phase.window.size for phase in axis) for axis in phases)
     places = prod(sum(phase.count for phase in axis) for axis in phases)
-    images = out.size // max(places, 1)
-    return product_nanoseconds(images * met * features * ring.parts**2, module.lanes(ring.part), moved)
+    return product_nanoseconds(
+        out.size // max(places, 1) * met * inputs * ring.parts**2, module.lanes(ring.part), moved
+    )
 
 
 def _axes(aval: ShapedArray, axes: Sequence[int]) -> list[Extent]:
