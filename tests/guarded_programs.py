@@ -18,8 +18,9 @@ from hypothesis import Phase, given, settings
 
 from functrans.backends import numpy as reference
 from functrans.backends.llvm.engine import Library, load
-from functrans.backends.llvm.kernels import contract
+from functrans.backends.llvm.kernels import contract, convolve
 from functrans.backends.llvm.kernels.product import plan as product_plan
+from functrans.backends.llvm.kernels.winograd import plan as winograd_plan
 from functrans.backends.llvm.program import BACKEND, ENTRY, emit_program
 from functrans.backends.llvm.scalar_warnings import FAILED
 from functrans.backends.llvm.target import host
@@ -48,16 +49,19 @@ def compiled(sample: Sample) -> tuple[Jaxpr, tuple[Any, ...]]:
 
 @contextmanager
 def wherever() -> Iterator[None]:
-    """Products are done in blocks, with prologues and epilogues wherever that is possible, whether it pays or not."""
+    """Products are done in blocks, with prologues and epilogues, and convolutions by Winograd's sums, wherever that is possible,
+    whether it pays or not.
+    """
     always = mock.patch.multiple(contract, _DEEP=1, _MANY=1, _PAGE=1 << 60)
-    with always, mock.patch.multiple(product_plan, NEAR=-1, FAR=-1):
+    sums = mock.patch.multiple(winograd_plan, _pays=lambda *_: True)
+    with always, mock.patch.multiple(product_plan, NEAR=-1, FAR=-1), mock.patch.multiple(convolve, _MANY=1), sums:
         yield
 
 
 def check(sample: Sample) -> None:
     """Run a sample in guarded memory, and hold it to the NumPy backend."""
     jaxpr, args = compiled(sample)
-    with wherever() if sample.name.startswith("inside") else nullcontext():
+    with wherever() if sample.name.startswith(("inside", "winograd")) else nullcontext():
         plan = make_plan(jaxpr, BACKEND._replace(chunks=lambda _work: 1))
         if any(isinstance(step.work, Node) and isinstance(step.work.lowering, Host) for step in plan.steps):
             return

@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import numpy as np
 
 import functrans.numpy as fnp
-from functrans import lax
+from functrans import lax, vjp
 from functrans.ops.cumulative import linear_recurrence
 from functrans.ops.indexing import index, index_update
 from functrans.ops.sort import put_along, take_along
@@ -339,6 +339,36 @@ def convolutions(draw: st.DrawFn) -> Sample:
 
 
 @st.composite
+def winograd(draw: st.DrawFn) -> Sample:
+    """Convolutions for which there are Winograd's sums, one with an epilogue, and their gradients by windows."""
+    stride, size = draw(st.sampled_from([(1, 3), (1, 5), (2, 5), (4, 11)]))
+    last = stride == 1 and draw(st.booleans())
+    images, inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    height, width = (draw(st.integers(size, 40)) for _ in range(2))
+    padding = [(draw(st.integers(-1, size)), draw(st.integers(0, size))) for _ in range(2)]
+    kind = draw(st.sampled_from(["sums", "finished", "windows"]))
+    dims: Any = ("NHWC", "HWIO", "NHWC") if last else None
+    x = (images, height, width, inputs) if last else (images, inputs, height, width)
+    w = (size, size, inputs, outputs) if last else (outputs, inputs, size, size)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+
+    def convolve(x: Any, w: Any) -> Any:
+        return lax.conv_general_dilated(x, w, (stride, stride), padding, dimension_numbers=dims)
+
+    def fun(x: Any, w: Any, b: Any) -> tuple[Any, ...]:
+        if kind == "windows":
+            out, pull = vjp(lambda w: convolve(x, w), w)
+            return pull(out / fnp.float32(out.size**0.5))
+        out = convolve(x, w)
+        return (fnp.maximum(out + b, 0) if kind == "finished" else out,)
+
+    shapes = (x, w, (outputs,) if last else (outputs, 1, 1))
+    operands = [rng.standard_normal(shape).astype("f4") for shape in shapes]
+    operands[1] /= np.float32((inputs * size**2) ** 0.5)
+    return Sample(f"winograd {kind} {stride} {padding} {dims}", fun, tuple(operands), False)
+
+
+@st.composite
 def window_reductions(draw: st.DrawFn) -> Sample:
     """Sums, extrema and their places over windows, along the last axes or along all."""
     shape = [draw(st.sampled_from([1, 2, 3, 9, 20, 37])) for _ in range(draw(st.integers(1, 3)))]
@@ -386,6 +416,7 @@ SAMPLES: dict[str, st.SearchStrategy[Sample]] = {
     "contract": products(),
     "inside products": products(inside=True),
     "convolution": convolutions(),
+    "winograd": winograd(),
     "window_reductions": window_reductions(),
 }
 """By kernel family, and by kind of nest."""
