@@ -11,6 +11,7 @@ from functrans.errors import ParameterError
 from functrans.nn.checks import check_shape
 from functrans.nn.windows import Numbers, images, per_axis
 from functrans.ops.convolution import conv_general_dilated
+from functrans.ops.convolution_numbers import PrecisionLike
 from functrans.ops.shape import rev
 from functrans.typing import Array
 
@@ -19,7 +20,7 @@ __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
 
 def _conv(
     name: str, rank: int, x: Array, weight: Array, bias: Array | None, stride: Numbers, padding: Numbers | str,
-    dilation: Numbers, groups: int,
+    dilation: Numbers, groups: int, precision: PrecisionLike,
 ) -> Array:  # fmt: skip
     steps, apart = per_axis(name, "stride", stride, rank), per_axis(name, "dilation", dilation, rank)
     if isinstance(padding, str):
@@ -30,7 +31,9 @@ def _conv(
         pairs = [(n, n) for n in per_axis(name, "padding", padding, rank, 0)]
 
     def run(x: Array) -> Array:
-        out = conv_general_dilated(x, weight, steps, pairs, None, apart, feature_group_count=groups)
+        out = conv_general_dilated(
+            x, weight, steps, pairs, None, apart, feature_group_count=groups, precision=precision
+        )
         return _biased(name, _whole(name, out, x, weight), bias)
 
     return images(name, x, rank, run)
@@ -53,7 +56,7 @@ def _biased(name: str, out: Array, bias: Array | None) -> Array:
 
 def _conv_transpose(
     name: str, rank: int, x: Array, weight: Array, bias: Array | None, stride: Numbers, padding: Numbers,
-    output_padding: Numbers, groups: int, dilation: Numbers,
+    output_padding: Numbers, groups: int, dilation: Numbers, precision: PrecisionLike,
 ) -> Array:  # fmt: skip
     """The convolution of the spread input with reversed windows, whose input and output features are exchanged."""
     steps, apart = per_axis(name, "stride", stride, rank), per_axis(name, "dilation", dilation, rank)
@@ -75,7 +78,9 @@ def _conv_transpose(
 
     def run(x: Array) -> Array:
         flipped = rev(windows, range(2, 2 + rank))
-        out = conv_general_dilated(x, flipped, (1,) * rank, pairs, steps, apart, feature_group_count=groups)
+        out = conv_general_dilated(
+            x, flipped, (1,) * rank, pairs, steps, apart, feature_group_count=groups, precision=precision
+        )
         return _biased(name, _whole(name, out, x, weight), bias)
 
     return images(name, x, rank, run)
@@ -89,17 +94,20 @@ def conv1d(
     padding: Numbers | str = 0,
     dilation: Numbers = 1,
     groups: int = 1,
+    *,
+    precision: PrecisionLike = None,
 ) -> Array:
     """The convolution of images of 1 axis, in `groups` of features.
 
     input: (batch, features, length), or without the batch. weight: (outputs, features / groups, *window). bias: (outputs,).
     stride, dilation: a number or one for each axis. padding: as many zeros before as after, or "same" (for stride 1) or
-    "valid". Raises ParameterError for what does not fit. The window is not reversed.
+    "valid". Raises ParameterError for what does not fit. The window is not reversed. With precision="highest" no sums are used
+    that round more than direct ones: see `lax.conv_general_dilated`.
 
     >>> conv1d(np.array([[[1.0, 2.0, 4.0]]]), np.array([[[1.0, -1.0]]]), np.array([0.5]))
     array([[[-0.5, -1.5]]])
     """
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups, precision)
 
 
 def conv2d(
@@ -110,6 +118,8 @@ def conv2d(
     padding: Numbers | str = 0,
     dilation: Numbers = 1,
     groups: int = 1,
+    *,
+    precision: PrecisionLike = None,
 ) -> Array:
     """The convolution of images of 2 axes, in `groups` of features.
 
@@ -120,7 +130,7 @@ def conv2d(
              [6., 9., 6.],
              [4., 6., 4.]]]])
     """
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups, precision)
 
 
 def conv3d(
@@ -131,6 +141,8 @@ def conv3d(
     padding: Numbers | str = 0,
     dilation: Numbers = 1,
     groups: int = 1,
+    *,
+    precision: PrecisionLike = None,
 ) -> Array:
     """The convolution of images of 3 axes, in `groups` of features.
 
@@ -139,7 +151,7 @@ def conv3d(
     >>> conv3d(np.ones((1, 2, 3, 3, 3)), np.ones((4, 2, 3, 3, 3)))[0, :, 0, 0, 0]
     array([54., 54., 54., 54.])
     """
-    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups, precision)
 
 
 def conv_transpose1d(
@@ -151,18 +163,20 @@ def conv_transpose1d(
     output_padding: Numbers = 0,
     groups: int = 1,
     dilation: Numbers = 1,
+    *,
+    precision: PrecisionLike = None,
 ) -> Array:
     """What `conv1d` with these parameters does to cotangents: each element spread over a window, all added up.
 
     input: (batch, features, length), or without the batch. weight: (features, outputs / groups, *window). bias: (outputs,).
-    padding is cut off on both sides, output_padding is added at the end of each axis. Raises ParameterError for what does not
-    fit.
+    padding is cut off on both sides, output_padding is added at the end of each axis, `precision` is that of `conv1d`. Raises
+    ParameterError for what does not fit.
 
     >>> conv_transpose1d(np.array([[[1.0, 2.0]]]), np.array([[[1.0, 1.0]]]), stride=2)
     array([[[1., 1., 2., 2.]]])
     """
     return _conv_transpose(
-        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation, precision
     )
 
 
@@ -175,6 +189,8 @@ def conv_transpose2d(
     output_padding: Numbers = 0,
     groups: int = 1,
     dilation: Numbers = 1,
+    *,
+    precision: PrecisionLike = None,
 ) -> Array:
     """What `conv2d` with these parameters does to cotangents: each element spread over a window, all added up.
 
@@ -186,7 +202,7 @@ def conv_transpose2d(
              [1., 2., 1.]]]])
     """
     return _conv_transpose(
-        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation, precision
     )
 
 
@@ -199,6 +215,8 @@ def conv_transpose3d(
     output_padding: Numbers = 0,
     groups: int = 1,
     dilation: Numbers = 1,
+    *,
+    precision: PrecisionLike = None,
 ) -> Array:
     """What `conv3d` with these parameters does to cotangents: each element spread over a window, all added up.
 
@@ -208,5 +226,5 @@ def conv_transpose3d(
     (1, 2, 3, 3, 3)
     """
     return _conv_transpose(
-        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation, precision
     )

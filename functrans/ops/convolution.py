@@ -218,11 +218,11 @@ def conv_general_dilated(
     `preferred_element_type` is the dtype of the result, and the one to compute in if it is the wider one.
 
     `precision` is None or "default", "high" or "highest". By default `jit` may compute float32 convolutions over two axes, with
-    windows of 3 or 5 numbers along each (to 20 with a stride of 2 or 4), and their gradients by Winograd's sums F(4, 3) and
-    F(4, 5) where these take less time. For numbers of like size they are right up to 1e-5 of the largest number of the result,
-    mostly 1e-6; small numbers near large ones have the errors of these. An infinity or NaN may then spread up to 3 places further
-    along each axis, and over a window in gradients by windows; numbers from 1e-3 times the largest one on may overflow. With
-    "high" and "highest" sums are computed directly, as without `jit`; then errors are about those of torch.
+    windows of 3 to 5 numbers along each (to 20 with a stride of 2 or 4), and their gradients by Winograd's sums F(4, 3),
+    F(3, 4) and F(4, 5) where these take less time. For numbers of like size they are right up to 1e-5 of the largest number of
+    the result, mostly 1e-6; small numbers near large ones have the errors of these. An infinity or NaN may then spread up to 3
+    places further along each axis, and over a window in gradients by windows; numbers from 1e-3 times the largest one on may
+    overflow. With "high" and "highest" sums are computed directly, as without `jit`; then errors are about those of torch.
 
     Raises ParameterError where shapes and parameters do not fit, OperandError for operands of different dtypes.
 

@@ -15,9 +15,6 @@ from functrans.record import Record
 
 __all__ = ["Products", "call_points"]
 
-_CHAIN = 64
-"""Products that are added up before their sum is added to those before: with 64 the errors are half of those with 192."""
-
 
 class Products(Record):
     """Matrices at points, as far apart as `apart` says: left, right and result. The right ones are panels, one after the other,
@@ -34,6 +31,8 @@ class Products(Record):
     out_row: int
     rows: Value
     depth: Value
+    chain: int
+    """Products that are added up before their sum is added to those before."""
     panels: int
 
 
@@ -48,6 +47,7 @@ def call_points(f: Function, ring: Ring, given: Products, add: Value, start: Val
         given.out_row,
         given.rows,
         given.depth,
+        given.chain,
         given.panels,
     ]
     values = (f.like(x, start) for x in numbers)
@@ -55,7 +55,8 @@ def call_points(f: Function, ring: Ring, given: Products, add: Value, start: Val
 
 
 _NUMBERS = (
-    "left_apart", "right_apart", "out_apart", "row", "along", "out_row", "rows", "depth", "panels", "add", "start", "stop",
+    "left_apart", "right_apart", "out_apart", "row", "along", "out_row", "rows", "depth", "chain", "panels", "add",
+    "start", "stop",
 )  # fmt: skip
 
 
@@ -69,14 +70,14 @@ def _points(module: Module, name: str, ring: Ring) -> Function:
     f.store(f.index(0), nothing)  # no stream to ask for: see `microkernel`
     f.store(out, f.offset(nothing, 1, I64))
     f.store(f.index(0), f.offset(nothing, 2, I64))
-    with f.loop(given["start"], given["stop"]) as loop, f.loop(0, given["depth"], _CHAIN) as chain:
+    with f.loop(given["start"], given["stop"]) as loop, f.loop(0, given["depth"], given["chain"]) as chain:
         point, panel = (f.integer(which, loop.index, given["panels"]) for which in ("sdiv", "srem"))
         a = f.offset(left, point * given["left_apart"] + chain.index * given["along"], F32)
         b = f.offset(right, point * given["right_apart"] + (panel * given["depth"] + chain.index) * width, F32)
         c = f.offset(out, point * given["out_apart"] + panel * width, F32)
         begins = f.icmp("eq", chain.index, 0) & f.icmp("eq", given["add"], 0)
         how = f.select(begins, f.index(PADDED), f.index(PADDED | ADD))
-        k = f.minimum(given["depth"] - chain.index, f.index(_CHAIN))
+        k = f.minimum(given["depth"] - chain.index, given["chain"])
         f.call(
             tiles, a, given["row"], given["row"], given["along"], b, k, c, given["out_row"], given["rows"], f.index(width),
             how, f.null(), nothing,

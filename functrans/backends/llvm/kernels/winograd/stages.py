@@ -15,7 +15,7 @@ from functrans.backends.llvm.ir import F32, I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.finish import State
 from functrans.backends.llvm.kernels.winograd.copies import gather, gather_rows, scatter
 from functrans.backends.llvm.kernels.winograd.matrices import Matrix, cook_toom
-from functrans.backends.llvm.kernels.winograd.plan import TOGETHER, Kind, Picture, Plan, up
+from functrans.backends.llvm.kernels.winograd.plan import CHAIN, TOGETHER, Kind, Picture, Plan, up
 from functrans.backends.llvm.kernels.winograd.points import Products, call_points
 from functrans.backends.llvm.kernels.winograd.transforms import Tile, call_transform
 from functrans.backends.llvm.threads.chunks import call_chunks
@@ -102,7 +102,7 @@ class _Part:
         add = f.index(0) if by_places else self.first
         panels = plan.out_row // plan.width
         left, right, out = self.matrices
-        given = Products(left, right, out, plan.apart, *steps, plan.out_row, rows, depth, panels)
+        given = Products(left, right, out, plan.apart, *steps, plan.out_row, rows, depth, CHAIN[plan.size], panels)
         call_points(f, plan.ring, given, add, start, stop)
 
     # ---- images ----
