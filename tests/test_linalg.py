@@ -248,7 +248,7 @@ def test_compiled_programs_do_not_call_back() -> None:
 
 @native
 @pytest.mark.parametrize(
-    ("count", "size", "columns"), [(1, 1, 1), (5, 1, 2), (11, 8, 1), (4, 5, 6), (3, 30, 1), (1, 41, 37)]
+    ("count", "size", "columns"), [(1, 1, 1), (5, 1, 2), (11, 8, 1), (4, 5, 6), (3, 30, 1), (1, 41, 37), (2, 64, 24)]
 )
 def test_matrices_of_many_sizes(count: int, size: int, columns: int) -> None:
     a, b = RNG.normal(size=(count, size, size)), RNG.normal(size=(count, size, columns))

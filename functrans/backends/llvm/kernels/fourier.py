@@ -1,21 +1,20 @@
-"""`Fourier`: complex transforms of 2ᵏ points in vectors, each of whose lanes has a transform of its own until the last step.
+"""`Fourier`: transforms of 2ᵏ points in vectors, complex ones and real ones of half as many; others by NumPy's loops.
 
-Of N = L·M points lane l has the points l, l + L, …: M of them, transformed by steps of radix 4 that sort as they go (Stockham).
-Then L results of the lanes are transposed, turned, and transformed across. Real and imaginary parts lie apart meanwhile. Roots of
-unity are products of two from small tables. Imports the builder, `blocks` and `numpy_loop`; start reading at `_Transform.write`.
+Real numbers lie in memory as half as many complex ones, whose transform is that of the even and of the odd ones woven together.
+Imports the builder, `blocks`, `fourier_transform` and `numpy_loop`; start reading at `emit`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from math import cos, pi, prod, sin
+from collections.abc import Sequence
+from math import prod
 
 from functrans.backends.llvm.elements import memory_type, part_dtype
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import Module, Type, Value
 from functrans.backends.llvm.kernels import numpy_loop
 from functrans.backends.llvm.kernels.blocks import kernel
+from functrans.backends.llvm.kernels.fourier_transform import FINE, Complex, Transform
 from functrans.backends.llvm.target import host
 from functrans.core.aval import ShapedArray
 from functrans.core.lowering_loops import Fourier
@@ -24,244 +23,132 @@ __all__ = ["emit", "scratch_bytes", "supports"]
 
 _MOST = 1 << 18
 """Up to so many points what is worked in stays small."""
-_FINE = 64
-"""So many roots of unity of the finer table."""
+_LEAST_LANES = 4
 
-Complex = tuple[Value, Value]
-Get = Callable[[Value], Complex]
+Avals = Sequence[ShapedArray]
 
 
 def _part(aval: ShapedArray) -> Type:
     return memory_type(part_dtype(aval.dtype))
 
 
-def _is_ours(spec: Fourier, aval: ShapedArray, lanes: int) -> bool:
-    size = aval.shape[-1]
-    is_complex = spec.loop.ufunc in ("fft", "ifft")
-    return is_complex and lanes >= 4 and size & (size - 1) == 0 and _FINE * lanes <= size <= _MOST
+def _is_complex(ins: Avals, outs: Avals) -> bool:
+    return ins[0].dtype.kind == outs[0].dtype.kind
+
+
+def _points(ins: Avals, outs: Avals) -> int:
+    """How many complex points there are; 0 for an odd number of real ones."""
+    x, out = ins[0], outs[0]
+    if _is_complex(ins, outs):
+        return x.shape[-1]
+    size = x.shape[-1] if x.dtype.kind == "f" else out.shape[-1]
+    return 0 if size % 2 else size // 2
+
+
+def _is_ours(ins: Avals, outs: Avals, lanes: int) -> bool:
+    size = _points(ins, outs)
+    return host().has_fma and lanes >= _LEAST_LANES and size & (size - 1) == 0 and FINE * lanes <= size <= _MOST
 
 
 def _lanes(aval: ShapedArray) -> int:
     return max(host().vector_bytes // _part(aval).bytes, 1)
 
 
-def supports(spec: Fourier, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
-    if _is_ours(spec, ins[0], _lanes(ins[0])):
+def supports(spec: Fourier, ins: Avals, outs: Avals) -> bool:
+    if _is_ours(ins, outs, _lanes(ins[0])):
         return all(aval.size for aval in ins)
     return numpy_loop.supports(spec.loop, ins, outs)
 
 
-def scratch_bytes(spec: Fourier, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
-    lanes, size = _lanes(ins[0]), ins[0].shape[-1]
-    return (4 * size + 2 * size // lanes) * _part(ins[0]).bytes if _is_ours(spec, ins[0], lanes) else 0
+def scratch_bytes(spec: Fourier, ins: Avals, outs: Avals) -> int:
+    """What a transform works in, and one more spectrum for real numbers."""
+    lanes, size = _lanes(ins[0]), _points(ins, outs)
+    more = 0 if _is_complex(ins, outs) else 2 * (size + 1)
+    return (Transform.room(size, lanes) + more) * _part(ins[0]).bytes if _is_ours(ins, outs, lanes) else 0
 
 
-def emit(module: Module, name: str, spec: Fourier, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> Function:
+def emit(module: Module, name: str, spec: Fourier, ins: Avals, outs: Avals) -> Function:
     """`i64 (ptr x, ptr out, ptr scratch)`, 0."""
     kind = _part(ins[0])
-    if not _is_ours(spec, ins[0], module.lanes(kind)):
+    if not _is_ours(ins, outs, module.lanes(kind)):
         return numpy_loop.emit(module, name, spec.loop, ins, outs)
     f = kernel(module, name, ins, outs)
     f.optimized = True
     x, out, scratch = f.args
-    transform = _Transform(f, kind, ins[0].shape[-1], spec, scratch)
+    size, sign = _points(ins, outs), 1 if spec.loop.ufunc.startswith("i") else -1
+    transform = Transform(f, kind, size, sign, spec.loop.factor or 1.0, scratch)
     transform.make_roots()
+    spectrum = f.offset(scratch, Transform.room(size, module.lanes(kind)), kind)
+    steps = [aval.shape[-1] * aval.dtype.itemsize // kind.bytes for aval in (*ins, *outs)]
     with f.loop(0, prod(ins[0].shape[:-1])) as vector:
-        step = vector.index * (2 * ins[0].shape[-1])
-        transform.write(f.offset(x, step, kind), f.offset(out, step, kind))
+        here, there = (f.offset(p, vector.index * step, kind) for p, step in zip((x, out), steps, strict=True))
+        if _is_complex(ins, outs):
+            transform.write(here, there)
+        elif sign < 0:
+            transform.write(here, spectrum)
+            _Halves(transform).part(spectrum, there)
+        else:
+            pairs = transform.buffers[1]  # the first step does not write there
+            _Halves(transform).join(here, spectrum, pairs)
+            transform.write(pairs, there)
     f.ret(f.index(0))
     return f
 
 
-class _Transform:
-    """The transform of one vector."""
+# ---- real numbers ----
 
-    def __init__(self, f: Function, kind: Type, size: int, spec: Fourier, scratch: Value) -> None:
-        self.f, self.kind, self.size = f, kind, size
-        self.lanes = f.module.lanes(kind)
-        self.vector = kind.vector(self.lanes)
-        self.own = size // self.lanes  # points of a lane
-        self.sign = -1 if spec.loop.ufunc == "fft" else 1
-        self.factor = spec.loop.factor or 1.0
-        self.buffers = [f.offset(scratch, 2 * size * i, kind) for i in range(2)]
-        self.roots = f.offset(scratch, 4 * size, kind)
 
-    # ---- roots of unity ----
+class _Halves:
+    """From the spectrum of pairs of real numbers to that of the numbers, and back."""
 
-    def _root(self, number: int, of: int) -> complex:
-        angle = self.sign * 2 * pi * (number % of) / of
-        return complex(cos(angle), sin(angle))
+    def __init__(self, transform: Transform) -> None:
+        self._t, self._f = transform, transform.f
 
-    def _table(self, name: str, roots: Sequence[complex]) -> Value:
-        values = [part for root in roots for part in (root.real, root.imag)]
-        full = f"{name}_{'inverse' if self.sign > 0 else 'roots'}_{self.size}_{self.kind.bits}"
-        return self.f.address(self.f.module.table(full, values, self.kind).removeprefix("@"))
+    def part(self, z: Value, out: Value) -> None:
+        """The spectra of the even numbers and of the odd ones, which are turned."""
+        t, f = self._t, self._f
+        for i in range(2):  # the spectrum begins again where it ends
+            f.store(self._load(z, 0, i), self._at(z, t.size, i))
+        half = f.const(0.5, t.vector)
+        with f.loop(0, t.size, 2 * t.lanes) as block:
+            for more in range(2):
+                first = block.index + more * t.lanes
+                here, mirrored = self._both(z, first)
+                odd = t.difference(here, mirrored)
+                turned = t.times((odd[1], -odd[0]), self._turn(block.index, more))
+                found = t.sum(t.sum(here, mirrored), turned)
+                t.put_pairs((found[0] * half, found[1] * half), self._at(out, first))
+        f.store(self._load(z, 0, 0) - self._load(z, 0, 1), self._at(out, t.size, 0))
+        f.store(f.const(0, t.kind), self._at(out, t.size, 1))
 
-    def make_roots(self) -> None:
-        """The powers of the first root of unity of what a lane has, real parts and then imaginary ones."""
-        f, own = self.f, self.own
-        coarse = self._table("coarse", [self._root(i * _FINE, own) for i in range(max(own // _FINE, 1))])
-        fine = [self._root(i, own) for i in range(_FINE)]
-        with f.loop(0, own, _FINE) as block:
-            at = f.integer("udiv", block.index, _FINE) * 2
-            re, im = (f.splat(f.load(f.offset(coarse, at + i, self.kind), self.kind), self.lanes) for i in range(2))
-            for start in range(0, _FINE, self.lanes):
-                some = fine[start : start + self.lanes]
-                turned = self._times((re, im), self._constants(some))
-                self._put(turned, f.offset(self.roots, block.index + start, self.kind), own)
+    def join(self, x: Value, spare: Value, z: Value) -> None:
+        """Twice the spectrum of pairs; the ends of that of the numbers are taken for real."""
+        t, f = self._t, self._f
+        f.copy(spare, x, f.index(2 * (t.size + 1) * t.kind.bytes))
+        for end in (0, t.size):
+            f.store(f.const(0, t.kind), self._at(spare, end, 1))
+        with f.loop(0, t.size, 2 * t.lanes) as block:
+            for more in range(2):
+                first = block.index + more * t.lanes
+                here, mirrored = self._both(spare, first)
+                odd = t.times(t.difference(here, mirrored), self._turn(block.index, more))
+                t.put_pairs(t.sum(t.sum(here, mirrored), (-odd[1], odd[0])), self._at(z, first))
 
-    def _constants(self, roots: Sequence[complex]) -> Complex:
-        f = self.f
-        return f.vector_const([r.real for r in roots], self.kind), f.vector_const([r.imag for r in roots], self.kind)
+    def _at(self, place: Value, number: Value | int, part: int = 0) -> Value:
+        return self._f.offset(place, number * 2 + part, self._t.kind)
 
-    def _power(self, number: Value) -> Complex:
-        """A root of unity in all lanes."""
-        f = self.f
-        place = f.offset(self.roots, number, self.kind)
-        parts = (place, f.offset(place, self.own, self.kind))
-        return f.splat(f.load(parts[0], self.kind), self.lanes), f.splat(f.load(parts[1], self.kind), self.lanes)
+    def _load(self, place: Value, number: int, part: int) -> Value:
+        return self._f.load(self._at(place, number, part), self._t.kind)
 
-    # ---- complex numbers ----
+    def _both(self, z: Value, first: Value) -> tuple[Complex, Complex]:
+        """Some of the spectrum, and the conjugates of those at the opposite frequencies."""
+        t, f = self._t, self._f
+        re, im = t.get_pairs(self._at(z, f.index(t.size - t.lanes + 1) - first))
+        order = range(t.lanes - 1, -1, -1)
+        return t.get_pairs(self._at(z, first)), (f.shuffle(re, re, order), -f.shuffle(im, im, order))
 
-    def _times(self, x: Complex, y: Complex) -> Complex:
-        f = self.f
-        return f.fma(x[0], y[0], -(x[1] * y[1])), f.fma(x[0], y[1], x[1] * y[0])
-
-    def _sum(self, x: Complex, y: Complex) -> Complex:
-        return x[0] + y[0], x[1] + y[1]
-
-    def _difference(self, x: Complex, y: Complex) -> Complex:
-        return x[0] - y[0], x[1] - y[1]
-
-    def _quarter(self, x: Complex) -> Complex:
-        """Times the root of unity of order 4."""
-        return (x[1], -x[0]) if self.sign < 0 else (-x[1], x[0])
-
-    def _get(self, place: Value, apart: int) -> Complex:
-        f = self.f
-        return (
-            f.load(place, self.vector, self.kind.bytes),
-            f.load(f.offset(place, apart, self.kind), self.vector, self.kind.bytes),
-        )
-
-    def _put(self, x: Complex, place: Value, apart: int) -> None:
-        self.f.store(x[0], place, self.kind.bytes)
-        self.f.store(x[1], self.f.offset(place, apart, self.kind), self.kind.bytes)
-
-    def _get_pairs(self, place: Value) -> Complex:
-        """Complex numbers whose parts lie side by side."""
-        f, lanes = self.f, self.lanes
-        first, second = self._get(place, lanes)
-        return (
-            f.shuffle(first, second, range(0, 2 * lanes, 2)),
-            f.shuffle(first, second, range(1, 2 * lanes, 2)),
-        )
-
-    def _put_pairs(self, x: Complex, place: Value) -> None:
-        f, lanes = self.f, self.lanes
-        order = [i // 2 + lanes * (i % 2) for i in range(2 * lanes)]
-        self._put((f.shuffle(*x, order[:lanes]), f.shuffle(*x, order[lanes:])), place, lanes)
-
-    # ---- the steps ----
-
-    def write(self, x: Value, out: Value) -> None:
-        n, stride, source, is_first = self.own, self.lanes, x, True
-        turn = 0
-        while n > 1:
-            target = self.buffers[turn % 2]
-            get = partial(self._from_pairs, source) if is_first else partial(self._from_parts, source)
-            if n % 4:
-                self._halve(get, target, stride)
-                n, stride = n // 2, stride * 2
-            else:
-                self._quarters(get, target, n, stride)
-                n, stride = n // 4, stride * 4
-            source, is_first, turn = target, False, turn + 1
-        with self.f.loop(0, self.own, self.lanes) as block:
-            self._across(source, block.index, out)
-
-    def _from_pairs(self, source: Value, number: Value) -> Complex:
-        return self._get_pairs(self.f.offset(source, number * 2, self.kind))
-
-    def _from_parts(self, source: Value, number: Value) -> Complex:
-        return self._get(self.f.offset(source, number, self.kind), self.size)
-
-    def _halve(self, get: Get, target: Value, stride: int) -> None:
-        """The last step of an odd number of twos."""
-        f = self.f
-        with f.loop(0, stride, self.lanes) as q:
-            a, b = get(q.index), get(q.index + stride)
-            for i, found in enumerate((self._sum(a, b), self._difference(a, b))):
-                self._put(found, f.offset(target, q.index + i * stride, self.kind), self.size)
-
-    def _quarters(self, get: Get, target: Value, n: int, stride: int) -> None:
-        """A step of radix 4 of transforms of n points, `stride` of which are woven into each other."""
-        f = self.f
-        with f.loop(0, n // 4) as p:
-            turns = [self._power(p.index * (k * (self.own // n))) for k in (1, 2, 3)]
-            with f.loop(0, stride, self.lanes) as q:
-                here = p.index * stride + q.index
-                a, b, c, d = (get(here + k * (n // 4 * stride)) for k in range(4))
-                even, odd = self._sum(a, c), self._sum(b, d)
-                less, turned = self._difference(a, c), self._quarter(self._difference(b, d))
-                found = [
-                    self._sum(even, odd),
-                    self._times(self._sum(less, turned), turns[0]),
-                    self._times(self._difference(even, odd), turns[1]),
-                    self._times(self._difference(less, turned), turns[2]),
-                ]
-                to = p.index * (4 * stride) + q.index
-                for k, one in enumerate(found):
-                    self._put(one, f.offset(target, to + k * stride, self.kind), self.size)
-
-    # ---- across lanes ----
-
-    def _across(self, source: Value, first: Value, out: Value) -> None:
-        """As many results as there are lanes, of all lanes: transposed, turned, and transformed across."""
-        f, lanes = self.f, self.lanes
-        rows = [self._from_parts(source, (first + i) * lanes) for i in range(lanes)]
-        parts = [self._transposed([row[i] for row in rows]) for i in range(2)]
-        number = f.integer("udiv", first, lanes)
-        values: list[Complex] = []
-        for lane, value in enumerate(zip(*parts, strict=True)):
-            if lane:
-                fine = self._constants([self._root(lane * i, self.size) for i in range(lanes)])
-                value = self._times(value, self._times(self._power(number * lane), fine))
-            values.append(value)
-        for i, value in enumerate(self._small(values)):
-            if self.factor != 1:
-                scale = f.const(self.factor, self.vector)
-                value = value[0] * scale, value[1] * scale
-            self._put_pairs(value, f.offset(out, (first + i * self.own) * 2, self.kind))
-
-    def _transposed(self, rows: Sequence[Value]) -> list[Value]:
-        """Square matrices of vectors, by exchanging blocks of halved size."""
-        rows, lanes, half = list(rows), self.lanes, self.lanes // 2
-        while half:
-            low = [i if not i & half else lanes + i - half for i in range(lanes)]
-            high = [i + half if not i & half else lanes + i for i in range(lanes)]
-            for i in range(lanes):
-                if not i & half:
-                    x, y = rows[i], rows[i + half]
-                    rows[i], rows[i + half] = self.f.shuffle(x, y, low), self.f.shuffle(x, y, high)
-            half //= 2
-        return rows
-
-    def _small(self, values: Sequence[Complex]) -> list[Complex]:
-        """The transform across a few values."""
-        n = len(values)
-        if n == 1:
-            return list(values)
-        even, odd = self._small(values[::2]), self._small(values[1::2])
-        turned = [self._turned(x, k, n) for k, x in enumerate(odd)]
-        return [
-            *(self._sum(a, b) for a, b in zip(even, turned, strict=True)),
-            *(self._difference(a, b) for a, b in zip(even, turned, strict=True)),
-        ]
-
-    def _turned(self, x: Complex, k: int, n: int) -> Complex:
-        if k == 0:
-            return x
-        if 4 * k == n:
-            return self._quarter(x)
-        return self._times(x, self._constants([self._root(k, n)] * self.lanes))
+    def _turn(self, block: Value, more: int) -> Complex:
+        """The roots of unity of as many numbers, for a vector of the block."""
+        t = self._t
+        fine = t.constants([t.root(more * t.lanes + i, 2 * t.size) for i in range(t.lanes)])
+        return t.times(t.power(self._f.integer("udiv", block, 2 * t.lanes)), fine)

@@ -1,6 +1,6 @@
-"""`Cholesky`, `Solve` and `TriangularSolve`: stacks of small matrices in lanes, others by NumPy's loops or row by row.
+"""`Cholesky`, `Solve` and `TriangularSolve`: stacks of small matrices in lanes, large ones by rows, others by NumPy's loops.
 
-Start reading at `emit`. Imports the builder, `blocks`, `interleaved`, `numpy_loop` and `triangular`.
+Start reading at `emit`. Imports the builder and the kernels for each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import F64, Module, Value
-from functrans.backends.llvm.kernels import large_cholesky, numpy_loop, triangular
+from functrans.backends.llvm.kernels import large_cholesky, large_solve, numpy_loop, triangular
 from functrans.backends.llvm.kernels.blocks import kernel
 from functrans.backends.llvm.kernels.interleaved import Group, Matrix, any_lane, groups
 from functrans.backends.llvm.target import host
@@ -32,13 +32,20 @@ _MANY = 4
 """From so many matrices on lanes pay."""
 
 
+def _is_fast(aval: ShapedArray) -> bool:
+    """Whether our own code is for the dtype, and for this machine."""
+    return aval.dtype == np.float64 and host().has_fma
+
+
 def _is_interleaved(ins: Sequence[ShapedArray]) -> bool:
     shape = ins[0].shape
-    return ins[0].dtype == np.float64 and 0 < shape[-1] <= _SMALL and prod(shape[:-2]) >= _MANY
+    return _is_fast(ins[0]) and 0 < shape[-1] <= _SMALL and prod(shape[:-2]) >= _MANY
 
 
 def _is_large(spec: Spec, ins: Sequence[ShapedArray]) -> bool:
-    return isinstance(spec, Cholesky) and ins[0].dtype == np.float64 and ins[0].shape[-1] > _SMALL
+    if isinstance(spec, TriangularSolve) or not _is_fast(ins[0]) or ins[0].shape[-1] <= _SMALL:
+        return False
+    return isinstance(spec, Cholesky) or host().vector_bytes >= large_solve.LEAST_VECTOR
 
 
 def supports(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> bool:
@@ -55,7 +62,8 @@ def supports(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]
 
 def scratch_bytes(spec: Spec, ins: Sequence[ShapedArray], outs: Sequence[ShapedArray]) -> int:
     if not _is_interleaved(ins):
-        return large_cholesky.scratch_bytes(ins) if _is_large(spec, ins) else 0
+        large = large_cholesky if isinstance(spec, Cholesky) else large_solve
+        return large.scratch_bytes(ins) if _is_large(spec, ins) else 0
     lanes = max(host().vector_bytes // F64.bytes, 1)
     elements = sum((1 + aval.shape[-2]) * aval.shape[-1] for aval in ins)  # and a spare row of each
     return elements * lanes * F64.bytes
@@ -67,7 +75,8 @@ def emit(module: Module, name: str, spec: Spec, ins: Sequence[ShapedArray], outs
         if isinstance(spec, TriangularSolve):
             return triangular.emit(module, name, spec, ins, outs)
         if _is_large(spec, ins):
-            return large_cholesky.emit(module, name, ins, outs)
+            large = large_cholesky.emit if isinstance(spec, Cholesky) else large_solve.emit
+            return large(module, name, ins, outs)
         return numpy_loop.emit(module, name, _LOOPS[type(spec)], ins, outs)
     f = kernel(module, name, ins, outs)
     f.optimized = True
