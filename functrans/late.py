@@ -1,15 +1,17 @@
 """What `functrans` imports when it is first asked for, so that a program pays for what it uses. Start reading at `late_names`.
 
-Imports core. The public modules are named here as text; the test of layers takes such tables for imports.
+Imports core and functrans.numpy. The public modules are named here as text; the test of layers takes such tables for imports.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from functrans.core.ir import DRAW
+from functrans.numpy.dispatch import ELSEWHERE, NumpyFunction
 
 __all__ = ["late_names"]
 
@@ -77,3 +79,18 @@ def _drawn(what: Any) -> str | None:  # Any: see DRAW
 
 
 DRAW.append(_drawn)
+
+_SPECIAL = {"scipy.special": "functrans.scipy.special"}
+"""Modules whose ufuncs a traced value can meet, and ours that has them."""
+
+
+def _traced_elsewhere(function: NumpyFunction) -> NumpyFunction | None:
+    """Ours, for a ufunc of a module that somebody has imported."""
+    for theirs, ours in _SPECIAL.items():
+        name = function.__name__
+        if getattr(sys.modules.get(theirs), name, None) is function:
+            return getattr(import_module(ours), name, None)
+    return None
+
+
+ELSEWHERE.append(_traced_elsewhere)

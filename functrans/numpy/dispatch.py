@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
+import numpy as np
+
 from functrans.core.primitive import Tracer
 from functrans.core.source import user_source
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
@@ -21,7 +23,17 @@ from functrans.numpy.late import complete
 from functrans.numpy.rewrite import replacing
 from functrans.record import Record
 
-__all__ = ["TRACED", "NumpyFunction", "has_tracer", "implements", "name_of", "signature_of", "traced", "where"]
+__all__ = [
+    "ELSEWHERE",
+    "TRACED",
+    "NumpyFunction",
+    "has_tracer",
+    "implements",
+    "name_of",
+    "signature_of",
+    "traced",
+    "where",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +56,10 @@ class Entry(Record):
 
 TRACED: dict[NumpyFunction, Callable[..., Any]] = {}  # Any: as for NumpyFunction
 """NumPy's function -> its traced implementation."""
+ELSEWHERE: list[
+    Callable[[NumpyFunction], Callable[..., Any] | None]
+] = []  # filled by late.py, which imports this layer
+"""Who knows traced implementations of ufuncs that are not NumPy's."""
 
 
 def implements(*functions: NumpyFunction, more: Sequence[str] = ()) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -137,13 +153,15 @@ def signature_of(function: NumpyFunction) -> inspect.Signature:
 @cache  # signatures are dear to read: none is before its function is traced
 def _entry(function: NumpyFunction) -> Entry:
     complete(getattr(function, "__module__", None) or "")
-    implementation = TRACED.get(function)
+    implementation = TRACED.get(function) or next(filter(None, (find(function) for find in ELSEWHERE)), None)
     if implementation is None:
         raise UnsupportedFunctionError(name_of(function), where())
     ours = list(inspect.signature(implementation).parameters.values())
     names = frozenset(p.name for p in ours if p.kind is not p.VAR_POSITIONAL)
     if any(p.kind is p.VAR_POSITIONAL for p in ours):
         return Entry(implementation, sys.maxsize, names)
+    if isinstance(function, np.ufunc):  # its operands have no names
+        return Entry(implementation, len(ours), names)
     theirs = _signature(function, implementation).parameters.values()
     count = 0
     for mine, its in zip(ours, theirs, strict=False):

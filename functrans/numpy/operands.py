@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 
-from functrans.core.primitive import Tracer, aval_of
+from functrans.core.primitive import Tracer, as_array, aval_of
 from functrans.core.primitive import known as value_of
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.typing import Array, ArrayLike, Shape
@@ -47,8 +47,9 @@ def strong(value: ArrayLike, name: str) -> Array:
 
 def known(value: ArrayLike | None) -> Array | None:
     """The value of an argument as an array, where it is known: not where it is traced by jit or vmap."""
-    if isinstance(value, Tracer):
-        return value_of(value)
+    x: Any = value  # Any: tracers are typed as arrays
+    if isinstance(x, Tracer):
+        return value_of(as_array(x))
     return None if value is None else np.asarray(value)
 
 

@@ -114,8 +114,8 @@ def unique(
     del sorted  # they always are
     found = _unique(ar, axis, equal_nan, size, fill_value, "unique")
     asked = (True, return_index, return_inverse, return_counts)
-    parts = tuple(part for part, is_asked in zip(found, asked, strict=True) if is_asked)
-    return parts if len(parts) > 1 else parts[0]
+    parts = [part for part, is_asked in zip(found, asked, strict=True) if is_asked]
+    return tuple(parts) if len(parts) > 1 else parts[0]
 
 
 class UniqueAllResult(NamedTuple):

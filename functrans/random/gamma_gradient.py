@@ -12,12 +12,12 @@ import numpy as np
 import functrans.numpy as fnp
 from functrans.control.branch import cond
 from functrans.control.loop import while_loop
-from functrans.ops.special import digamma
+from functrans.ops.special import digamma, lgamma
 from functrans.random.sampling import number
 from functrans.transforms.vmap import vmap
 from functrans.typing import Array
 
-__all__ = ["gamma_gradient"]
+__all__ = ["gamma_gradient", "incomplete"]
 
 _SMALL = float(np.finfo(np.float64).eps) / 8
 
@@ -29,9 +29,54 @@ def gamma_gradient(a: Array, x: Array) -> Array:
     return found.astype(a.dtype)
 
 
-def _one(a: Array, x: Array) -> Array:
+def incomplete(a: Array, x: Array) -> tuple[Array, Array]:
+    """P(a, x) and 1 − P(a, x) of positive numbers, float64 of one axis; each is exact where it is the smaller one."""
+    return vmap(_both_parts)(a, x)
+
+
+def _both_parts(a: Array, x: Array) -> tuple[Array, Array]:
+    is_far, value, _ = _parts(a, x)
+    part = value * _prefactor(a, x)
+    rest = number(1, a.dtype) - part
+    return fnp.where(is_far, rest, part), fnp.where(is_far, part, rest)
+
+
+_LARGE = 10.0
+"""From here on Γ(a) is taken by Stirling's series: x^a and Γ(a) cancel."""
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
+
+
+def _prefactor(a: Array, x: Array) -> Array:
+    """x^a e⁻ˣ / Γ(a)."""
+    is_large = a >= _LARGE
+    b = fnp.where(is_large, a, number(_LARGE, a.dtype))
+    stirling = sum(c * b ** (-2 * k - 1) for k, c in enumerate(_STIRLING))
+    large = fnp.sqrt(b / (2 * np.pi)) * fnp.exp(b * _log1p_less((x - b) / b) - stirling)
+    c = fnp.where(is_large, number(1, a.dtype), a)
+    return fnp.where(is_large, large, fnp.exp(c * fnp.log(x) - x - lgamma(c)))
+
+
+def _log1p_less(m: Array) -> Array:
+    """log(1 + m) − m, exact where they cancel: by the series of the inverse hyperbolic tangent."""
+    is_near = fnp.abs(m) < 0.4
+    near = fnp.where(is_near, m, number(0, m.dtype))
+    r = near / (2 + near)
+    square, total = r * r, r * 0
+    for k in range(16, 0, -1):
+        total = (total + 1 / (2 * k + 1)) * square
+    far = fnp.where(is_near, number(0, m.dtype), m)
+    return fnp.where(is_near, 2 * r * total - near * r, fnp.log1p(far) - far)
+
+
+def _parts(a: Array, x: Array) -> tuple[Array, Array, Array]:
+    """Whether it is C and not S, this and its derivative by a."""
     is_far = x > fnp.maximum(number(1, a.dtype), a)
     value, slope = cond(is_far, _continued_fraction, _series, a, x)
+    return is_far, value, slope
+
+
+def _one(a: Array, x: Array) -> Array:
+    is_far, value, slope = _parts(a, x)
     moved = x * (value * (fnp.log(x) - digamma(a)) + slope)
     return fnp.where(is_far, moved, -moved)
 

@@ -1,4 +1,5 @@
-"""functrans.scipy: those of SciPy's modules that JAX has too, in functions that can be traced: `linalg`, `optimize`, `sparse`.
+"""functrans.scipy: those of SciPy's modules that JAX has too, in functions that can be traced.
 
-As in SciPy, a module is imported by its name: `import functrans.scipy.optimize`.
+They are `linalg`, `optimize`, `sparse` and `special`. As in SciPy, a module is imported by its name:
+`import functrans.scipy.optimize`.
 """
