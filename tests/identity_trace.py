@@ -13,6 +13,7 @@ import numpy as np
 
 from functrans.core.primitive import EVAL, Params, Primitive, Trace, Values, aval_of, use_trace
 from functrans.numpy.array import ArrayTracer
+from functrans.numpy.versions import argument
 
 
 class IdentityTracer(ArrayTracer):
@@ -35,6 +36,9 @@ class IdentityTrace(Trace):
         assert not any(type(out) is np.ndarray and out.ndim == 0 for out in outs), (prim, values, params)
         return tuple(IdentityTracer(self, out) for out in outs)  # type: ignore[misc]  # tracers stand for arrays
 
+    def own(self, value: Any) -> Any:
+        return IdentityTracer(self, (value.value if isinstance(value, IdentityTracer) else value).copy())
+
 
 def unwrap(value: Any) -> Any:
     if isinstance(value, tuple | list):
@@ -48,5 +52,5 @@ def through_identity(fun: Callable[..., Any], *args: Any, traced: Sequence[bool]
     with use_trace(trace):
         marks = traced if traced is not None else [True] * len(args)
         return unwrap(
-            fun(*(IdentityTracer(trace, arg) if mark else arg for arg, mark in zip(args, marks, strict=True)))
+            fun(*(argument(IdentityTracer(trace, arg)) if mark else arg for arg, mark in zip(args, marks, strict=True)))
         )

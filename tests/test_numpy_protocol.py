@@ -195,7 +195,7 @@ def test_ufunc_methods() -> None:
     ("fun", "error", "message"),
     [
         (lambda t: np.add.reduceat(t, [0]), UnsupportedFunctionError, "numpy.add.reduceat"),
-        (lambda t: np.add.at(t, [0], 1.0), UnsupportedFunctionError, "numpy.add.at"),
+        (lambda t: np.divide.at(t.copy(), [0], 1.0), UnsupportedFunctionError, "numpy.divide.at"),
         (lambda t: np.subtract.reduce(t), UnsupportedFunctionError, "numpy.subtract.reduce"),
         (lambda t: np.subtract.accumulate(t), UnsupportedFunctionError, "numpy.subtract.accumulate"),
         (lambda t: np.add(t, 1, where=[True, False, True]), UnsupportedArgumentError, "argument `where`"),

@@ -157,6 +157,10 @@ class Trace:
     def bind(self, prim: Primitive, args: Sequence[Array], params: Params) -> Values:
         raise NotImplementedError(type(self).__name__)
 
+    def own(self, value: Array) -> Array:
+        """A copy of a value as an array of this trace, into which its tracers can be written: a tracer, if it has any."""
+        raise NotImplementedError(type(self).__name__)
+
     def of(self) -> str:
         """For messages: ` of `f``, the function that runs under this trace, if it is known."""
         return "" if self.function is None else f" of `{function_name(self.function)}`"
@@ -187,13 +191,20 @@ class EvalTrace(Trace):
                 raise LeakedTracerError(arg.describe(), f"`{prim.name}`", arg.owner.alive, arg.owner.home())
         return prim.impl(*args, **params)
 
+    def own(self, value: Array) -> Array:
+        if isinstance(value, Tracer):
+            raise LeakedTracerError(value.describe(), "a copy", value.owner.alive, value.owner.home())
+        return np.array(value) if type(value) is np.ndarray else value
+
 
 class Tracer:
     """Stands for an array while a trace is current. Subclasses say how; `functrans.numpy.array` gives the array methods."""
 
-    __slots__ = ("__weakref__", "aval", "owner")
+    __slots__ = ("__weakref__", "aval", "memory", "owner")
 
     aval: ShapedArray
+    memory: Any
+    """What it shares memory with, which `functrans.numpy.versions` alone knows; empty for most."""
     owner: Trace
 
     def describe(self) -> str:

@@ -87,7 +87,6 @@ from functrans.errors.random import KeyReuseError
 from functrans.errors.tracing import (
     ConcretizationError,
     InPlaceError,
-    ItemAssignmentError,
     LeakedTracerError,
     TracedLengthError,
     TracedParameterError,
@@ -135,7 +134,6 @@ __all__ = [
     "IntegerInputError",
     "IntegerRangeError",
     "IntegerOutputError",
-    "ItemAssignmentError",
     "JaxprError",
     "KeyReuseError",
     "LeakedTracerError",

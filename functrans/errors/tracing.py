@@ -10,7 +10,6 @@ from functrans.errors.base import FunctransError, write
 __all__ = [
     "ConcretizationError",
     "InPlaceError",
-    "ItemAssignmentError",
     "LeakedTracerError",
     "TracedLengthError",
     "TracedParameterError",
@@ -74,17 +73,15 @@ class TracerConversionError(FunctransError, TypeError):
 
 
 class InPlaceError(FunctransError, TypeError):
-    """A traced array was to be changed in place."""
+    """A traced array was to be written to whose memory is not the function's own: an argument, say, or a view of one."""
 
-    def __init__(self, tracer: str, what: str, where: str = "", rewritten: str = "") -> None:
-        super().__init__(f"Traced arrays cannot be changed in place: {what} on {tracer}.", where, write(rewritten))
-
-
-class ItemAssignmentError(InPlaceError):
-    """`x[i] = v` for a traced array x."""
-
-    def __init__(self, tracer: str, where: str = "", rewritten: str = "") -> None:
-        super().__init__(tracer, "item assignment", where, rewritten)
+    def __init__(self, tracer: str, what: str, why: str, where: str = "", rewritten: str = "") -> None:
+        fix = "Copy the array first, x = x.copy(), and write to the copy."
+        super().__init__(
+            f"{what} would write to {tracer}, which is {why}.",
+            where,
+            f"{write(rewritten)}\nor write to a copy of it, which .copy() makes." if rewritten else fix,
+        )
 
 
 class TracedParameterError(FunctransError, TypeError):

@@ -65,8 +65,9 @@ from functrans.numpy.products import (
     convolve, correlate, cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat,
 )
 from functrans.numpy.value_dependent import (
-    argwhere, copyto, extract, fill_diagonal, flatnonzero, nonzero, place, put, put_along_axis, putmask, trim_zeros,
+    argwhere, extract, flatnonzero, nonzero, trim_zeros,
 )
+from functrans.numpy.writing import copyto, fill_diagonal, place, put, put_along_axis, putmask
 from functrans.numpy.searching import (
     digitize, isin, lexsort, searchsorted,
 )

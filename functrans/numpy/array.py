@@ -15,23 +15,20 @@ from functrans.errors import (
     ConcretizationError,
     FunctransError,
     InPlaceError,
-    ItemAssignmentError,
     LeakedTracerError,
-    OutArgumentError,
     TracedLengthError,
     TracerConversionError,
 )
 from functrans.numpy.at import At
-from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
+from functrans.numpy.dispatch import NumpyFunction, traced, where
 from functrans.numpy.operators import Operators, weaken
 from functrans.numpy.promotion import astype
 from functrans.numpy.rewrite import Site, replacing, rewritten, site
 from functrans.numpy.ufuncs import READY, array_ufunc, call, kind
-from functrans.ops import complex as complex_
-from functrans.ops.broadcast import zeros
+from functrans.numpy.versions import assign, owned, replace, subscripted
 from functrans.ops.indexing import index
 from functrans.ops.joining import split
-from functrans.ops.shape import squeeze, transpose
+from functrans.ops.shape import squeeze
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 
 __all__ = ["ArrayTracer"]
@@ -83,21 +80,21 @@ class ArrayTracer(Operators):
 
     @property
     def T(self) -> Array:
-        return transpose(self._array, range(self.ndim)[::-1])
+        return self._call(np.transpose)
 
     @property
     def mT(self) -> Array:
         if self.ndim < 2:
             raise ValueError("matrix transpose with ndim < 2 is undefined")
-        return transpose(self._array, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+        return self._call(np.matrix_transpose)
 
     @property
     def real(self) -> Array:
-        return complex_.real(self._array) if self.dtype.kind == "c" else self._array
+        return self._call(np.real)
 
     @property
     def imag(self) -> Array:
-        return complex_.imag(self._array) if self.dtype.kind == "c" else zeros(self.shape, self.dtype)
+        return self._call(np.imag)
 
     @property
     def at(self) -> At:
@@ -144,13 +141,14 @@ class ArrayTracer(Operators):
         return self.shape[0]
 
     def __getitem__(self, idx: Any) -> Array:  # Any: all that NumPy takes as a subscript
-        return index(self._array, idx)
+        x = self._array
+        return subscripted(x, idx, index(x, idx))
 
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
             raise TypeError("iteration over a 0-d array")
         rows = split(self._array, (1,) * len(self))
-        return (squeeze(row, (0,)) for row in rows)
+        return (subscripted(self._array, i, squeeze(row, (0,))) for i, row in enumerate(rows))
 
     def __contains__(self, value: ArrayLike) -> bool:
         return bool(np.any(self == value))
@@ -226,37 +224,37 @@ class ArrayTracer(Operators):
             "Their number is not known while tracing. Use  np.where(mask, x, 0)  or np.argmax(mask) instead.",
         )
 
-    # ---- what would change it in place ----
+    # ---- what changes it in place: see `versions` ----
 
-    def __setitem__(self, index: object, value: object) -> NoReturn:
-        raise ItemAssignmentError(self.describe(), where(), replacing(self) or "x = x.at[i].set(v)")
+    def __setitem__(self, idx: Any, value: ArrayLike) -> None:  # Any: all that NumPy takes as a subscript
+        assign(self, idx, value)
 
     def __delitem__(self, index: object) -> None:
         raise ValueError("cannot delete array elements")
 
-    def sort(self, axis: int = -1, **kwargs: object) -> NoReturn:
-        self._in_place("sort()", "x = np.sort(x)")
+    def sort(
+        self, axis: SupportsIndex = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
+    ) -> None:
+        replace(self, self._call(np.sort, axis=axis, kind=kind, stable=stable), "sort()")
 
-    def partition(self, *args: object, **kwargs: object) -> NoReturn:
-        self._in_place("partition()", "x = np.partition(x, kth)")
+    def partition(self, kth: int | Sequence[int], axis: SupportsIndex = -1, kind: str = "introselect") -> None:
+        replace(self, self._call(np.partition, kth, axis=axis, kind=kind), "partition()")
 
-    def fill(self, value: object) -> NoReturn:
-        self._in_place("fill()", "x = np.full_like(x, value)")
+    def fill(self, value: ArrayLike) -> None:
+        assign(self, ..., value, "fill()")
 
-    def put(self, *args: object, **kwargs: object) -> NoReturn:
-        self._in_place("put()", "x = x.ravel().at[indices].set(values).reshape(x.shape)")
+    def put(self, indices: ArrayLike, values: ArrayLike, mode: str = "raise") -> None:
+        traced(np.put, (self, indices, values, mode), {})
 
     def resize(self, *args: object, **kwargs: object) -> NoReturn:
-        self._in_place("resize()", "x = np.resize(x, shape)")
+        why = "an array that others may refer to, whose shape stays"
+        raise InPlaceError(self.describe(), "resize()", why, where(), replacing(self) or "x = np.resize(x, shape)")
 
-    def _in_place(self, what: str, pattern: str) -> NoReturn:
-        raise InPlaceError(self.describe(), what, where(), replacing(self) or pattern)
+    def __copy__(self) -> Array:
+        return self.copy()
 
-    def __copy__(self) -> ArrayTracer:
-        return self
-
-    def __deepcopy__(self, memo: object) -> ArrayTracer:
-        return self
+    def __deepcopy__(self, memo: object) -> Array:
+        return self.copy()
 
     # ---- methods of shape and dtype ----
 
@@ -268,11 +266,12 @@ class ArrayTracer(Operators):
             raise TypeError(
                 f"Cannot cast array data from {self.dtype} to {np.dtype(dtype)} according to the rule {casting!r}"
             )
-        return astype(self, dtype)
+        out = astype(self, dtype)
+        return owned(out) if out is self._array and copy else out
 
     def copy(self, order: str = "C") -> Array:
         _check_order(order)
-        return self._array
+        return owned(self._array)
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:  # Any: ints, or one tuple
         return self._call(np.reshape, shape[0] if len(shape) == 1 else shape, order=order)
@@ -290,7 +289,7 @@ class ArrayTracer(Operators):
         return self._call(np.ravel, order=order)
 
     def flatten(self, order: str = "C") -> Array:
-        return self._call(np.ravel, order=order)
+        return owned(self._call(np.ravel, order=order))
 
     def repeat(self, repeats: ArrayLike | Sequence[int], axis: SupportsIndex | None = None) -> Array:
         return self._call(np.repeat, repeats, axis=axis)
@@ -301,24 +300,37 @@ class ArrayTracer(Operators):
     # ---- methods that compute ----
 
     def _call(
-        self, function: NumpyFunction, *args: Any, out: object = None, **kwargs: Any
+        self, function: NumpyFunction, *args: Any, out: Array | None = None, **kwargs: Any
     ) -> Array:  # Any: any function's
-        if out is not None:
-            raise OutArgumentError(name_of(function), where(), replacing())
-        return cast(Array, traced(function, (self, *args), kwargs))
+        return cast(Array, traced(function, (self, *args), kwargs if out is None else {**kwargs, "out": out}))
 
     def sum(
-        self, axis: Axis = None, dtype: DTypeLike | None = None, out: None = None, keepdims: bool = False, **kwargs: Any
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
+        out: Array | None = None,
+        keepdims: bool = False,
+        **kwargs: Any,
     ) -> Array:  # kwargs: initial, where
         return self._call(np.sum, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
 
     def prod(
-        self, axis: Axis = None, dtype: DTypeLike | None = None, out: None = None, keepdims: bool = False, **kwargs: Any
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
+        out: Array | None = None,
+        keepdims: bool = False,
+        **kwargs: Any,
     ) -> Array:  # kwargs: initial, where
         return self._call(np.prod, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
 
     def mean(
-        self, axis: Axis = None, dtype: DTypeLike | None = None, out: None = None, keepdims: bool = False, **kwargs: Any
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
+        out: Array | None = None,
+        keepdims: bool = False,
+        **kwargs: Any,
     ) -> Array:  # kwargs: where
         return self._call(np.mean, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
 
@@ -326,7 +338,7 @@ class ArrayTracer(Operators):
         self,
         axis: Axis = None,
         dtype: DTypeLike | None = None,
-        out: None = None,
+        out: Array | None = None,
         ddof: float = 0,
         keepdims: bool = False,
         **kwargs: Any,
@@ -337,7 +349,7 @@ class ArrayTracer(Operators):
         self,
         axis: Axis = None,
         dtype: DTypeLike | None = None,
-        out: None = None,
+        out: Array | None = None,
         ddof: float = 0,
         keepdims: bool = False,
         **kwargs: Any,
@@ -345,31 +357,35 @@ class ArrayTracer(Operators):
         return self._call(np.std, axis=axis, dtype=dtype, out=out, ddof=ddof, keepdims=keepdims, **kwargs)
 
     def max(
-        self, axis: Axis = None, out: None = None, keepdims: bool = False, **kwargs: Any
+        self, axis: Axis = None, out: Array | None = None, keepdims: bool = False, **kwargs: Any
     ) -> Array:  # initial, where
         return self._call(np.max, axis=axis, out=out, keepdims=keepdims, **kwargs)
 
     def min(
-        self, axis: Axis = None, out: None = None, keepdims: bool = False, **kwargs: Any
+        self, axis: Axis = None, out: Array | None = None, keepdims: bool = False, **kwargs: Any
     ) -> Array:  # initial, where
         return self._call(np.min, axis=axis, out=out, keepdims=keepdims, **kwargs)
 
-    def all(self, axis: Axis = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:  # where
+    def all(self, axis: Axis = None, out: Array | None = None, keepdims: bool = False, **kwargs: Any) -> Array:  # where
         return self._call(np.all, axis=axis, out=out, keepdims=keepdims, **kwargs)
 
-    def any(self, axis: Axis = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:  # where
+    def any(self, axis: Axis = None, out: Array | None = None, keepdims: bool = False, **kwargs: Any) -> Array:  # where
         return self._call(np.any, axis=axis, out=out, keepdims=keepdims, **kwargs)
 
-    def argmax(self, axis: SupportsIndex | None = None, out: None = None, *, keepdims: bool = False) -> Array:
+    def argmax(self, axis: SupportsIndex | None = None, out: Array | None = None, *, keepdims: bool = False) -> Array:
         return self._call(np.argmax, axis=axis, out=out, keepdims=keepdims)
 
-    def argmin(self, axis: SupportsIndex | None = None, out: None = None, *, keepdims: bool = False) -> Array:
+    def argmin(self, axis: SupportsIndex | None = None, out: Array | None = None, *, keepdims: bool = False) -> Array:
         return self._call(np.argmin, axis=axis, out=out, keepdims=keepdims)
 
-    def cumsum(self, axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: None = None) -> Array:
+    def cumsum(
+        self, axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: Array | None = None
+    ) -> Array:
         return self._call(np.cumsum, axis=axis, dtype=dtype, out=out)
 
-    def cumprod(self, axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: None = None) -> Array:
+    def cumprod(
+        self, axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: Array | None = None
+    ) -> Array:
         return self._call(np.cumprod, axis=axis, dtype=dtype, out=out)
 
     def trace(
@@ -378,7 +394,7 @@ class ArrayTracer(Operators):
         axis1: SupportsIndex = 0,
         axis2: SupportsIndex = 1,
         dtype: DTypeLike | None = None,
-        out: None = None,
+        out: Array | None = None,
     ) -> Array:
         return self._call(np.trace, offset, axis1, axis2, dtype=dtype, out=out)
 
@@ -389,22 +405,20 @@ class ArrayTracer(Operators):
         return self._call(np.searchsorted, v, side=side, sorter=sorter)
 
     def take(
-        self, indices: ArrayLike, axis: SupportsIndex | None = None, out: None = None, mode: str = "raise"
+        self, indices: ArrayLike, axis: SupportsIndex | None = None, out: Array | None = None, mode: str = "raise"
     ) -> Array:
         return self._call(np.take, indices, axis=axis, out=out, mode=mode)
 
-    def compress(self, condition: ArrayLike, axis: SupportsIndex | None = None, out: None = None) -> Array:
-        if out is not None:
-            raise OutArgumentError("numpy.compress", where(), replacing())
-        return cast(Array, traced(np.compress, (condition, self), {"axis": axis}))
+    def compress(self, condition: ArrayLike, axis: SupportsIndex | None = None, out: Array | None = None) -> Array:
+        return cast(Array, traced(np.compress, (condition, self), {"axis": axis, "out": out}))
 
-    def dot(self, b: ArrayLike, out: None = None) -> Array:
+    def dot(self, b: ArrayLike, out: Array | None = None) -> Array:
         return self._call(np.dot, b, out=out)
 
-    def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None, out: None = None) -> Array:
+    def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None, out: Array | None = None) -> Array:
         return self._call(np.clip, min, max, out=out)
 
-    def round(self, decimals: SupportsIndex = 0, out: None = None) -> Array:
+    def round(self, decimals: SupportsIndex = 0, out: Array | None = None) -> Array:
         return self._call(np.round, decimals, out=out)
 
     def __round__(self, ndigits: SupportsIndex | None = None) -> Array:

@@ -22,6 +22,8 @@ from functrans.numpy.promotion import astype as converted
 from functrans.numpy.reductions import sum
 from functrans.numpy.selection import take, where
 from functrans.numpy.shapes import ShapeLike, as_shape, moveaxis, ravel
+from functrans.numpy.versions import owned
+from functrans.ops import generate
 from functrans.ops.cumulative import cumprod
 from functrans.ops.shape import expand_dims, pad, reshape
 from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
@@ -33,7 +35,7 @@ from functrans.typing import Array, ArrayLike, DType, DTypeLike, Shape
 def array(object: Any, dtype: DTypeLike | None = None, *, copy: bool | None = True, ndmin: int = 0) -> Array:
     """An array of an array, a number, or lists nested to any depth, with traced values anywhere in them.
 
-    Any: nested lists. Under a transform nothing is ever overwritten, so `copy` makes no difference.
+    Any: nested lists. A traced array is copied unless `copy` says otherwise.
 
     >>> import functrans as ft
     >>> import functrans.numpy as fnp
@@ -44,6 +46,8 @@ def array(object: Any, dtype: DTypeLike | None = None, *, copy: bool | None = Tr
     """
     x = _nested(object)
     x = x if dtype is None else converted(x, dtype)
+    if x is object and copy:
+        x = owned(x)
     return reshape(x, (1,) * (ndmin - aval_of(x).ndim) + shape_of(x)) if aval_of(x).ndim < ndmin else x
 
 
@@ -59,26 +63,26 @@ def _nested(value: Any) -> Array:  # Any: as for array
 
 @implements(np.asarray)
 def asarray(a: Any, dtype: DTypeLike | None = None, *, copy: bool | None = None) -> Array:  # Any: as for array
-    """As `array`."""
-    return array(a, dtype)
+    """As `array`; a traced array of this dtype is itself, unless `copy` is true."""
+    return array(a, dtype, copy=copy)
 
 
 @implements(np.asanyarray)
 def asanyarray(a: Any, dtype: DTypeLike | None = None, *, copy: bool | None = None) -> Array:  # Any: as for array
-    """As `array`."""
-    return array(a, dtype)
+    """As `asarray`."""
+    return array(a, dtype, copy=copy)
 
 
 @implements(np.ascontiguousarray)
 def ascontiguousarray(a: Any, dtype: DTypeLike | None = None) -> Array:  # Any: as for array
-    """As `array` with one dimension at least."""
-    return array(a, dtype, ndmin=1)
+    """As `asarray`, with one dimension at least."""
+    return array(a, dtype, copy=None, ndmin=1)
 
 
 @implements(np.copy)
 def copy(a: ArrayLike) -> Array:
-    """The array itself: under a transform nothing is ever overwritten."""
-    return strong(a, "copy")
+    """A copy, which may be written to: an argument of a function that is transformed may not."""
+    return owned(strong(a, "copy"))
 
 
 @implements(np.astype)
@@ -95,22 +99,40 @@ def _like(a: ArrayLike, dtype: DTypeLike | None, shape: ShapeLike | None, name: 
     return aval.shape if shape is None else as_shape(shape), aval.dtype if dtype is None else np.dtype(dtype)
 
 
+def _filled(value: int, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """An array of one value into which traced values can be written; a NumPy array of rank 0, into which nobody writes."""
+    return owned(generate.full(shape, value, dtype)) if shape else np.full(shape, value, dtype)
+
+
 @implements(np.zeros_like)
 def zeros_like(a: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None) -> Array:
-    """Zeros of the operand's shape and dtype, unless others are given; a constant."""
-    return np.zeros(*_like(a, dtype, shape, "zeros_like"))
+    """Zeros of the operand's shape and dtype, unless others are given. Traced values can be written into them.
+
+    >>> import functrans as ft
+    >>> def running_sum(x):
+    ...     out = np.zeros_like(x)
+    ...     out[0] = x[0]
+    ...     for i in range(1, len(x)):
+    ...         out[i] = out[i - 1] + x[i]
+    ...     return out
+    >>> ft.jacrev(running_sum)(np.ones(3))
+    array([[1., 0., 0.],
+           [1., 1., 0.],
+           [1., 1., 1.]])
+    """
+    return _filled(0, *_like(a, dtype, shape, "zeros_like"))
 
 
 @implements(np.ones_like)
 def ones_like(a: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None) -> Array:
-    """Ones of the operand's shape and dtype, unless others are given; a constant."""
-    return np.ones(*_like(a, dtype, shape, "ones_like"))
+    """Ones of the operand's shape and dtype, unless others are given. Traced values can be written into them."""
+    return _filled(1, *_like(a, dtype, shape, "ones_like"))
 
 
 @implements(np.empty_like)
 def empty_like(prototype: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None) -> Array:
     """As `zeros_like`: traced programs have no undefined values."""
-    return np.zeros(*_like(prototype, dtype, shape, "empty_like"))
+    return _filled(0, *_like(prototype, dtype, shape, "empty_like"))
 
 
 @implements(np.full_like)
@@ -119,16 +141,34 @@ def full_like(
 ) -> Array:
     """The fill value, which may be traced, in the operand's shape and dtype, unless others are given."""
     sizes, to = _like(a, dtype, shape, "full_like")
-    return broadcast_to_shape(converted(as_operand(fill_value, "full_like"), to), sizes)
+    filled = broadcast_to_shape(converted(as_operand(fill_value, "full_like"), to), sizes)
+    return owned(filled) if sizes else filled
+
+
+@implements(np.zeros)
+def zeros(shape: ShapeLike, dtype: DTypeLike = float) -> Array:
+    """Zeros; with `like=` a traced array, traced values can be written into them."""
+    return _filled(0, as_shape(_known(shape, "zeros", "shape")), np.dtype(dtype))
+
+
+@implements(np.ones)
+def ones(shape: ShapeLike, dtype: DTypeLike = float) -> Array:
+    """Ones; with `like=` a traced array, traced values can be written into them."""
+    return _filled(1, as_shape(_known(shape, "ones", "shape")), np.dtype(dtype))
+
+
+@implements(np.empty)
+def empty(shape: ShapeLike, dtype: DTypeLike = float) -> Array:
+    """As `zeros`."""
+    return _filled(0, as_shape(_known(shape, "empty", "shape")), np.dtype(dtype))
 
 
 @implements(np.full)
 def full(shape: ShapeLike, fill_value: ArrayLike, dtype: DTypeLike | None = None) -> Array:
     """The fill value, which may be traced, in a shape."""
-    value = strong(fill_value, "full")
-    return broadcast_to_shape(
-        value if dtype is None else converted(value, dtype), as_shape(_known(shape, "full", "shape"))
-    )
+    value, sizes = strong(fill_value, "full"), as_shape(_known(shape, "full", "shape"))
+    filled = broadcast_to_shape(value if dtype is None else converted(value, dtype), sizes)
+    return owned(filled) if sizes else filled
 
 
 def _known(value: Any, name: str, argument: str) -> Any:  # Any: a shape or a number

@@ -21,6 +21,7 @@ from functrans.core.source import user_source
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
 from functrans.numpy.late import complete
 from functrans.numpy.rewrite import replacing
+from functrans.numpy.versions import is_alias, owned, store, view
 from functrans.record import Record
 
 __all__ = [
@@ -109,10 +110,40 @@ def traced(function: NumpyFunction, args: Sequence[Any], kwargs: Mapping[str, An
 
     Raises UnsupportedFunctionError where there is none, UnsupportedArgumentError for an argument that it does not take.
     """
-    entry = _entry(function)
+    entry, to = _entry(function), None
     if len(args) > entry.positional or not entry.names.issuperset(kwargs):
-        args, kwargs = _adapted(function, entry, args, kwargs)
-    return entry.implementation(*args, **kwargs)
+        args, kwargs, to = _adapted(function, entry, args, kwargs)
+    out = entry.implementation(*args, **kwargs)
+    if to is not None:
+        return store(to, out, f"{name_of(function)}(..., out=...)")
+    if function in _VIEWS:
+        return _viewed(function, entry, args, kwargs, out)
+    if isinstance(out, Tracer) and function not in _SELF and is_alias(out, args):
+        return owned(cast(Any, out))  # there was nothing to do, but NumPy's result is a copy
+    return out
+
+
+_VIEWS: set[NumpyFunction] = {
+    np.array_split, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_to, np.diagonal, np.dsplit, np.expand_dims,
+    np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.matrix_transpose, np.moveaxis, np.ravel, np.real, np.reshape,
+    np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose, np.unstack, np.vsplit,
+}  # fmt: skip
+"""What gives views of its first argument, or a view if strides allow it."""
+
+_SELF: set[NumpyFunction] = {np.asarray, np.asanyarray, np.ascontiguousarray, np.broadcast_arrays}
+"""What else may give its argument itself."""
+
+
+def _viewed(
+    function: NumpyFunction, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any
+) -> Any:  # Any: as for NumpyFunction
+    """The result of one of `_VIEWS`, which shares memory with the first argument where NumPy's does."""
+    base, rest = args[0], args[1:]
+    if not isinstance(base, Tracer) or not base.aval.shape or (isinstance(out, tuple) and rest and rest[0] is not None):
+        return out
+    if out is base:
+        return owned(cast(Any, out)) if kwargs.get("copy") else out
+    return view(base, out, lambda x: entry.implementation(x, *rest, **kwargs), lambda x: function(x, *rest, **kwargs))
 
 
 def name_of(function: NumpyFunction) -> str:
@@ -173,14 +204,16 @@ def _entry(function: NumpyFunction) -> Entry:
 
 def _adapted(
     function: NumpyFunction, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments bound by NumPy's signature, without those left at its defaults; all but the first ones by name."""
+) -> tuple[list[Any], dict[str, Any], Any]:
+    """The arguments bound by NumPy's signature, without those left at its defaults; all but the first ones by name; and what
+    was given as `out`, if that is traced."""
     signature = _signature(function, entry.implementation)
     bound = signature.bind(*args, **kwargs)  # raises TypeError for a call that is wrong in NumPy too
     more = bound.arguments.pop("kwargs", {})
     given = {**bound.arguments, **more}
     positional: list[Any] = []
     keywords: dict[str, Any] = {}
+    out: Any = None
     places = {name: place for place, name in enumerate(signature.parameters)}
     for name, value in given.items():
         parameter = signature.parameters.get(name)
@@ -190,9 +223,11 @@ def _adapted(
             positional.append(value)
         elif name in entry.names:
             keywords[name] = value
+        elif name == "out" and has_tracer(value):
+            out = value
         elif parameter is None or not _is_default(value, parameter.default):
             raise _unsupported(function, name, entry)
-    return positional, keywords
+    return positional, keywords, out
 
 
 def _is_default(value: object, default: object) -> bool:

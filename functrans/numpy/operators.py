@@ -16,6 +16,7 @@ from functrans.core.aval import PYTHON_SCALARS
 from functrans.core.primitive import Tracer, aval_of
 from functrans.numpy.promotion import as_operand, astype
 from functrans.numpy.ufuncs import READY, call, kind
+from functrans.numpy.versions import augmented
 from functrans.ops.arithmetic import integer_pow, square
 from functrans.ops.cast import convert_element_type
 from functrans.ops.power import sqrt
@@ -100,8 +101,18 @@ def _reflected(ufunc: np.ufunc, symbol: str) -> Method:
     return method
 
 
+def _in_place(method: Method, symbol: str) -> Method:
+    """`x += y` writes into an array; a number, which has no axes, is bound anew by Python."""
+
+    def augment(self: Tracer, other: Any) -> Any:
+        out = method(self, other)
+        return augmented(self, out, symbol) if self.aval.shape else out
+
+    return augment
+
+
 class Operators(Tracer):
-    """The operators. There are no in-place ones: `x += y` then rebinds x, as `x = x + y` does."""
+    """The operators."""
 
     __slots__ = ()
     __array_priority__ = 1000.0
@@ -120,6 +131,11 @@ class Operators(Tracer):
     __xor__, __rxor__ = _binary(np.bitwise_xor, "^"), _reflected(np.bitwise_xor, "^")
     __lshift__, __rlshift__ = _binary(np.left_shift, "<<"), _reflected(np.left_shift, "<<")
     __rshift__, __rrshift__ = _binary(np.right_shift, ">>"), _reflected(np.right_shift, ">>")
+    __iadd__, __isub__, __imul__ = _in_place(__add__, "+"), _in_place(__sub__, "-"), _in_place(__mul__, "*")
+    __itruediv__, __ifloordiv__ = _in_place(__truediv__, "/"), _in_place(__floordiv__, "//")
+    __imod__, __ipow__, __imatmul__ = _in_place(__mod__, "%"), _in_place(__pow__, "**"), _in_place(__matmul__, "@")
+    __iand__, __ior__, __ixor__ = _in_place(__and__, "&"), _in_place(__or__, "|"), _in_place(__xor__, "^")
+    __ilshift__, __irshift__ = _in_place(__lshift__, "<<"), _in_place(__rshift__, ">>")
     __neg__, __pos__ = _unary(np.negative, "-"), _unary(np.positive, "+")
     __abs__, __invert__ = _unary(np.absolute, "abs"), _unary(np.invert, "~")
     __lt__, __le__ = _binary(np.less, "<"), _binary(np.less_equal, "<=")

@@ -82,7 +82,7 @@ def select(condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], defau
 def choose(a: ArrayLike, choices: Sequence[ArrayLike], *, mode: Mode = "raise") -> Array:
     """Elementwise `choices[a]`, broadcast; mode "raise", "wrap" or "clip" says what a number out of range means."""
     cases = to_common_dtype(*(as_operand(choice, "choose") for choice in choices))
-    which = _bounded(strong(a, "choose"), len(cases), mode, "choose")
+    which = bounded(strong(a, "choose"), len(cases), mode, "choose")
     sizes = broadcast_shape("choose", [which, *cases])
     return select_n(
         astype(broadcast_to_shape(which, sizes), INT32), *(broadcast_to_shape(case, sizes) for case in cases)
@@ -114,7 +114,7 @@ def clip(
 # ---- by an index ----
 
 
-def _bounded(index: Array, size: int, mode: str, name: str, negative: bool = True) -> Array:
+def bounded(index: Array, size: int, mode: str, name: str, negative: bool = True) -> Array:
     """The index in [0, size) (or [-size, size), which the primitive checks) as the mode has it."""
     if aval_of(index).dtype.kind not in "iu" and aval_of(index).size:
         raise OperandError(name, [str(aval_of(index))], "an integer index")
@@ -140,7 +140,7 @@ def take(a: ArrayLike, indices: ArrayLike, axis: SupportsIndex | None = None, *,
     if axis is None:
         x, axis = ravel(x), 0
     at, sizes = axis_index(axis, aval_of(x).ndim), shape_of(x)
-    index = _bounded(strong(indices, "take"), sizes[at], mode, "take")
+    index = bounded(strong(indices, "take"), sizes[at], mode, "take")
     new = aval_of(index).ndim
     offsets = (*range(at), *range(at + new, len(sizes) - 1 + new))
     return gather(

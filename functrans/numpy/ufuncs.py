@@ -16,12 +16,14 @@ from functrans.core.aval import PYTHON_SCALARS, ShapedArray
 from functrans.core.primitive import Tracer, aval_of, is_concrete
 from functrans.errors import OutArgumentError, UnsupportedArgumentError, UnsupportedFunctionError
 from functrans.numpy.dispatch import NumpyFunction, name_of, traced, where
-from functrans.numpy.promotion import Operand, as_operand, astype, broadcast_shape, promoted
+from functrans.numpy.promotion import Operand, as_operand, astype, broadcast_shape, broadcast_to_shape, promoted
 from functrans.numpy.rewrite import replacing
+from functrans.numpy.versions import copied, replace, store
 from functrans.ops import arithmetic, bitwise, comparison, exponential, extrema, floats, rounding, trigonometric
 from functrans.ops import complex as complex_
 from functrans.ops import power as powers
 from functrans.ops.cumulative import cummax, cummin
+from functrans.ops.indexing import index_update
 from functrans.ops.shape import reshape
 from functrans.typing import Array, ArrayLike, DTypeLike
 
@@ -170,8 +172,9 @@ _DEFAULTS: Kwargs = {"where": True, "casting": "same_kind", "order": "K", "subok
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[object], kwargs: Kwargs) -> Any:  # Any: Outs
     """What a tracer's `__array_ufunc__` does: `ufunc(*inputs)` or one of its methods."""
-    if any(out is not None for out in kwargs.get("out", ())):
-        raise OutArgumentError(name_of(ufunc), where(), replacing())
+    to = kwargs.get("out", ())
+    if any(out is not None for out in to):
+        return _stored(ufunc, method, inputs, kwargs, to)
     match method:
         case "__call__" if ufunc in RULES:
             return call(ufunc, inputs, _only(ufunc, kwargs, "dtype").get("dtype"))
@@ -183,7 +186,49 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[object], kwargs: 
             return _accumulate(ufunc, inputs[0], **_only(ufunc.accumulate, kwargs, "axis", "dtype"))
         case "outer":
             return _outer(ufunc, inputs, _only(ufunc.outer, kwargs, "dtype").get("dtype"))
+        case "at":
+            return _at(ufunc, *cast(Any, inputs))
     raise UnsupportedFunctionError(f"{name_of(ufunc)}.{method}", where())
+
+
+def _stored(ufunc: np.ufunc, method: str, inputs: Sequence[object], kwargs: Kwargs, to: Sequence[object]) -> Any:
+    """The result written into what was given as `out=`, where `where=` says so; Any: as for array_ufunc."""
+    if not all(out is None or isinstance(out, Tracer) for out in to):
+        raise OutArgumentError(name_of(ufunc), where(), replacing())
+    mask = kwargs.get("where", True)
+    rest = {
+        name: value for name, value in kwargs.items() if name != "out" and (name != "where" or method != "__call__")
+    }
+    if all(is_concrete(x) for x in inputs) and is_concrete(mask):
+        result = getattr(ufunc, method)(*inputs, **rest)
+    else:
+        result = array_ufunc(ufunc, method, inputs, rest)
+    results = result if isinstance(result, tuple) else (result,)
+    fitting = []
+    for out, one in zip(to, results, strict=True):
+        if isinstance(out, Tracer) and method == "__call__":
+            one = broadcast_to_shape(one, np.broadcast_shapes(aval_of(one).shape, out.aval.shape))
+            one = one if mask is True else traced(np.where, (mask, one, out), {})
+        fitting.append(one)
+    return store(
+        tuple(to), tuple(fitting) if isinstance(result, tuple) else fitting[0], f"{name_of(ufunc)}(..., out=...)"
+    )
+
+
+def _at(ufunc: np.ufunc, a: object, indices: Any, values: ArrayLike | None = None) -> None:  # Any: see ops.indexing
+    """`ufunc.at(a, indices, values)`: a[indices] changed in place, as often as each is addressed."""
+    how = _SCATTERS.get(ufunc)
+    if not isinstance(a, Tracer):
+        raise OutArgumentError(f"{name_of(ufunc)}.at", where(), replacing())
+    if how is None or values is None:
+        raise UnsupportedFunctionError(f"{name_of(ufunc)}.at", where())
+    values = np.negative(values) if ufunc is np.subtract else values
+    replace(a, index_update(cast(Array, a), indices, values, how), f"{name_of(ufunc)}.at()")
+
+
+_SCATTERS: dict[np.ufunc, str] = {
+    np.add: "add", np.subtract: "add", np.multiply: "multiply", np.minimum: "min", np.maximum: "max",
+}  # fmt: skip
 
 
 def _only(function: Callable[..., Any], kwargs: Kwargs, *takes: str) -> dict[str, Any]:
@@ -255,7 +300,7 @@ def _pair(ufunc: np.ufunc, rule: Callable[..., tuple[Array, Array]]) -> PairUfun
 
 
 def _same(x: Array) -> Array:
-    return astype(x, aval_of(x).dtype)
+    return copied(astype(x, aval_of(x).dtype))
 
 
 def _conjugate(x: Array) -> Array:

@@ -1,30 +1,24 @@
-"""Functions of NumPy whose result's shape depends on values, and those that write into an array.
+"""Functions of NumPy whose result's shape depends on values.
 
 Where values are known (arrays, and what `grad` and `jvp` trace outside of `jit` and `vmap`) the shapes are NumPy's; elsewhere
-`size=` says how many elements the result is to have, as in `jax.numpy`, and what is missing is `fill_value`. What writes into
-an array raises an error that says how to go on. Start reading at `nonzero`. Imports the promotion rules and `selection`.
+`size=` says how many elements the result is to have, as in `jax.numpy`, and what is missing is `fill_value`. Start reading at
+`nonzero`. Imports the promotion rules and `selection`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NoReturn
-
 import numpy as np
 
 from functrans.core.primitive import aval_of
-from functrans.errors import ParameterError, UnsupportedFunctionError, ValueDependentShapeError
-from functrans.numpy.dispatch import NumpyFunction, implements, name_of
+from functrans.errors import ParameterError, ValueDependentShapeError
+from functrans.numpy.dispatch import implements
 from functrans.numpy.dispatch import where as user_line
 from functrans.numpy.operands import INT, Axes, axis_indices, known, shape_of, strong
 from functrans.numpy.selection import sort, take, where
 from functrans.numpy.shapes import ravel
 from functrans.typing import Array, ArrayLike
 
-__all__ = [
-    "argwhere", "copyto", "extract", "fill_diagonal", "flatnonzero", "nonzero", "place", "put", "put_along_axis", "putmask",
-    "trim_zeros",
-]  # fmt: skip
+__all__ = ["argwhere", "extract", "flatnonzero", "nonzero", "trim_zeros"]
 
 _SIZED = ("size", "fill_value")
 _MASK = "Keep the shape: np.where(condition, x, 0) and reduce that, or say how many elements there are to be:"
@@ -117,32 +111,3 @@ def trim_zeros(filt: ArrayLike, trim: str = "fb", axis: Axes = None) -> Array:
             for i in range(told.ndim)
         )
     ]
-
-
-# ---- what writes into an array ----
-
-
-def _in_place(function: NumpyFunction, fix: str) -> Callable[..., Any]:  # Any: NumPy's own results
-    """NumPy's function that writes into its first argument, which for a tracer raises UnsupportedFunctionError."""
-
-    def refuse(*_args: object, **_kwargs: object) -> NoReturn:
-        raise UnsupportedFunctionError(name_of(function), user_line(), f"Traced values are not overwritten. {fix}")
-
-    return _named(function, refuse)
-
-
-def _named(function: NumpyFunction, refuse: Callable[..., NoReturn]) -> Callable[..., Any]:  # Any: as above
-    refuse.__name__ = refuse.__qualname__ = function.__name__
-    refuse.__doc__ = f"`{name_of(function)}`, for arrays that are not traced only."
-    return implements(function)(refuse)
-
-
-_AT = "Write y = functrans.numpy.at(x)[index].set(values) and go on with y."
-_WHERE = "Write y = np.where(mask, values, x) and go on with y."
-
-put = _in_place(np.put, _AT)
-put_along_axis = _in_place(np.put_along_axis, _AT)
-fill_diagonal = _in_place(np.fill_diagonal, "Write y = np.where(np.eye(n, dtype=bool), value, x) and go on with y.")
-copyto = _in_place(np.copyto, _WHERE)
-place = _in_place(np.place, _WHERE)
-putmask = _in_place(np.putmask, _WHERE)

@@ -7,7 +7,7 @@ an update one scatter, in mode "raise" unless all indices are known. `subscript.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, cast
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from functrans.core.aval import PYTHON_SCALARS
 from functrans.core.primitive import Tracer, aval_of, is_concrete
-from functrans.errors import ParameterError, UpdateShapeError, UpdateTypeError
-from functrans.ops.arithmetic import add
+from functrans.errors import IndexExpressionError, ParameterError, TracedMaskError, UpdateShapeError, UpdateTypeError
+from functrans.ops import extrema
+from functrans.ops.arithmetic import add, mul
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.cast import convert_element_type
 from functrans.ops.comparison import lt
@@ -38,7 +39,7 @@ from functrans.ops.shape import expand_dims, reshape, rev, slice
 from functrans.ops.subscript import BLOCK, Block, Subscript, parse
 from functrans.typing import Array, ArrayLike, DType, Shape
 
-__all__ = ["index", "index_update", "read", "write"]
+__all__ = ["cast_update", "index", "index_update", "read", "write"]
 
 _INT64 = np.dtype(np.int64)
 _SCATTERS = {
@@ -184,7 +185,7 @@ def index_update(
     what = GatherScatterMode.from_any(mode)
     if how == "set" and what is GatherScatterMode.RAISE and not any(map(_has_tracer, (x, idx, values))):
         out = np.array(x)
-        out[idx] = _cast(values, out.dtype)
+        out[idx] = cast_update(values, out.dtype)
         return out
     return write(x, idx, values, how, what, unique_indices)
 
@@ -198,20 +199,71 @@ def write(
     unique_indices: bool = False,
 ) -> Array:
     """`index_update` by primitives, whether or not anything is traced."""
+    if _is_mask(idx):
+        return _write_masked(x, idx, values, how)
     subscript = parse(aval_of(x).shape, idx, mode is GatherScatterMode.RAISE)
-    updates = _updates(_cast(values, aval_of(x).dtype), subscript)
+    updates = _updates(cast_update(values, aval_of(x).dtype), subscript)
     if prod(subscript.result) == 0:
         return x
     whole = _reshaped(x, subscript.shape)
-    if how == "set" and not subscript.indices and all(span.stride == 1 for span in subscript.spans.values()):
-        starts = [np.int64(subscript.spans[axis].first) for axis in range(len(subscript.shape))]
-        (out,) = dynamic_update_slice_p.bind(whole, updates, *cast(list[Array], starts))
+    if how == "set" and mode is GatherScatterMode.RAISE and _is_window(subscript):
+        starts = [np.int64(_first(subscript, axis)) for axis in range(len(subscript.shape))]
+        window = [1 if axis in subscript.indices else subscript.spans[axis].length for axis in range(len(starts))]
+        (out,) = dynamic_update_slice_p.bind(whole, _reshaped(updates, tuple(window)), *cast(list[Array], starts))
     else:
         out = _scatter(whole, subscript, updates, how, mode, unique_indices)
     return _reshaped(out, aval_of(x).shape)
 
 
-def _cast(values: ArrayLike, dtype: DType) -> Array:
+def _is_window(subscript: Subscript) -> bool:
+    """Whether what is addressed is known and without gaps."""
+    return all(isinstance(block, int) for block in subscript.indices.values()) and all(
+        span.stride == 1 for span in subscript.spans.values()
+    )
+
+
+def _first(subscript: Subscript, axis: int) -> int:
+    return cast(int, subscript.indices[axis]) if axis in subscript.indices else subscript.spans[axis].first
+
+
+def _is_mask(idx: object) -> bool:
+    return isinstance(idx, Tracer) and idx.aval.dtype.kind == "b"
+
+
+_COMBINE: dict[str, Callable[[Array, Array], Array]] = {
+    "set": lambda _x, values: values,
+    "add": add,
+    "multiply": mul,
+    "min": extrema.min,
+    "max": extrema.max,
+}
+
+
+def _write_masked(x: Array, mask: Array, values: ArrayLike, how: str) -> Array:
+    """x[mask] updated, for a traced mask of the leading axes: each element that is chosen gets the same values."""
+    shape, leading = aval_of(x).shape, aval_of(mask).shape
+    for axis, (size, wanted) in enumerate(zip(leading, shape, strict=False)):
+        if size != wanted:
+            raise IndexExpressionError(
+                f"boolean index did not match indexed array along axis {axis}; size of axis is {wanted} but size of "
+                f"corresponding boolean axis is {size}"
+            )
+    if len(leading) > len(shape):
+        raise IndexExpressionError(
+            f"too many indices for array: array is {len(shape)}-dimensional, but {len(leading)} were indexed"
+        )
+    updates, rest = cast_update(values, aval_of(x).dtype), shape[len(leading) :]
+    found = aval_of(updates).shape
+    each = found[1:] if len(found) > len(rest) and found[0] == 1 else found
+    if len(each) > len(rest) or not _broadcasts(each, rest):
+        raise TracedMaskError(str(aval_of(mask)))
+    new = _broadcast(_reshaped(updates, each), shape)
+    chosen = broadcast_in_dim(mask, shape, range(len(leading)))
+    return select(chosen, _COMBINE[how](x, new), x)
+
+
+def cast_update(values: ArrayLike, dtype: DType) -> Array:
+    """The values in the dtype of the array that they are written to, if NumPy casts them by its rule "same_kind"."""
     aval = aval_of(values)
     if type(values) in PYTHON_SCALARS or aval.weak:
         fits = dtype.kind in {"i": "iufc", "f": "fc", "c": "c"}[aval.dtype.kind]

@@ -18,6 +18,7 @@ from functrans.core.primitive import Tracer
 from functrans.core.recycled import is_recycled
 from functrans.core.source import function_name
 from functrans.errors import ArgnumsError, NonArrayInputError, NonArrayOutputError
+from functrans.numpy.versions import copied
 from functrans.tree import TreeDef
 from functrans.typing import Array
 
@@ -125,8 +126,8 @@ def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
 
 
 def private(values: Iterable[Array]) -> list[Array]:
-    """The values, arrays copied: what a derivative keeps for later must not change when the user's arrays do."""
-    return [np.array(value) if isinstance(cast(object, value), np.ndarray) else value for value in values]
+    """The values, copied: what a derivative keeps for later must not change when the user's arrays do."""
+    return [copied(value) for value in values]
 
 
 def owned(values: Iterable[Array], foreign: Iterable[object] = (), given_up: Iterable[object] = ()) -> list[Array]:

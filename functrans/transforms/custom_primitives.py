@@ -15,6 +15,7 @@ from functrans.core.aval import is_inexact
 from functrans.core.ir import Jaxpr, eval_jaxpr
 from functrans.core.primitive import Maybes, NamedAxis, Params, Primitive, Pullback, Values, aval_of, unnamed
 from functrans.errors import CustomClosureError
+from functrans.numpy.versions import argument
 from functrans.ops.broadcast import broadcast_batch, reduce_sum
 from functrans.transforms.vjp import cotangent, instantiate, pull_back, record
 from functrans.transforms.vmap import run_batched
@@ -27,7 +28,7 @@ Flat = Callable[..., Sequence[Array]]
 
 
 def _run(fun: Flat | Jaxpr, args: Sequence[Array]) -> Values:
-    return eval_jaxpr(fun, *args) if isinstance(fun, Jaxpr) else tuple(fun(*args))
+    return eval_jaxpr(fun, *args) if isinstance(fun, Jaxpr) else tuple(fun(*map(argument, args)))
 
 
 def _refuse_closed_over(kind: str, outer: int, differentiated: Sequence[bool], primals: Values) -> None:
@@ -61,7 +62,7 @@ Bwd = Callable[[Values, Maybes], Maybes]
 def _vjp_rule(primals: Values, wanted: tuple[bool, ...], params: Params) -> tuple[Values, Pullback]:
     outer, bwd = params["outer"], params["bwd"]
     _refuse_closed_over("custom_vjp", outer, wanted, primals)
-    outs, residuals = params["fwd"](*primals[outer:])
+    outs, residuals = params["fwd"](*map(argument, primals[outer:]))
 
     def pullback(cts: Maybes) -> Maybes:
         return (*(None,) * outer, *bwd(residuals, cts))
@@ -74,7 +75,7 @@ def _vjp_as_jvp(primals: Values, tangents: Maybes, params: Params) -> tuple[Valu
     if params["rule"] is not None:
         return _jvp_rule(primals, tangents, params)
     _refuse_closed_over("custom_vjp", outer, [t is not None for t in tangents], primals)
-    outs, residuals = params["fwd"](*primals[outer:])
+    outs, residuals = params["fwd"](*map(argument, primals[outer:]))
     avals = [aval_of(out) for out in outs]
     smooth = [i for i, aval in enumerate(avals) if is_inexact(aval.dtype)]
 

@@ -35,6 +35,7 @@ from functrans.core.primitive import (
 from functrans.core.source import trimmed
 from functrans.errors import AuxError, CotangentError, FunctransError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
+from functrans.numpy.versions import argument, constants, copied, version
 from functrans.transforms.arguments import argument_paths, check_leaves, check_results, function_name, owned, private
 from functrans.transforms.signatures import No, R, Ts, X, Yes
 from functrans.transforms.stage import StageTrace, StageTracer, open_stage
@@ -46,16 +47,16 @@ __all__ = ["JvpTrace", "JvpTracer", "jvp", "linearize"]
 
 
 class JvpTracer(ArrayTracer):
-    """A value of the parent trace and its tangent, of the same shape and dtype."""
+    """A value of the parent trace and its tangent, of the same shape and dtype, or None for zero."""
 
     __slots__ = ("primal", "tangent")
 
     why_not_concrete = "which would be cut off from its derivative"
 
-    def __init__(self, trace: JvpTrace, primal: Array, tangent: Array) -> None:
+    def __init__(self, trace: JvpTrace, primal: Array, tangent: Array | None) -> None:
         self.owner = trace
         self.primal = strong(primal)
-        self.tangent = strong(tangent)
+        self.tangent = None if tangent is None else strong(tangent)
         self.aval = aval_of(primal)
 
     def made(self) -> str:
@@ -84,7 +85,9 @@ class JvpTrace(Trace):
         token = set_trace(parent)
         try:
             rule = prim.jvp
-            if isinstance(rule, LocallyConstant) or all(tangent is None for tangent in tangents):
+            if all(tangent is None for tangent in tangents):
+                return constants(self, args, parent.bind(prim, primals, params))
+            if isinstance(rule, LocallyConstant):
                 return parent.bind(prim, primals, params)
             if isinstance(rule, NotDifferentiable):
                 raise NotDifferentiableError(prim.name, rule.why)
@@ -105,6 +108,16 @@ class JvpTrace(Trace):
             return primal
         return cast(Array, JvpTracer(self, primal, tangent))
 
+    def argument(self, primal: Array, tangent: Array | None) -> Array:
+        """As `join`, for an argument of the user's function."""
+        return argument(self.join(version(primal), tangent))
+
+    def own(self, value: Array) -> Array:
+        primal, tangent = self.split(value)
+        if not is_inexact(aval_of(primal).dtype):
+            return cast(Trace, self.parent).own(value)
+        return cast(Array, JvpTracer(self, copied(primal), tangent))
+
 
 def push_forward(
     call: Callable[..., Any],
@@ -121,7 +134,7 @@ def push_forward(
     trace = JvpTrace(current_trace(), fun)
     try:
         with use_trace(trace):
-            out = call(*map(trace.join, primals, tangents))
+            out = call(*map(trace.argument, primals, tangents))
     except FunctransError as error:
         raise trimmed(error)  # noqa: B904  # FUNCTRANS_TRACEBACK=full shows all frames
     finally:

@@ -6,7 +6,7 @@ Imports core, ops, the tracer's array face, tree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import not_
 from typing import Any, TypeVar, cast
@@ -32,6 +32,7 @@ from functrans.core.source import Source, current_source
 from functrans.core.stacks import is_stack
 from functrans.errors import LeakedTracerError
 from functrans.numpy.array import ArrayTracer
+from functrans.numpy.versions import argument, state, version
 from functrans.ops.broadcast import broadcast_in_dim_p
 from functrans.typing import Array
 
@@ -74,8 +75,8 @@ class StageTrace(Trace):
         self.eqns: list[Eqn] = []
         self.constvars: list[Var] = []
         self.consts: list[Array] = []
-        self.captured: dict[int, tuple[Array, Var]] = {}
-        """By identity: the value (kept, so that its id stays its own) and the variable that stands for it."""
+        self.captured: dict[Hashable, tuple[Array, Var]] = {}
+        """By identity, of a tracer its state's: the value (kept, so that its id stays its own), and what stands for it."""
         self.snapshots: dict[int, Array] = {}
         """By identity: what a captured array was, to notice that the function has written into it since."""
 
@@ -125,7 +126,13 @@ class StageTrace(Trace):
 
     def argument(self, aval: ShapedArray, origin: str | None = None) -> StageTracer:
         """A new input of the jaxpr."""
-        return StageTracer(self, Var(aval), origin)
+        return argument(StageTracer(self, Var(aval), origin))
+
+    def own(self, value: Array) -> Array:
+        atom = self.atom(value)
+        if isinstance(atom, Var):
+            return cast(Array, StageTracer(self, atom, current_source()))
+        return self._record(broadcast_in_dim_p, (value,), {"shape": (), "broadcast_dimensions": ()})[0]
 
     def atom(self, value: Array) -> Atom:
         """The variable or literal that stands for an operand."""
@@ -145,10 +152,12 @@ class StageTrace(Trace):
         return literal(value) if aval.shape == () and not is_stack(aval.dtype) else self._capture(value, aval)
 
     def _capture(self, value: Array, aval: ShapedArray) -> Var:
-        found = self.captured.get(id(value))
+        tracer = cast(object, value)
+        key = state(tracer) if isinstance(tracer, Tracer) else id(value)
+        found = self.captured.get(key)
         before = self.snapshots.get(id(value))
         if found is None or (before is not None and value.flags.writeable and not _same_bits(value, before)):
-            found = self.captured[id(value)] = (value, self._constant(value, aval))
+            found = self.captured[key] = (version(value), self._constant(value, aval))
         return found[1]
 
     def _constant(self, value: Array, aval: ShapedArray) -> Var:
@@ -162,7 +171,7 @@ class StageTrace(Trace):
             return var
         self.constvars.append(var)
         if is_alive:
-            self.consts.append(value)
+            self.consts.append(version(value))
         else:
             self.snapshots[id(value)] = snapshot = _snapshot(value)
             self.consts.append(snapshot)

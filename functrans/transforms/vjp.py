@@ -37,6 +37,7 @@ from functrans.core.source import Source, current_source, trimmed, use_source
 from functrans.core.stacks import is_stack
 from functrans.errors import AuxError, CotangentError, FunctransError, NotDifferentiableError
 from functrans.numpy.array import ArrayTracer
+from functrans.numpy.versions import argument, constants, copied, version
 from functrans.ops.broadcast import broadcast_in_dim
 from functrans.ops.families import add_any
 from functrans.ops.stacks import empty_stack
@@ -80,10 +81,11 @@ class VjpTracer(ArrayTracer):
 
 
 Step = tuple[Sequence[int], int, int, Pullback, "Source | None"]
-"""Numbers of the operands (-1: not mine), number of the first result, how many results, pullback, source."""
+"""Numbers of the operands (CONSTANT: it has none), number of the first result, how many results, pullback, source."""
 
 _Operands = tuple[tuple[int, ...], Values, tuple[bool, ...]]
-"""Numbers of the operands (-1: not mine), their values under the parent, and which are mine."""
+"""Numbers of the operands (CONSTANT: it has none), their values under the parent, and which have one."""
+CONSTANT = -1  # in place of such a number
 
 
 class VjpTrace(Trace):
@@ -100,10 +102,14 @@ class VjpTrace(Trace):
         self.count = 0
 
     def track(self, value: Array) -> VjpTracer:
-        """A new tracer of a value of the parent trace."""
-        number, aval = self.count, aval_of(value)
-        self.count = number + 1
-        return VjpTracer(self, strong(value) if aval.weak else value, number, aval)
+        """A new tracer of a value of the parent trace, for an argument."""
+        self.count += 1
+        return argument(VjpTracer(self, strong(version(value)), self.count - 1, aval_of(value)))
+
+    def own(self, value: Array) -> Array:
+        (found, number), aval = _own(self, value), aval_of(value)
+        is_smooth = number != CONSTANT or is_inexact(aval.dtype)
+        return cast(Array, VjpTracer(self, copied(found), number, aval)) if is_smooth else self.parent.own(found)
 
     def bind(self, prim: Primitive, args: Sequence[Any], params: Params) -> Values:  # Any: tracers are typed as arrays
         arg = args[0] if len(args) == 1 else None
@@ -119,7 +125,7 @@ class VjpTrace(Trace):
         token = set_trace(parent) if runs_jaxprs or parent is not EVAL else None  # NumPy asks for no trace
         try:
             if True not in wanted or isinstance(rule, LocallyConstant):
-                return parent.bind(prim, primals, params)
+                return constants(self, () if True in wanted else args, parent.bind(prim, primals, params))
             if callable(rule):
                 outs, pullback = rule(primals, wanted, params)
             else:
@@ -139,9 +145,9 @@ class VjpTrace(Trace):
         numbers, primals, wanted = [], [], []
         for arg in args:
             is_mine = type(arg) is VjpTracer and arg.owner is self
-            wanted.append(is_mine)
-            numbers.append(arg.number if is_mine else -1)
-            primals.append(arg.value if is_mine else arg)
+            numbers.append(arg.number if is_mine else CONSTANT)
+            wanted.append(is_mine and arg.number >= 0)
+            primals.append(arg.value if is_mine else version(arg))
         if False in wanted and True in wanted:
             self.constants.note(primals)
         return tuple(numbers), tuple(primals), tuple(wanted)
@@ -213,7 +219,7 @@ class Recorded(Record, eq=False):
 
     values: list[Array]
     numbers: list[int]
-    """The number on the tape of each value, -1 for one that does not depend on the inputs."""
+    """The number on the tape of each value, or CONSTANT."""
     out_tree: TreeDef[Any]
     aux: Any  # Any: the user's tree
     trace: VjpTrace
@@ -260,7 +266,7 @@ def _own(trace: VjpTrace, leaf: Any) -> tuple[Any, int]:  # Any: not yet known t
     """A result as a value of the parent trace, and its number on the tape."""
     if type(leaf) is VjpTracer and leaf.owner is trace:
         return leaf.value, leaf.number
-    return leaf, -1
+    return version(leaf), CONSTANT
 
 
 def pull_back(recorded: Recorded, cts: Sequence[Array | None], count: int, *, consume: bool) -> list[Array | None]:

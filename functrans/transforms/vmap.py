@@ -30,6 +30,7 @@ from functrans.core.source import trimmed
 from functrans.errors import FunctransError, VmapAxisError, VmapSizeError
 from functrans.numpy.applying import VMAP
 from functrans.numpy.array import ArrayTracer
+from functrans.numpy.versions import argument, constants, copied, version
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.joining import concatenate
 from functrans.ops.shape import slice_in_dim, transpose
@@ -117,7 +118,7 @@ class BatchTrace(Trace):
             elif any(batched):
                 outs, outs_batched = prim.batch(self.axis_size, values, batched, params)
             else:
-                return parent.bind(prim, values, params)
+                return constants(self, args, parent.bind(prim, values, params))
             return tuple(self.join(out, is_batched) for out, is_batched in zip(outs, outs_batched, strict=True))
 
     def split(self, value: Array) -> tuple[Array, bool]:
@@ -135,8 +136,12 @@ class BatchTrace(Trace):
     def argument(self, value: Array, batched: bool) -> Array:
         """As `join`, for an argument of the user's function, who may index an array that is shared by a batched index."""
         if batched or type(value) is not np.ndarray or not value.ndim:
-            return self.join(value, batched)
-        return cast(Array, SharedTracer(self, value))
+            return argument(self.join(version(value), batched))
+        return cast(Array, argument(SharedTracer(self, value)))
+
+    def own(self, value: Array) -> Array:
+        whole, batched = self.split(value)
+        return cast(Array, (BatchTracer if batched else SharedTracer)(self, copied(whole)))
 
 
 def run_batched(
