@@ -311,3 +311,13 @@ def test_wrong_uses_are_told() -> None:
         optim.linear_schedule(0.0, 1.0, 0)
     with pytest.raises(ParameterError, match="decay_rate=0"):
         optim.exponential_decay(1.0, 2, 0.0)
+
+
+def test_what_all_leaves_share_is_computed_once_a_step() -> None:
+    for rule in (optim.adam(0.1), optim.nadam(0.1), optim.adamax(0.1), optim.amsgrad(0.1), optim.radam(0.1)):
+        counts = []
+        for leaves in (1, 5):
+            params = [np.ones(3)] * leaves
+            jaxpr = ft.make_jaxpr(rule.update)(params, rule.init(params), params)
+            counts.append(str(jaxpr).count("= pow"))
+        assert counts[0] == counts[1] > 0

@@ -5,12 +5,13 @@ Imports `transformation` and `scaling`; `optimizers` makes optimisers of them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from functrans import tree
-from functrans.optim.scaling import abs_square, moment, unbiased
+from functrans.optim.scaling import abs_square, moment, seen, unbiased
 from functrans.optim.schedules import Scalar
 from functrans.optim.transformation import GradientTransformation, as_dtype_of, remembering, zeros
 from functrans.typing import Array, DTypeLike
@@ -151,24 +152,26 @@ def scale_by_adam(
     mu_dtype: the dtype that the average of gradients is kept in. nesterov: looks one step ahead (Dozat 2016).
     """
 
-    def rule(steps: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
-        m, v = moment(g, m, b1), moment(abs_square(g), v, b2)
-        m_hat = unbiased(m, b1, steps)
-        if nesterov:
-            m_hat = moment(unbiased(g, b1, steps), unbiased(m, b1, steps + 1), b1)
-        return m_hat / (np.sqrt(unbiased(v, b2, steps) + eps_root) + eps), m, v
+    def numbers(steps: Array) -> tuple[Array, Array, Array]:
+        return seen(b1, steps), seen(b2, steps), seen(b1, steps + 1)
 
-    return remembering(AdamState, rule, lambda params: zeros(params, mu_dtype), _squares)
+    def rule(weights: tuple[Array, Array, Array], g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
+        first, second, following = weights
+        m, v = moment(g, m, b1), moment(abs_square(g), v, b2)
+        m_hat = moment(unbiased(g, first), unbiased(m, following), b1) if nesterov else unbiased(m, first)
+        return m_hat / (np.sqrt(unbiased(v, second) + eps_root) + eps), m, v
+
+    return remembering(AdamState, rule, partial(zeros, dtype=mu_dtype), _squares, numbers=numbers)
 
 
 def scale_by_adamax(b1: Scalar = 0.9, b2: Scalar = 0.999, eps: Scalar = 1e-8) -> GradientTransformation:
     """As `scale_by_adam`, over the largest of the past sizes, which fade away (Kingma and Ba 2015, section 7)."""
 
-    def rule(steps: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
+    def rule(weight: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
         m, v = moment(g, m, b1), np.maximum(np.abs(g) + eps, b2 * v)
-        return unbiased(m, b1, steps) / v, m, v
+        return unbiased(m, weight) / v, m, v
 
-    return remembering(AdamState, rule, zeros, _squares)
+    return remembering(AdamState, rule, zeros, _squares, numbers=partial(seen, b1))
 
 
 class AmsgradState(NamedTuple):
@@ -185,12 +188,18 @@ def scale_by_amsgrad(
 ) -> GradientTransformation:
     """As `scale_by_adam`, over the largest of the averages of squares so far (Reddi, Kale and Kumar 2018)."""
 
-    def rule(steps: Array, g: Array, m: Array, v: Array, most: Array) -> tuple[Array, Array, Array, Array]:
+    def rule(
+        weights: tuple[Array, Array], g: Array, m: Array, v: Array, most: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        first, second = weights
         m, v = moment(g, m, b1), moment(abs_square(g), v, b2)
-        most = np.maximum(most, unbiased(v, b2, steps))
-        return unbiased(m, b1, steps) / (np.sqrt(most + eps_root) + eps), m, v, most
+        most = np.maximum(most, unbiased(v, second))
+        return unbiased(m, first) / (np.sqrt(most + eps_root) + eps), m, v, most
 
-    return remembering(AmsgradState, rule, zeros, _squares, _squares)
+    def numbers(steps: Array) -> tuple[Array, Array]:
+        return seen(b1, steps), seen(b2, steps)
+
+    return remembering(AmsgradState, rule, zeros, _squares, _squares, numbers=numbers)
 
 
 def scale_by_radam(
@@ -203,17 +212,26 @@ def scale_by_radam(
     """As `scale_by_adam`, without the division until the average of squares has seen enough (Liu et al. 2020)."""
     limit: Any = 2 / (1 - b2) - 1
 
-    def rule(steps: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
-        length = limit - 2 * steps * b2**steps / (1 - b2**steps)
+    def numbers(steps: Array) -> tuple[Array, Array, Array, Array]:
+        first, second = seen(b1, steps), seen(b2, steps)
+        length = limit - 2 * steps * b2**steps / second
         is_enough = length >= threshold
-        seen = np.where(is_enough, length, limit)  # before, the root below would be one of a negative number
-        factor = np.sqrt((seen - 4) * (seen - 2) * limit / ((limit - 4) * (limit - 2) * seen))
+        known = np.where(is_enough, length, limit)  # before, the root would be one of a negative number
+        return (
+            first,
+            second,
+            is_enough,
+            np.sqrt((known - 4) * (known - 2) * limit / ((limit - 4) * (limit - 2) * known)),
+        )
+
+    def rule(given: tuple[Array, Array, Array, Array], g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
+        first, second, is_enough, factor = given
         m, v = moment(g, m, b1), moment(abs_square(g), v, b2)
-        m_hat = unbiased(m, b1, steps)
-        scaled = as_dtype_of(v, factor) * m_hat / (np.sqrt(unbiased(v, b2, steps) + eps_root) + eps)
+        m_hat = unbiased(m, first)
+        scaled = as_dtype_of(v, factor) * m_hat / (np.sqrt(unbiased(v, second) + eps_root) + eps)
         return np.where(is_enough, scaled, m_hat), m, v
 
-    return remembering(AdamState, rule, zeros, _squares)
+    return remembering(AdamState, rule, zeros, _squares, numbers=numbers)
 
 
 # ---- by signs ----

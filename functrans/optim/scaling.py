@@ -5,6 +5,7 @@ Start reading at `scale_by_learning_rate` and `trace`. Imports `transformation` 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -36,6 +37,7 @@ __all__ = [
     "scale_by_learning_rate",
     "scale_by_schedule",
     "scale_by_trust_ratio",
+    "seen",
     "trace",
     "unbiased",
 ]
@@ -56,9 +58,14 @@ def moment(new: Any, old: Any, decay: Scalar) -> Any:
     return decay * old + (1 - decay) * new
 
 
-def unbiased(average: Array, decay: Scalar, steps: Array) -> Any:
-    """What an average that began at zero has seen: the weights of `steps` values sum to 1 - decay**steps."""
-    return average / as_dtype_of(average, 1 - decay**steps)
+def seen(decay: Scalar, steps: Array) -> Any:
+    """What the weights of `steps` values in a moving average sum to; the rest is the zero that it began at."""
+    return 1 - decay**steps
+
+
+def unbiased(average: Array, weight: Array) -> Any:
+    """An average of what it has `seen` alone."""
+    return average / as_dtype_of(average, weight)
 
 
 # ---- factors ----
@@ -163,8 +170,9 @@ def ema(decay: Scalar, debias: bool = True, accumulator_dtype: DTypeLike | None 
     array([3.])
     """
 
-    def rule(steps: Array, g: Array, old: Array) -> tuple[Array, Array]:
+    def rule(weight: Array, g: Array, old: Array) -> tuple[Array, Array]:
         average = moment(g, old, decay)
-        return (unbiased(average, decay, steps) if debias else average), average
+        return (unbiased(average, weight) if debias else average), average
 
-    return remembering(EmaState, rule, lambda params: zeros(params, accumulator_dtype))
+    room = partial(zeros, dtype=accumulator_dtype)
+    return remembering(EmaState, rule, room, numbers=partial(seen, decay))

@@ -113,12 +113,15 @@ def stateless(f: Callable[[Any, Any], Any]) -> GradientTransformation:
 
 
 def remembering(
-    state: Callable[..., Any], rule: Callable[..., tuple[Any, ...]], *rooms: Callable[[Any], Any]
+    state: Callable[..., Any],
+    rule: Callable[..., tuple[Any, ...]],
+    *rooms: Callable[[Any], Any],
+    numbers: Callable[[Array], Any] = lambda steps: steps,
 ) -> GradientTransformation:
-    """The transformation `rule(steps, g, *memories) -> (update, *memories)` of each leaf of a gradient.
+    """The transformation `rule(numbers(steps), g, *memories) -> (update, *memories)` of each leaf of a gradient.
 
     state: makes a state, a named tuple, of the number of steps and the trees of memories, which `rooms` make of the
-    parameters at first. steps: 1 at the first step.
+    parameters at first. numbers: what all leaves need to know of that number, which is 1 at the first step.
     """
 
     def init(params: PyTree) -> Any:
@@ -126,7 +129,7 @@ def remembering(
 
     def update(updates: T, state_before: Any, params: Any = None) -> tuple[T, Any]:  # noqa: ARG001  # as all have it
         steps = state_before[0] + 1
-        scaled, *memories = leafwise(partial(rule, steps), 1 + len(rooms), updates, *state_before[1:])
+        scaled, *memories = leafwise(partial(rule, numbers(steps)), 1 + len(rooms), updates, *state_before[1:])
         return scaled, state(steps, *memories)
 
     return GradientTransformation(init, update)
