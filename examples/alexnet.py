@@ -109,14 +109,9 @@ def logits(params: Params, images: Array, key: Array | None = None) -> Array:
     x = nn.adaptive_avg_pool2d(x, PLACES).reshape(len(images), -1)
     for number, name in enumerate(HIDDEN):
         if key is not None:
-            x = dropout(random.fold_in(key, number), x)
+            x = nn.dropout(x, random.fold_in(key, number))
         x = nn.relu(nn.linear(x, *of_layer(params, name)))
     return nn.linear(x, *of_layer(params, LAST))
-
-
-def dropout(key: Array, x: Array) -> Array:
-    """Half of the numbers, doubled, and zero in place of the others."""
-    return np.where(random.bernoulli(key, 0.5, x.shape), 2 * x, 0)
 
 
 # ---- learning ----
@@ -130,7 +125,8 @@ class Learner(NamedTuple):
     state: Any  # of the optimiser
 
 
-RULE = optim.sgd(optim.exponential_decay(0.003, transition_steps=100, decay_rate=0.3), momentum=0.9)
+RATE = optim.warmup_exponential_decay_schedule(0, 0.003, warmup_steps=30, transition_steps=100, decay_rate=0.5)
+RULE = optim.sgd(RATE, momentum=0.9)
 
 
 def begin(thin: int, key: Array) -> Learner:
