@@ -275,7 +275,9 @@ def draw(result: Result, images: Array, labels: Array, guesses: Array) -> Figure
     temple = images[labels == NAMES.index("temple")][:1]
     grid = middle.subplots(4, len(CONVOLUTIONS))
     for column, maps in zip(
-        grid.T, ft.jit(lambda *args: [*signals(*args)])(result.learner.params, scaled(temple)), strict=True
+        grid.T,
+        ft.jit(lambda params, images: [*signals(params, images)])(result.learner.params, scaled(temple)),
+        strict=True,
     ):
         column[0].set_title(f"{maps.shape[2]} × {maps.shape[3]}", fontsize=9)
         strongest = maps[0][np.argsort(-maps[0].std(axis=(1, 2)))]

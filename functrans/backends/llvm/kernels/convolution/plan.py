@@ -134,11 +134,6 @@ _TITLES: dict[Path, str] = {
 }
 
 
-class _Axis(NamedTuple):
-    size: int
-    step: int
-
-
 def plan_of(
     module: Module, ring: Ring, spec: Convolve, ins: Sequence[ShapedArray], out: ShapedArray, *, finished: bool
 ) -> Plan:
