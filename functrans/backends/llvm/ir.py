@@ -27,6 +27,7 @@ __all__ = [
     "I32",
     "I64",
     "I8",
+    "LIGHT",
     "PTR",
     "External",
     "Module",
@@ -196,6 +197,10 @@ class Sum(Value):
 # ---- the module ----
 
 
+LIGHT = "; light"
+"""The first line of a light module's text."""
+
+
 class External(NamedTuple):
     """A function that is defined elsewhere."""
 
@@ -215,6 +220,8 @@ class Module:
         self._declarations: dict[str, str] = {}
         self.externals: dict[str, External] = {}
         """The functions of other modules that this one calls by name."""
+        self.light = False
+        """Whether it only calls other functions that do the work, so that it is compiled quickly rather than well."""
         self.threads: int | None = None
         """How many may run its chunks, at most; None: as many as there are."""
 
@@ -261,7 +268,8 @@ class Module:
     def text(self) -> str:
         tables = [self._tables[name] for name in sorted(self._tables)]
         declarations = [self._declarations[name] for name in sorted(self._declarations)]
-        return "\n".join([*tables, "", self.functions_text(), *declarations, *self._attributes(), ""])
+        head = [LIGHT] if self.light else []
+        return "\n".join([*head, *tables, "", self.functions_text(), *declarations, *self._attributes(), ""])
 
     def _attributes(self) -> list[str]:
         """The attributes of functions: #0, and #1 for those that are optimised, if any is to be: #0 are then left out."""

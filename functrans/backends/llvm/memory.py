@@ -21,6 +21,10 @@ class Memory(Instructions):
         """Of a function or a table of the module."""
         return Value(self, PTR, f"@{name}")
 
+    def external(self, name: str) -> Value:
+        """The address of a function of another module, which gives nothing."""
+        return Value(self, PTR, self.module.declare(name, None, []))
+
     def offset(self, pointer: Value, index: Value | int, kind: Type) -> Value:
         """The pointer `index` elements of `kind` further."""
         if isinstance(index, Sum):

@@ -78,4 +78,4 @@ def pack_panel(f: Function, plan: Plan, phase: Phase, windows: Value, count: Val
     function = (transposer if beside else copier)(f.module, ring, plan.width)
     apart = (step if beside else last.strides[1]) // ring.bytes
     with nest(f, outer, to, windows) as (there, here):
-        f.call(function, here, apart, count, last.size, there)
+        f.call_symbol(function, None, here, f.index(apart), count, f.index(last.size), there)

@@ -1,7 +1,8 @@
 """Large products: blocks that fit the caches, panels of them packed, the micro-kernel over the tiles of each block.
 
-One function per dtype, whose sizes and strides are known at run time, so that it is compiled once for all programs.
-Imports the micro-kernel, `finish` and `packing`; start reading at `_Product.run`.
+One function per dtype, whose sizes and strides are known at run time, so that it is compiled once for all programs. It only
+calls others, by their addresses: of those that make panels each program has compiled what it needs. Imports the micro-kernel
+and `finish`; start reading at `_Product.run`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Module, Value
 from functrans.backends.llvm.kernels.product.finish import ADD, PADDED, State
-from functrans.backends.llvm.kernels.product.microkernel import LINE, best_tile, microkernel
-from functrans.backends.llvm.kernels.product.packing import TOGETHER, copier, transposer
+from functrans.backends.llvm.kernels.product.microkernel import LINE, best_tile
+from functrans.backends.llvm.kernels.product.packing import TOGETHER
 from functrans.backends.llvm.kernels.product.ring import Ring
 from functrans.record import Record
 
-__all__ = ["ARGUMENTS", "FINISHED", "POINTERS", "blocked"]
+__all__ = ["ARGUMENTS", "FINISHED", "FUNCTIONS", "blocked"]
+
+FUNCTIONS = ("tiles", "copy_left", "copy_right", "transpose_right")
+"""The micro-kernel, and what makes panels: of the left operand if `pack_left`, and of the right one, as it lies; else null."""
 
 ARGUMENTS = (
-    "left", "right", "c", "prologue", "epilogue", "left_space", "right_space", "made", "m", "n", "k", "left_row", "left_k",
-    "right_k", "right_column", "c_row", "mc", "nc", "kc", "pack_left", "row", "column", "adds",
+    *FUNCTIONS, "left", "right", "c", "prologue", "epilogue", "left_space", "right_space", "made", "m", "n", "k", "left_row",
+    "left_k", "right_k", "right_column", "c_row", "mc", "nc", "kc", "pack_left", "row", "column", "adds",
 )  # fmt: skip
 """What `blocked` is given, in words of 8 bytes. Strides are in elements. `epilogue` is null, or the state of one (`finish`),
 which is told where it is by (row, column), the place where the product begins. Then `c` is not the result but room for
@@ -29,11 +33,12 @@ the sums are added to those in `c`."""
 FINISHED = 8
 """Tiles of a panel that an epilogue takes up together."""
 
-POINTERS = frozenset(("left", "right", "c", "prologue", "epilogue", "left_space", "right_space", "made"))
+_POINTERS = {*FUNCTIONS, "left", "right", "c", "prologue", "epilogue", "left_space", "right_space", "made"}
 
 
 def blocked(module: Module, ring: Ring, name: str) -> Function:
     """`(arguments)`: the product that a block of ARGUMENTS says, k ≥ 1."""
+    module.light = True
     f = Function(module, name, [("arguments", PTR)], exported=True)
     _Product(f, ring).run()
     return f
@@ -55,7 +60,7 @@ class _Product:
         self.f = f
         self.ring = ring
         self.given = {
-            name: f.load(f.offset(f.args[0], i, I64), PTR if name in POINTERS else I64)
+            name: f.load(f.offset(f.args[0], i, I64), PTR if name in _POINTERS else I64)
             for i, name in enumerate(ARGUMENTS)
         }
         self.prepares, self.finishes = (
@@ -63,10 +68,10 @@ class _Product:
         )
         tile = best_tile(f.module, ring)
         self.rows, self.width = tile.rows, tile.columns(f.module, ring)
-        self.tiles = microkernel(f.module, ring)
-        self.copy_left = copier(f.module, ring, self.rows)
-        self.copy_right = copier(f.module, ring, self.width)
-        self.transpose_right = transposer(f.module, ring, self.width)
+
+    def _call(self, name: str, *args: Value) -> None:
+        """One of FUNCTIONS."""
+        self.f.call_pointer(self.given[name], None, *args)
 
     def _at(self, pointer: Value, elements: Value) -> Value:
         return self.f.offset(pointer, elements * self.ring.parts, self.ring.part)
@@ -102,13 +107,13 @@ class _Product:
         source = self._at(given["right"], k * given["right_k"] + column * given["right_column"])
         is_stored = f.icmp("eq", self.prepares, 0)
         with f.when(f.icmp("eq", given["right_column"], 1) & is_stored) as beside:
-            self._copy(self.copy_right, self.width, source, given["right_k"], width, deep, given["right_space"])
+            self._copy("copy_right", self.width, source, given["right_k"], width, deep, given["right_space"])
             beside.otherwise()
             with f.loop(0, width, self.width) as loop:
                 here = self._at(source, loop.index * given["right_column"])
                 count, panel = f.minimum(width - loop.index, f.index(self.width)), self._panel(loop.index, deep)
                 with f.when(is_stored) as stored:
-                    f.call(self.transpose_right, here, given["right_column"], count, deep, panel)
+                    self._call("transpose_right", here, given["right_column"], count, deep, panel)
                     stored.otherwise()
                     self._make(panel, k, given["column"] + column + loop.index, deep, count)
 
@@ -122,20 +127,18 @@ class _Product:
             f.call_pointer(function, None, panel, f.index(self.width), k, column, deep, count, table)
             beside.otherwise()
             f.call_pointer(function, None, made, deep, column, k, count, deep, table)
-            f.call(self.transpose_right, made, deep, count, deep, panel)
+            self._call("transpose_right", made, deep, count, deep, panel)
 
     def _pack_rows(self, left: Value, height: Value, deep: Value) -> None:
         """The panels of a block of the left operand whose rows lie side by side."""
-        self._copy(self.copy_left, self.rows, left, self.given["left_k"], height, deep, self.given["left_space"])
+        self._copy("copy_left", self.rows, left, self.given["left_k"], height, deep, self.given["left_space"])
 
-    def _copy(
-        self, copy: Function, width: int, source: Value, k_step: Value, count: Value, deep: Value, to: Value
-    ) -> None:
+    def _copy(self, copy: str, width: int, source: Value, k_step: Value, count: Value, deep: Value, to: Value) -> None:
         """Panels of `count` elements that lie side by side, some at a time."""
         f, many = self.f, TOGETHER * width
         with f.loop(0, count, many) as loop:
             some = f.minimum(count - loop.index, f.index(many))
-            f.call(copy, self._at(source, loop.index), k_step, some, deep, self._at(to, loop.index * deep))
+            self._call(copy, self._at(source, loop.index), k_step, some, deep, self._at(to, loop.index * deep))
 
     def _panel(self, column: Value, deep: Value) -> Value:
         return self._at(self.given["right_space"], column * deep)
@@ -157,8 +160,8 @@ class _Product:
             row, height = block.row + loop.index, f.minimum(block.height - loop.index, at_once)
             streams = self._streams(last, row, column)
             c = self._sums(block, row, column, panel)
-            f.call(
-                self.tiles, self._at(left, loop.index * apart), step, apart, k_step, right, block.deep, c, given["c_row"],
+            self._call(
+                "tiles", self._at(left, loop.index * apart), step, apart, k_step, right, block.deep, c, given["c_row"],
                 height, columns, block.how, streams, self._later(block, row, column),
             )  # fmt: skip
             with f.when(last):

@@ -214,8 +214,8 @@ def exact_tile(f: Function, ring: Ring, rows: int, columns: int, *, clamped: boo
 # ---- tiles of the size that is best, whatever is to be done with them ----
 
 
-def microkernel(module: Module, ring: Ring) -> Function:
-    """All tiles in a column of them: a function, one for a module.
+def microkernel(module: Module, ring: Ring) -> str:
+    """All tiles in a column of them: a function of the process.
 
     `(left, its row step, its step from tile to tile, its k step, right, k, c, its row step, rows, columns, how, streams,
     later)`: see `finish` for `how`. The right operand is a panel of the tile's width. The last tile may have fewer rows: those
@@ -223,16 +223,17 @@ def microkernel(module: Module, ring: Ring) -> Function:
     each its pointer and the bytes from row to row. So does `later` of the next panel's memory, and of a stream of nothing after
     that: each of the first tiles asks for one of them, a line for each k, and all others for the last.
     """
-    return module.shared(f"tiles_{ring.name}", lambda: _microkernel(module, ring))
+    name = f"functrans_tiles_{ring.name}"
+    return compiled_once(module, name, partial(_microkernel, name=name, ring=ring))
 
 
-def _microkernel(module: Module, ring: Ring) -> Function:
+def _microkernel(module: Module, name: str, ring: Ring) -> Function:
     tile = best_tile(module, ring)
-    f = Function(module, f"tiles_{ring.name}", [
+    f = Function(module, name, [
         ("left", PTR), ("row_step", I64), ("tile_step", I64), ("k_step", I64), ("right", PTR), ("k", I64),
         ("c", PTR), ("c_step", I64), ("rows", I64), ("columns", I64),
         ("how", I64), ("streams", PTR), ("later", PTR),
-    ])  # fmt: skip
+    ], exported=True)  # fmt: skip
     left, row_step, tile_step, k_step, right, k, c, c_step, rows, columns, how, streams, later = f.args
     pieces = whole_pieces(module, ring, tile.vectors)
     with f.loop(0, rows, tile.rows) as loop:

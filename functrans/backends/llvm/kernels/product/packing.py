@@ -2,17 +2,19 @@
 
 A panel holds, for each k, `width` elements that lie across the contracted axis; in place of those that are not there it
 holds zeros, or numbers that lie in the operand. Elements are moved as integers of their size, and there is little code:
-it is a third of what a first product waits for. Imports `ring` and the builder; start reading at `copier`.
+a first product waits for what it needs of it. Imports `ring` and the builder; start reading at `copier`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.instructions import Instructions
 from functrans.backends.llvm.ir import I32, I64, PTR, Module, Type, Value
 from functrans.backends.llvm.kernels.product.ring import Ring
+from functrans.backends.llvm.once import compiled_once
 
 __all__ = ["TOGETHER", "copier", "room", "transposer"]
 
@@ -26,19 +28,27 @@ FURTHER = 4
 """Vectors of a row before which one is asked for, when many rows are read side by side."""
 
 
-def copier(module: Module, ring: Ring, width: int) -> Function:
-    """`(from, k step, count, k, to)`: panels of `count` elements that lie side by side, for each k; one for a module."""
-    name = f"copy_{ring.bytes}x{width}"
-    return module.shared(name, lambda: _Copier(module, name, ring, width, "k_step").function())
+def copier(module: Module, ring: Ring, width: int) -> str:
+    """`(from, k step, count, k, to)`: panels of `count` elements that lie side by side, for each k."""
+    name = f"functrans_copy_{ring.bytes}x{width}"
+    return compiled_once(module, name, partial(_copier, name=name, ring=ring, width=width))
 
 
-def transposer(module: Module, ring: Ring, width: int) -> Function:
+def transposer(module: Module, ring: Ring, width: int) -> str:
     """`(from, step, count, k, to)`: a panel of `count` ≤ width elements `step` apart, which lie side by side along k.
 
     It may write past the panel's end, no further than where a panel of `room` ends.
     """
-    name = f"transpose_{ring.bytes}x{width}"
-    return module.shared(name, lambda: _Transposer(module, name, ring, width, "step").function())
+    name = f"functrans_transpose_{ring.bytes}x{width}"
+    return compiled_once(module, name, partial(_transposer, name=name, ring=ring, width=width))
+
+
+def _copier(module: Module, name: str, ring: Ring, width: int) -> Function:
+    return _Copier(module, name, ring, width, "k_step").function()
+
+
+def _transposer(module: Module, name: str, ring: Ring, width: int) -> Function:
+    return _Transposer(module, name, ring, width, "step").function()
 
 
 def room(module: Module, ring: Ring, k: int) -> int:
@@ -51,7 +61,7 @@ class _Packer:
 
     def __init__(self, module: Module, name: str, ring: Ring, width: int, step: str) -> None:
         params = [("from", PTR), (step, I64), ("count", I64), ("k", I64), ("to", PTR)]
-        self.f = Function(module, name, params, noalias=("from", "to"))
+        self.f = Function(module, name, params, exported=True, noalias=("from", "to"))
         self.unit = Type("i", 8 * min(ring.bytes, 8))
         self.units = ring.bytes // self.unit.bytes
         self.lanes = max(module.lanes(self.unit), self.units)

@@ -10,11 +10,13 @@ from contextlib import ExitStack
 
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I8, I64, PTR, Value
-from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS, blocked
+from functrans.backends.llvm.kernels.product.blocked import ARGUMENTS, FUNCTIONS, blocked
 from functrans.backends.llvm.kernels.product.direct import Compute, Matrices, direct
 from functrans.backends.llvm.kernels.product.dot import dots
 from functrans.backends.llvm.kernels.product.layout import Layout
+from functrans.backends.llvm.kernels.product.microkernel import best_tile, microkernel
 from functrans.backends.llvm.kernels.product.openblas import by_openblas
+from functrans.backends.llvm.kernels.product.packing import copier, transposer
 from functrans.backends.llvm.kernels.product.plan import Plan
 from functrans.backends.llvm.kernels.product.vector import outer, streamed
 from functrans.backends.llvm.once import compiled_once
@@ -126,7 +128,7 @@ class Products(Record):
     def _blocked(self, layout: Layout) -> Callable[[Place], None]:
         """By the function for large products."""
         block, regions = self.f.stack(I64, len(ARGUMENTS)), self.plan.regions
-        self._fill(block, self._fixed(layout))
+        self._fill(block, self._fixed(layout) | self._functions(layout))
 
         def product(place: Place) -> None:
             c = self._region(regions.sums) if self.plan.sums_row else place.c
@@ -152,6 +154,20 @@ class Products(Record):
             "made": self._region(regions.made), "prologue": self.prologue, "epilogue": self.epilogue,
         }  # fmt: skip
         return {name: f.index(n) for name, n in numbers.items()} | pointers
+
+    def _functions(self, layout: Layout) -> dict[str, Value]:
+        """Those that the large product calls for what there is to do."""
+        f, ring = self.f, self.plan.ring.wide
+        tile = best_tile(f.module, ring)
+        width = tile.columns(f.module, ring)
+        names = {"tiles": microkernel(f.module, ring)}
+        if self.plan.blocks.pack_left:
+            names["copy_left"] = copier(f.module, ring, tile.rows)
+        is_beside = layout.right.free == 1
+        names["copy_right" if is_beside else "transpose_right"] = (copier if is_beside else transposer)(
+            f.module, ring, width
+        )
+        return dict.fromkeys(FUNCTIONS, f.null()) | {key: f.external(name) for key, name in names.items()}
 
     def _fill(self, block: Value, values: dict[str, Value]) -> None:
         for name, value in values.items():

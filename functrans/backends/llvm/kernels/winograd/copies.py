@@ -34,15 +34,7 @@ def gather(
     """
     feature, place = steps
     is_apart = place == 1
-    name = f"functrans_winograd_{ring.name}_{'transpose' if is_apart else 'copy'}_{width}"
-
-    def build(module: Module) -> Function:
-        params = [("from", PTR), ("step", I64), ("count", I64), ("k", I64), ("to", PTR)]
-        f = Function(module, name, params, exported=True)
-        f.call((transposer if is_apart else copier)(module, ring, width), *f.args)
-        return f
-
-    known = compiled_once(f.module, name, build)
+    known = (transposer if is_apart else copier)(f.module, ring, width)
     f.call_symbol(known, None, of, f.index(feature if is_apart else place), count, f.like(k, count), to)
 
 

@@ -51,7 +51,8 @@ def call_points(f: Function, ring: Ring, given: Products, add: Value, start: Val
         given.panels,
     ]
     values = (f.like(x, start) for x in numbers)
-    f.call_symbol(known, None, given.left, given.right, given.out, *values, add, start, stop)
+    tiles = f.external(microkernel(f.module, ring))
+    f.call_symbol(known, None, tiles, given.left, given.right, given.out, *values, add, start, stop)
 
 
 _NUMBERS = (
@@ -61,12 +62,12 @@ _NUMBERS = (
 
 
 def _points(module: Module, name: str, ring: Ring) -> Function:
-    params = [*((p, PTR) for p in ("left", "right", "out")), *((p, I64) for p in _NUMBERS)]
+    params = [*((p, PTR) for p in ("tiles", "left", "right", "out")), *((p, I64) for p in _NUMBERS)]
     f = Function(module, name, params, exported=True)
-    left, right, out, *numbers = f.args
+    tiles, left, right, out, *numbers = f.args
     given = dict(zip(_NUMBERS, numbers, strict=True))
     width = best_tile(module, ring).columns(module, ring)
-    tiles, nothing = microkernel(module, ring), f.stack(I64, 3)
+    nothing = f.stack(I64, 3)
     f.store(f.index(0), nothing)  # no stream to ask for: see `microkernel`
     f.store(out, f.offset(nothing, 1, I64))
     f.store(f.index(0), f.offset(nothing, 2, I64))
@@ -78,8 +79,8 @@ def _points(module: Module, name: str, ring: Ring) -> Function:
         begins = f.icmp("eq", chain.index, 0) & f.icmp("eq", given["add"], 0)
         how = f.select(begins, f.index(PADDED), f.index(PADDED | ADD))
         k = f.minimum(given["depth"] - chain.index, given["chain"])
-        f.call(
-            tiles, a, given["row"], given["row"], given["along"], b, k, c, given["out_row"], given["rows"], f.index(width),
+        f.call_pointer(
+            tiles, None, a, given["row"], given["row"], given["along"], b, k, c, given["out_row"], given["rows"], f.index(width),
             how, f.null(), nothing,
         )  # fmt: skip
     return f
