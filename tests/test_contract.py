@@ -361,10 +361,10 @@ def test_the_sizes_of_caches_are_read(tmp_path: Path) -> None:
         place.mkdir(parents=True)
         for name, fact in zip(("level", "type", "size"), facts, strict=True):
             (place / name).write_text(fact + "\n")
-    assert caches_of_linux(tmp_path) == (48 << 10, 2 << 20)
-    assert caches_of_linux(tmp_path / "nowhere") == (0, 0)
+    assert caches_of_linux(tmp_path) == (48 << 10, 2 << 20, 36 << 20)
+    assert caches_of_linux(tmp_path / "nowhere") == (0, 0, 0)
     (tmp_path / "cache" / "index0" / "size").write_text("large")
-    assert caches_of_linux(tmp_path) == (0, 0)
+    assert caches_of_linux(tmp_path) == (0, 0, 0)
     first, second = host().caches
     assert 1 << 12 <= first <= second
 

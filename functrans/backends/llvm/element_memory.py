@@ -15,6 +15,10 @@ from functrans.typing import DType
 __all__ = ["load", "store", "take"]
 
 
+_FAR = 32
+"""Bytes of a vector that is stored past the caches, at least: the processor puts halves of a line together."""
+
+
 def load(b: Lanes, pointer: Value, dtype: DType, offset: Value | int, stride: int, count: int) -> Element:
     """The elements at `offset + stride * lane` for the first `count` lanes; the other lanes are 0 (or repeat, for stride 0)."""
     f, lanes, kind = b.function, b.lanes, _raw_type(dtype)
@@ -30,11 +34,17 @@ def load(b: Lanes, pointer: Value, dtype: DType, offset: Value | int, stride: in
     return Element(dtype, (re, im))
 
 
-def store(b: Lanes, element: Element, pointer: Value, offset: Value | int, stride: int, count: int) -> None:
-    """The reverse of `load`; with stride 0 only lane 0 is stored."""
+def store(
+    b: Lanes, element: Element, pointer: Value, offset: Value | int, stride: int, count: int, *, far: bool = False
+) -> None:
+    """The reverse of `load`; with stride 0 only lane 0 is stored. What is `far` goes past the caches, if it is a whole vector."""
     f, kind = b.function, _raw_type(element.dtype)
     if element.dtype.kind != "c":
-        _store(f, _to_memory(f, element), f.offset(pointer, offset, kind), stride, count)
+        x, place = _to_memory(f, element), f.offset(pointer, offset, kind)
+        if far and stride == 1 and count == x.type.lanes and count * kind.bytes >= _FAR:
+            f.store_far(x, place)
+        else:
+            _store(f, x, place, stride, count)
         return
     place = f.offset(pointer, f.like(offset, f.index(0)) * 2, kind)
     re, im = element.parts

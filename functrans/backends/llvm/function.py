@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from functrans.backends.llvm.ir import I64, Module, Type, Value
+from functrans.backends.llvm.ir import FAR, I64, Module, Type, Value
 from functrans.backends.llvm.memory import Memory
 from functrans.record import NamedTuple
 
@@ -228,6 +228,21 @@ class Function(Memory):
             self._start(other)
             self._jump(end)
         self._start(end)
+
+    def store_far(self, x: Value, pointer: Value) -> None:
+        """Store a vector past the caches, where it lies as the instruction wants it: at a multiple of its size. After all such
+        stores there is to be a `fence`."""
+        known = self._computed
+        place = self.cast("ptrtoint", pointer, I64) & (x.type.bytes * x.type.lanes - 1)
+        with self.when(self.icmp("eq", place, 0)) as branch:
+            self.emit(f"store {x.typed()}, ptr {pointer}, align {x.type.bytes * x.type.lanes}, {FAR}")
+            branch.otherwise()
+            self.store(x, pointer, x.type.bytes)
+        self._computed = known  # holds still
+
+    def fence(self) -> None:
+        """Let others see what was stored past the caches before what is stored from now on."""
+        self.call_symbol("llvm.x86.sse.sfence", None)
 
     def choose(self, condition: Value, then: Callable[[], Value], other: Callable[[], Value]) -> Value:
         """The value of one of two computations, of which only that one runs."""

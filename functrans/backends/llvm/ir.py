@@ -22,6 +22,7 @@ __all__ = [
     "F16",
     "F32",
     "F64",
+    "FAR",
     "I1",
     "I16",
     "I32",
@@ -201,6 +202,11 @@ LIGHT = "; light"
 """The first line of a light module's text."""
 
 
+FAR = "!nontemporal !0"
+"""What a store past the caches says, and what the module says for that."""
+_FAR_MEANS = "!0 = !{i32 1}"
+
+
 class External(NamedTuple):
     """A function that is defined elsewhere."""
 
@@ -269,7 +275,9 @@ class Module:
         tables = [self._tables[name] for name in sorted(self._tables)]
         declarations = [self._declarations[name] for name in sorted(self._declarations)]
         head = [LIGHT] if self.light else []
-        return "\n".join([*head, *tables, "", self.functions_text(), *declarations, *self._attributes(), ""])
+        functions = self.functions_text()
+        far = [_FAR_MEANS] if FAR in functions else []
+        return "\n".join([*head, *tables, "", functions, *declarations, *self._attributes(), *far, ""])
 
     def _attributes(self) -> list[str]:
         """The attributes of functions: #0, and #1 for those that are optimised, if any is to be: #0 are then left out."""

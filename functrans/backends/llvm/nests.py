@@ -6,7 +6,7 @@ Imports the compiler's data, `scalars` and the builder; start reading at `NestBo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class NestBody:
         self.pointers = pointers
         self.warnings = warnings
         self.lanes = self._vector_lanes()
+        self.far: Set[Var] = frozenset()
+        """The results that are stored past the caches."""
         self.once: Env = {}
 
     def scalars(self, lanes: int, valid: int | None = None) -> Scalars:
@@ -81,7 +83,8 @@ class NestBody:
         return access.strides[-1] if access.strides else 0
 
     def store(self, store: Store, scalars: Scalars, env: Env, place: Callable[[Access], Value], stride: int) -> None:
-        scalars.store(env[store.op], self.pointers[store.access.base], place(store.access), stride)
+        base = store.access.base
+        scalars.store(env[store.op], self.pointers[base], place(store.access), stride, far=base in self.far)
 
     def vectors(self, count: int, body: Callable[[Value, Scalars], None]) -> None:
         """Run a body for each vector of `count` elements, the shorter one at the end too."""
@@ -99,7 +102,9 @@ class NestEmitter(NestBody):
     One that is run in chunks has two parameters more: the first turn of its outermost loop, and the one after the last.
     """
 
-    def __init__(self, module: Module, name: str, nest: Nest, *, chunked: bool = False) -> None:
+    def __init__(
+        self, module: Module, name: str, nest: Nest, *, chunked: bool = False, far: Set[Var] = frozenset()
+    ) -> None:
         variables = nest_variables(nest)
         names = [f"p{i}" for i in range(len(variables))]
         params = [*((name, PTR) for name in names), ("scratch", PTR), ("warnings", PTR)]
@@ -108,6 +113,7 @@ class NestEmitter(NestBody):
         self.scratch, warnings = f.args[len(variables) : len(variables) + 2]
         self.chunk = (f.args[-2], f.args[-1]) if chunked else None
         super().__init__(f, nest, dict(zip(variables, f.args, strict=False)), warnings)
+        self.far = far
 
     def stores(self, numbers: Sequence[int]) -> list[Store]:
         return [store for store in self.nest.stores if store.op in numbers]
@@ -137,6 +143,8 @@ class NestEmitter(NestBody):
         return (0, size) if depth or self.chunk is None else self.chunk
 
     def finish(self) -> Function:
+        if self.far:
+            self.f.fence()
         self.f.ret(self.f.index(0))
         return self.f
 

@@ -10,7 +10,7 @@ Imports the compiler's plan and the emitters; start reading at `emit_program`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 
 from functrans.backends.llvm import lanes, registers
@@ -18,6 +18,7 @@ from functrans.backends.llvm.across import across_bytes
 from functrans.backends.llvm.columns import ColumnEmitter
 from functrans.backends.llvm.elements import is_known
 from functrans.backends.llvm.families import family_of, kernels_of
+from functrans.backends.llvm.far import far_results
 from functrans.backends.llvm.frame import Frame, Table
 from functrans.backends.llvm.function import Function
 from functrans.backends.llvm.ir import I64, PTR, Module
@@ -35,6 +36,7 @@ from functrans.compiler.plan import Backend
 from functrans.compiler.stacks import pushes
 from functrans.compiler.steps import Plan, Step
 from functrans.core.aval import ShapedArray, shaped
+from functrans.core.ir import Var
 from functrans.core.lowering import Contract, Lowering, Pointwise, Reduce
 from functrans.core.lowering_control import Control
 from functrans.core.lowering_stack import AddStacks, Push, StackStep
@@ -121,7 +123,11 @@ def emit_program(plan: Plan, target: Target, entry: str = ENTRY, *, exported: bo
     """The module of a plan, with the program under the name of `entry`."""
     module = Module(target)
     module.threads = plan.options.threads
-    steps = {id(step): _emit_step(module, f"step{i}", step) for i, step in enumerate(plan.all_steps())}
+    far = {id(step): far_results(plan, step, target) for step in plan.steps}
+    steps = {
+        id(step): _emit_step(module, f"step{i}", step, far.get(id(step), frozenset()))
+        for i, step in enumerate(plan.all_steps())
+    }
     params = [(name, PTR) for name in ("arguments", "results", "arena", "warnings", "services")]
     if not uses_tape(plan):
         _write_steps(Function(module, entry, params, I64, exported=exported), plan, steps)
@@ -162,12 +168,13 @@ def gives_stacks(plan: Plan) -> bool:
     return any(is_stack(atom.aval.dtype) for atom in plan.results)
 
 
-def _emit_step(module: Module, name: str, step: Step) -> Function | None:
-    """The function of a step; none for a callback, nor for what runs steps itself."""
+def _emit_step(module: Module, name: str, step: Step, far: Set[Var]) -> Function | None:
+    """The function of a step, whose results go past the caches where they are `far`; none for a callback, nor for what runs
+    steps itself."""
     work = step.work
     if isinstance(work, Nest):
         emitter = ColumnEmitter if work.is_column else RowEmitter
-        return emitter(module, name, work, chunked=step.chunks > 1 or is_always_cut(work)).emit()
+        return emitter(module, name, work, chunked=step.chunks > 1 or is_always_cut(work), far=far).emit()
     if isinstance(work, Fused):
         lowering = work.product.lowering
         return kernels_of(type(lowering)).emit(module, name, lowering, *_avals(work.product), work)

@@ -87,10 +87,11 @@ class Scalars(Lanes):
         return element_memory.load(self, pointer, dtype, offset, stride, self.valid if count is None else count)
 
     def store(
-        self, element: Element, pointer: Value, offset: Value | int = 0, stride: int = 1, count: int | None = None
-    ) -> None:
-        """The reverse of `load`; with stride 0, lane 0."""
-        element_memory.store(self, element, pointer, offset, stride, self.valid if count is None else count)
+        self, element: Element, pointer: Value, offset: Value | int = 0, stride: int = 1, count: int | None = None,
+        *, far: bool = False,
+    ) -> None:  # fmt: skip
+        """The reverse of `load`; with stride 0, lane 0. What is `far` goes past the caches, if it is a whole vector."""
+        element_memory.store(self, element, pointer, offset, stride, self.valid if count is None else count, far=far)
 
     # ---- lanes ----
 

@@ -11,8 +11,8 @@ from functrans.record import Record
 
 __all__ = ["Target", "cache_bytes", "caches_of_linux", "host"]
 
-FIRST_CACHE, SECOND_CACHE = 1 << 15, 1 << 18
-"""Of a machine that does not say: what all have that compute with vectors."""
+FIRST_CACHE, SECOND_CACHE, LAST_CACHE = 1 << 15, 1 << 18, 1 << 25
+"""Of a machine that does not say: what all have that compute with vectors, and of the last cache what few have more of."""
 
 
 @cache
@@ -29,6 +29,8 @@ class Target(Record):
     """LLVM's list, as `+avx2,+fma,-avx512f`."""
     caches: tuple[int, int] = (FIRST_CACHE, SECOND_CACHE)
     """Bytes of the first and the second data cache of a core."""
+    last_cache: int = LAST_CACHE
+    """Bytes of the cache that cores share."""
 
     def has(self, feature: str) -> bool:
         return feature in _wanted(self.features)
@@ -62,6 +64,11 @@ class Target(Record):
         return not self.has("avx") or self.vector_bytes == 64
 
     @property
+    def stores_far(self) -> bool:
+        """Whether whole vectors are stored past the caches by one instruction, and that was measured."""
+        return self.triple.startswith("x86_64") and self.vector_bytes >= 32
+
+    @property
     def has_fma(self) -> bool:
         """Whether a fused multiply-add is one instruction and not a call."""
         return self.has("fma") or self.is_arm
@@ -73,30 +80,31 @@ def host() -> Target:
     from llvmlite import binding
 
     features = binding.get_host_cpu_features().flatten()
-    return Target(binding.get_process_triple(), binding.get_host_cpu_name(), features, cache_bytes())
+    first, second, last = cache_bytes()
+    return Target(binding.get_process_triple(), binding.get_host_cpu_name(), features, (first, second), last)
 
 
 @cache
-def cache_bytes() -> tuple[int, int]:
-    """The first and the second data cache of a core of this machine; small ones where the system does not say."""
-    first, second = _of_macos() if sys.platform == "darwin" else caches_of_linux()
-    return first or FIRST_CACHE, second or SECOND_CACHE
+def cache_bytes() -> tuple[int, int, int]:
+    """The first and the second data cache of a core of this machine, and the last; usual ones where the system does not say."""
+    first, second, third = _of_macos() if sys.platform == "darwin" else caches_of_linux()
+    return first or FIRST_CACHE, second or SECOND_CACHE, third or LAST_CACHE
 
 
-def caches_of_linux(processor: str | os.PathLike[str] = "/sys/devices/system/cpu/cpu0") -> tuple[int, int]:
+def caches_of_linux(processor: str | os.PathLike[str] = "/sys/devices/system/cpu/cpu0") -> tuple[int, int, int]:
     """From the kernel's files; zeros where there are none. Containers may hide them, and not every system has them."""
-    sizes = [0, 0]
+    sizes = [0, 0, 0]
     try:
         caches = os.path.join(processor, "cache")
         for index in os.listdir(caches):
             if not index.startswith("index"):
                 continue
             level, kind, size = (_line(os.path.join(caches, index, name)) for name in ("level", "type", "size"))
-            if kind != "Instruction" and level in ("1", "2"):
+            if kind != "Instruction" and level in ("1", "2", "3"):
                 sizes[int(level) - 1] = int(size[:-1]) << {"K": 10, "M": 20}[size[-1]]
     except (OSError, ValueError, KeyError, IndexError):
-        return 0, 0
-    return sizes[0], sizes[1]
+        return 0, 0, 0
+    return sizes[0], sizes[1], sizes[2]
 
 
 def _line(path: str) -> str:
@@ -104,12 +112,12 @@ def _line(path: str) -> str:
         return file.read().strip()
 
 
-def _of_macos() -> tuple[int, int]:
-    """Of the fast cores where there are several kinds."""
+def _of_macos() -> tuple[int, int, int]:
+    """Of the fast cores where there are several kinds; of a third cache nothing is said."""
     first, second = (
         _sysctl(f"hw.perflevel0.{name}") or _sysctl(f"hw.{name}") for name in ("l1dcachesize", "l2cachesize")
     )
-    return first, second
+    return first, second, 0
 
 
 def _sysctl(name: str) -> int:
