@@ -178,6 +178,11 @@ def test_what_networks_have_is_done_so() -> None:
         assert [text for text in found if "Winograd" in text] == [f"Winograd {text}" for text in wanted[name]]
 
 
+def test_features_last_are_done_so_in_all_ways() -> None:
+    fun, x, w = with_gradients(layer(1, "SAME", LAST)), (8, 28, 28, 32), (3, 3, 32, 32)
+    assert methods(fun, x, w, x) == [f"Winograd {text}" for text in ("F(4, 3)", "F(3, 4)", "F(4, 3)")]
+
+
 X, W = (8, 32, 28, 28), (32, 32, 3, 3)
 
 

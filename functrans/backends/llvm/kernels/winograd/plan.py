@@ -47,13 +47,8 @@ class Picture(NamedTuple):
     steps: tuple[int, int, int, int]
 
     @property
-    def is_in_rows(self) -> bool:
-        """Whether the numbers of a row lie side by side."""
-        return self.steps[3] == 1
-
-    @property
     def is_laid_out(self) -> bool:
-        """Whether those of a row do, or the features of a place."""
+        """Whether the numbers of a row lie side by side, or the features of a place."""
         return 1 in (self.steps[1], self.steps[3])
 
 
@@ -108,6 +103,21 @@ class Plan(Record):
     def side(self) -> int:
         """Taps of a window along each axis, with zeros where the stride does not divide them."""
         return self.taps * self.stride
+
+    @property
+    def together(self) -> int:
+        """Input features whose windows are transformed together, at most."""
+        return min(self.inputs, TOGETHER)
+
+    @property
+    def is_by_taps(self) -> bool:
+        """Whether the windows' input features lie side by side, and neither their output features nor their taps."""
+        return self.right.steps[1] == 1 and 1 not in (self.right.steps[0], self.right.steps[3])
+
+    @property
+    def window_steps(self) -> tuple[int, int]:
+        """From input feature to input feature and from tap to tap, where windows wait to be transformed."""
+        return (1, self.together) if self.is_by_taps else (self.side**2, 1)
 
     @property
     def inputs(self) -> int:
@@ -243,10 +253,10 @@ def _given(
     kind: Kind, stride: int, size: int, before: tuple[int, int], left: Picture, right: Picture, out: Picture
 ) -> _Given | None:
     taps = -(-size // stride)
-    is_known = taps in _PLACES and stride in _STRIDES and (stride == 1 or left.is_in_rows)
+    is_known = taps in _PLACES and stride in _STRIDES and (stride == 1 or left.steps[3] == 1)
     if not is_known or not all(picture.is_laid_out or picture is right for picture in (left, right, out)):
         return None
-    if kind == "places" and 1 not in (right.steps[0], right.steps[3]):
+    if kind == "places" and 1 not in (*right.steps[:2], right.steps[3]):
         return None
     if kind == "taps" and not right.is_laid_out:
         return None

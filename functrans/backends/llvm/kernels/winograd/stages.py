@@ -200,24 +200,38 @@ class _Part:
         """Of each panel of output features, some input features at a time."""
         f, plan, width = self.f, self.plan, self.plan.width
         matrix, apart, s = cook_toom(plan.places, plan.taps).window, plan.apart[1], plan.stride
-        outer, inner, _, step = plan.right.steps
+        outer, inner, _, _ = plan.right.steps
+        each, tap = plan.window_steps
         with f.loop(start, stop) as loop:
             panel, first, count = self._inputs(loop.index)
-            features = f.minimum(plan.outputs - panel * width, f.index(width))
-
-            def move(of: Value, to: Value, k: Value | int, features: Value = features) -> None:
-                gather(f, plan.ring, width, of, (outer, step), features, k, to)
-
             if plan.side > plan.right.sizes[2]:
-                f.fill(self.room, 0, count * (plan.side**2 * width * plan.ring.bytes))
+                f.fill(self.room, 0, f.index(plan.together * plan.side**2 * width * plan.ring.bytes))
             of = f.offset(self.right, panel * (width * outer) + first * inner, F32)
-            self._squares(plan.right, inner, of, count, width, move)
+            self._gather_windows(of, f.minimum(plan.outputs - panel * width, f.index(width)), count)
             target = f.offset(self.matrices[1], (panel * plan.channels + first * s**2) * width, F32)
             with f.loop(0, count) as feature, f.loop(0, s) as row, f.loop(0, s) as column:
-                place, channel = ((feature.index * n + row.index) * n + column.index for n in (plan.side, s))
-                source = Tile(f.offset(self.room, place * width, F32), s * plan.side * width, s * width, plan.lanes)
+                place = feature.index * each + (row.index * plan.side + column.index) * tap
+                channel = (feature.index * s + row.index) * s + column.index
+                first_tap, down = f.offset(self.room, place * width, F32), s * plan.side * tap * width
                 to = Tile(f.offset(target, channel * width, F32), plan.size * apart, apart, plan.lanes)
+                source = Tile(first_tap, down, s * tap * width, plan.lanes)
                 self._transform("window", matrix, source, to, width // plan.lanes)
+
+    def _gather_windows(self, of: Value, features: Value, count: Value) -> None:
+        """The windows of some input features, of a panel's output features, into the room."""
+        f, plan, width = self.f, self.plan, self.plan.width
+        outer, inner, down, step = plan.right.steps
+
+        def move(of: Value, to: Value, k: Value | int) -> None:
+            gather(f, plan.ring, width, of, (outer, step), features, k, to)
+
+        if plan.is_by_taps:
+            with f.loop(0, plan.right.sizes[2]) as row, f.loop(0, plan.right.sizes[3]) as column:
+                here = f.offset(of, row.index * down + column.index * step, F32)
+                to = (row.index * plan.side + column.index) * (plan.together * width)
+                gather(f, plan.ring, width, here, (outer, inner), features, count, f.offset(self.room, to, F32))
+        else:
+            self._squares(plan.right, inner, of, count, width, move)
 
     def gradient(self, start: Value, stop: Value) -> None:
         """Of each vector of output features, some input features at a time."""
