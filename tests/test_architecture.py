@@ -99,7 +99,7 @@ LATE = {
     ("functrans.backends.llvm.program", "functrans.backends.llvm.kernels.contract"),
     ("functrans.backends.llvm.step_writer", "functrans.backends.llvm.kernels.product.window"),
 } | {("functrans.backends.llvm.families", f"functrans.backends.llvm.kernels.{name}") for name in KERNELS}
-LATE_TABLE = "functrans.late"  # it is a table of public modules, each imported when a user asks for it
+LATE_TABLES = ("functrans.late", "functrans.numpy.late")  # of public modules, each imported when a user asks for it
 LLVMLITE_HOME = "functrans.backends.llvm"
 
 ROOT = Path(__file__).parent.parent
@@ -215,7 +215,7 @@ def local_imports(modules: Mapping[str, Module]) -> list[str]:
         for name, m in modules.items()
         for imp in m.imports
         if imp.local and _is_within(imp.target, "functrans")
-        if name != LATE_TABLE and (name, imp.target) not in LATE
+        if name not in LATE_TABLES and (name, imp.target) not in LATE
     ]
 
 

@@ -8,6 +8,8 @@ NumPy's own: dtypes, constants, `zeros`, `linspace` of numbers. Start reading at
 # isort: skip_file
 # fmt: off
 
+from typing import TYPE_CHECKING
+
 from numpy import (
     ndarray, generic, number, integer, inexact, floating, complexfloating, signedinteger, unsignedinteger, bool_,
     int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, float32, float64, complex64, complex128, intp,
@@ -52,12 +54,6 @@ from functrans.numpy.nan_reductions import (
 from functrans.numpy.statistics import (
     average, mean, std, var,
 )
-from functrans.numpy.quantiles import (
-    median, nanmedian, nanpercentile, nanquantile, percentile, quantile,
-)
-from functrans.numpy.covariance import (
-    corrcoef, cov,
-)
 from functrans.numpy.cumulative import (
     cumprod, cumsum, cumulative_prod, cumulative_sum, diff, ediff1d, gradient, trapezoid, unwrap,
 )
@@ -71,29 +67,13 @@ from functrans.numpy.writing import copyto, fill_diagonal, place, put, put_along
 from functrans.numpy.searching import (
     digitize, isin, lexsort, searchsorted,
 )
-from functrans.numpy.histograms import (
-    bincount, histogram, histogram2d, histogram_bin_edges, histogramdd,
-)
-from functrans.numpy.sets import (
-    intersect1d, setdiff1d, setxor1d, union1d, unique, unique_all, unique_counts, unique_inverse, unique_values,
-)
-from functrans.numpy.polynomials import (
-    polyadd, polyder, polydiv, polyint, polymul, polysub, polyval,
-)
-from functrans.numpy.applying import (
-    apply_along_axis, apply_over_axes, piecewise, sliding_window_view,
-)
-from functrans.numpy.bits import (
-    packbits, unpackbits,
-)
-from functrans.numpy import scimath as emath
 from functrans.numpy.einsum import (
     einsum,
 )
 from functrans.numpy.at import (
     at,
 )
-from functrans.numpy.late import late as __getattr__  # noqa: F401  # what Python asks for names that are not there
+from functrans.numpy.late import late_names as _late_names
 from functrans.numpy.ufuncs import (
     abs, absolute, acos, acosh, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan,
     atan2, atanh, bitwise_and, bitwise_count, bitwise_invert, bitwise_left_shift, bitwise_not, bitwise_or,
@@ -106,7 +86,33 @@ from functrans.numpy.ufuncs import (
     trunc,
 )
 
-del _ArrayTracer  # imported so that the submodule `array` does not later take the function's name
+if TYPE_CHECKING:  # what is imported when it is first asked for
+    from functrans.numpy.quantiles import (
+        median, nanmedian, nanpercentile, nanquantile, percentile, quantile,
+    )
+    from functrans.numpy.covariance import (
+        corrcoef, cov,
+    )
+    from functrans.numpy.histograms import (
+        bincount, histogram, histogram2d, histogram_bin_edges, histogramdd,
+    )
+    from functrans.numpy.sets import (
+        intersect1d, setdiff1d, setxor1d, union1d, unique, unique_all, unique_counts, unique_inverse, unique_values,
+    )
+    from functrans.numpy.polynomials import (
+        polyadd, polyder, polydiv, polyint, polymul, polysub, polyval,
+    )
+    from functrans.numpy.applying import (
+        apply_along_axis, apply_over_axes, piecewise, sliding_window_view,
+    )
+    from functrans.numpy.bits import (
+        packbits, unpackbits,
+    )
+    from functrans.numpy import fft as fft, linalg as linalg, scimath as emath
+
+__getattr__, __dir__ = _late_names(globals())
+
+del _late_names, _ArrayTracer  # imported so that the submodule `array` does not later take the function's name
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "append",

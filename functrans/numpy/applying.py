@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view as numpys_windows
 
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
-from functrans.numpy.dispatch import implements
+from functrans.numpy.dispatch import VMAP, implements
 from functrans.numpy.operands import BOOL, axis_index, axis_indices, shape_of, strong
 from functrans.numpy.promotion import as_operand, astype, broadcast_to_shape
 from functrans.numpy.reductions import any as any_of
@@ -22,9 +22,8 @@ from functrans.numpy.selection import take, where
 from functrans.numpy.shapes import expand_dims, moveaxis, ravel, reshape
 from functrans.typing import Array, ArrayLike
 
-__all__ = ["VMAP", "apply_along_axis", "apply_over_axes", "piecewise", "sliding_window_view"]
+__all__ = ["apply_along_axis", "apply_over_axes", "piecewise", "sliding_window_view"]
 
-VMAP: list[Callable[..., Any]] = []  # filled by transforms/vmap.py, which imports this layer
 Function = Callable[..., Any]  # Any: the user's, of any signature
 
 

@@ -61,6 +61,7 @@ ELSEWHERE: list[
     Callable[[NumpyFunction], Callable[..., Any] | None]
 ] = []  # filled by late.py, which imports this layer
 """Who knows traced implementations of ufuncs that are not NumPy's."""
+VMAP: list[Callable[..., Any]] = []  # filled by transforms/vmap.py, which imports this layer
 
 
 def implements(*functions: NumpyFunction, more: Sequence[str] = ()) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -183,7 +184,7 @@ def signature_of(function: NumpyFunction) -> inspect.Signature:
 
 @cache  # signatures are dear to read: none is before its function is traced
 def _entry(function: NumpyFunction) -> Entry:
-    complete(getattr(function, "__module__", None) or "")
+    complete(function)
     implementation = TRACED.get(function) or next(filter(None, (find(function) for find in ELSEWHERE)), None)
     if implementation is None:
         raise UnsupportedFunctionError(name_of(function), where())

@@ -1,27 +1,103 @@
-"""NumPy's submodules, which are imported when a program first uses them: linear algebra and Fourier transforms.
+"""What of functrans.numpy is imported when a program first uses it: linear algebra, Fourier transforms, sets, histograms, ….
 
-Start reading at `complete`. Imports nothing of functrans.
+The modules are named here as text; the test of layers takes such tables for imports. Start reading at `late_names`. Imports
+nothing of functrans.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-__all__ = ["complete", "late"]
+__all__ = ["complete", "late_names"]
 
-_MODULES = ("fft", "linalg")
+_MODULES = {
+    "emath": "functrans.numpy.scimath",
+    "fft": "functrans.numpy.fft",
+    "linalg": "functrans.numpy.linalg",
+}
+"""Modules, by their public names."""
+_OF_NUMPYS = {
+    "numpy.fft": "functrans.numpy.fft",
+    "numpy.lib.scimath": "functrans.numpy.scimath",
+    "numpy.linalg": "functrans.numpy.linalg",
+}
+"""Modules that trace those of NumPy's."""
+_FUNCTIONS = {
+    "functrans.numpy.quantiles": (
+        "median",
+        "nanmedian",
+        "nanpercentile",
+        "nanquantile",
+        "percentile",
+        "quantile",
+    ),
+    "functrans.numpy.covariance": (
+        "corrcoef",
+        "cov",
+    ),
+    "functrans.numpy.histograms": (
+        "bincount",
+        "histogram",
+        "histogram2d",
+        "histogram_bin_edges",
+        "histogramdd",
+    ),
+    "functrans.numpy.sets": (
+        "intersect1d",
+        "setdiff1d",
+        "setxor1d",
+        "union1d",
+        "unique",
+        "unique_all",
+        "unique_counts",
+        "unique_inverse",
+        "unique_values",
+    ),
+    "functrans.numpy.polynomials": (
+        "polyadd",
+        "polyder",
+        "polydiv",
+        "polyint",
+        "polymul",
+        "polysub",
+        "polyval",
+    ),
+    "functrans.numpy.applying": (
+        "apply_along_axis",
+        "apply_over_axes",
+        "piecewise",
+        "sliding_window_view",
+    ),
+    "functrans.numpy.bits": (
+        "packbits",
+        "unpackbits",
+    ),
+}
+"""Functions, by the modules that have them."""
+_HOME = {name: module for module, names in _FUNCTIONS.items() for name in names}
 
 
-def complete(module: str) -> None:
-    """See that what traces the functions of a module of NumPy's is there."""
-    name = module.removeprefix("numpy.")
-    if name in _MODULES:
-        import_module(f"functrans.numpy.{name}")
+def complete(function: Callable[..., Any]) -> None:
+    """See that what traces a function of NumPy's is there."""
+    module = getattr(function, "__module__", None) or ""
+    home = _OF_NUMPYS.get(module) or (_HOME.get(function.__name__) if module.startswith("numpy") else None)
+    if home is not None:
+        import_module(home)
 
 
-def late(name: str) -> Any:  # Any: a module; the `__getattr__` of functrans.numpy
-    """A public name that is not there yet."""
-    if name in _MODULES:
-        return import_module(f"functrans.numpy.{name}")
-    raise AttributeError(f"module 'functrans.numpy' has no attribute {name!r}")
+def late_names(namespace: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of the package with this namespace. Any: a module or a function."""
+
+    def find(name: str) -> Any:
+        if name in _MODULES:
+            found = import_module(_MODULES[name])
+        elif name in _HOME:
+            found = getattr(import_module(_HOME[name]), name)
+        else:
+            raise AttributeError(f"module 'functrans.numpy' has no attribute {name!r}")
+        namespace[name] = found  # this is not asked again
+        return found
+
+    return find, lambda: sorted({*namespace, *_MODULES, *_HOME})

@@ -28,8 +28,8 @@ from functrans.core.primitive import (
 )
 from functrans.core.source import trimmed
 from functrans.errors import FunctransError, VmapAxisError, VmapSizeError
-from functrans.numpy.applying import VMAP
 from functrans.numpy.array import ArrayTracer
+from functrans.numpy.dispatch import VMAP
 from functrans.numpy.versions import argument, constants, copied, version
 from functrans.ops.broadcast import broadcast_batch
 from functrans.ops.joining import concatenate
