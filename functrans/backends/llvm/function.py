@@ -89,6 +89,11 @@ class Function(Memory):
         self._returned = False
 
     @property
+    def has_vectors(self) -> bool:
+        """Whether it computes with vectors of floats."""
+        return any(" x float>" in line or " x double>" in line for line in self._lines)
+
+    @property
     def is_optimized(self) -> bool:
         """Whether it is written already that LLVM is to optimise the function."""
         return self.optimized or len(self._entry) > _MANY

@@ -43,6 +43,7 @@ def emit(module: Module, name: str, node: Node) -> Function:
     assert isinstance(lowering, Scan)
     names = [f"p{i}" for i in range(len(node.operands) + len(node.outs))]
     f = Function(module, name, [*((p, PTR) for p in names), ("warnings", PTR), ("services", PTR)], I64)
+    f.optimized = True
     registers = LaneRegisters(f, f.args[-2], _lane_count(module.target, lowering))
     given, ys = f.args[: len(node.operands)], f.args[len(node.operands) : -2]
     shared = zip(given[: lowering.consts], lowering.jaxpr.invars, strict=False)
