@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats as scipy_stats
+from scipy import stats as _scipy_stats
 
 import functrans as ft
+from functrans.errors import ParameterError
 from functrans.scipy import stats
+from functrans.test_util import check_grads
 
 _COUNT = 60
+scipy_stats: Any = _scipy_stats  # its stubs lack arguments
 SHAPES: dict[str, dict[str, tuple[float, float]]] = {
     "norm": {},
     "expon": {},
@@ -155,3 +158,64 @@ def test_arguments_are_scipys() -> None:
         stats.gamma.logpdf(2.0)
     with pytest.raises(TypeError, match="scale"):
         stats.poisson.pmf(2, 1.0, scale=2.0)
+
+
+def test_distributions_of_vectors() -> None:
+    rng = np.random.default_rng(2)
+    alpha = np.array([0.5, 2.0, 3.0])
+    x = rng.dirichlet([9.0, 9.0, 9.0], 5).T
+    for part in (x, x[:-1], x[:, 0]):
+        np.testing.assert_allclose(
+            stats.dirichlet.logpdf(part, alpha), scipy_stats.dirichlet.logpdf(part, alpha), rtol=1e-13
+        )
+    assert stats.dirichlet.pdf(np.array([0.5, 0.6, -0.1]), alpha) == 0
+    assert np.isnan(stats.dirichlet.logpdf(x[:, 0], -alpha))
+    chances = np.array([0.2, 0.3, 0.5])
+    counts = np.append(rng.multinomial(7, chances, 6), [[7, 0, 0], [1, 1, 1]], axis=0)
+    wanted = scipy_stats.multinomial.logpmf(counts, 7, chances)
+    np.testing.assert_allclose(stats.multinomial.logpmf(counts, 7, chances), wanted, rtol=1e-13)
+    np.testing.assert_allclose(stats.multinomial.pmf(counts, 7, chances), np.exp(wanted), rtol=1e-13)
+    factors = rng.normal(size=(4, 3, 3))
+    covs = factors @ factors.transpose(0, 2, 1) + np.eye(3)
+    points, mean = rng.normal(size=(4, 3)), rng.normal(size=3)
+    normal = stats.multivariate_normal
+    wanted = [scipy_stats.multivariate_normal.logpdf(p, mean, c) for p, c in zip(points, covs, strict=True)]
+    np.testing.assert_allclose(ft.jit(normal.logpdf)(points, mean, covs), wanted, rtol=1e-12)
+    for cov in (covs[0], 2.0):
+        np.testing.assert_allclose(
+            normal.pdf(points, mean, cov), scipy_stats.multivariate_normal.pdf(points, mean, cov), rtol=1e-12
+        )
+    np.testing.assert_allclose(normal.logpdf(points[0]), scipy_stats.norm.logpdf(points[0]), rtol=1e-12)
+
+    def of_factors(x: Any, mean: Any, factors: Any) -> Any:  # covariances stay symmetric
+        return normal.logpdf(x, mean, factors @ np.swapaxes(factors, -1, -2) + np.eye(3))
+
+    for function, arguments in (
+        (stats.dirichlet.logpdf, (x[:-1], alpha)),
+        (lambda p: stats.multinomial.logpmf(counts[:-1], 7, p), (chances,)),
+        (of_factors, (points, mean, factors)),
+        (of_factors, (points, mean, factors[0])),
+    ):
+        check_grads(function, arguments, order=1, modes=("fwd", "rev"), rtol=1e-3)
+
+
+def test_functions_of_samples() -> None:
+    x = np.array([[3.0, 1.0, 2.0, 1.0], [2.0, 2.0, 0.0, 5.0], [3.0, 1.0, 0.0, 1.0]])
+    for axis in (0, 1, -1, None):
+        for keepdims in (False, True):
+            for ours, theirs in zip(
+                stats.mode(x, axis, keepdims=keepdims), scipy_stats.mode(x, axis, keepdims=keepdims), strict=True
+            ):
+                np.testing.assert_array_equal(ours, theirs)
+            wanted = scipy_stats.sem(x, axis, keepdims=keepdims)
+            np.testing.assert_allclose(ft.jit(lambda x: stats.sem(x, axis, keepdims=keepdims))(x), wanted)  # noqa: B023
+        methods: list[Any] = ["average", "min", "max", "dense", "ordinal"]
+        for method in methods:
+            ranks = ft.jit(lambda x: stats.rankdata(x, method, axis=axis))(x)  # noqa: B023
+            np.testing.assert_array_equal(ranks, scipy_stats.rankdata(x, method, axis=axis))
+    assert stats.mode(np.array([1.0, np.nan, np.nan])).count == 2
+    np.testing.assert_array_equal(stats.rankdata(np.array([1.0, np.nan])), [np.nan, np.nan])
+    with pytest.raises(ParameterError, match="nan_policy='omit'"):
+        stats.sem(x, nan_policy="omit")
+    with pytest.raises(ParameterError, match="method='least'"):
+        stats.rankdata(x, "least")  # type: ignore[arg-type]

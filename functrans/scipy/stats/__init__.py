@@ -1,4 +1,5 @@
-"""functrans.scipy.stats: SciPy's distributions that JAX has, each an object with SciPy's methods, as in scipy.stats itself.
+"""functrans.scipy.stats: SciPy's distributions that JAX has, and mode, rankdata and sem. A distribution is an object with
+SciPy's methods, as in scipy.stats itself.
 
 `logpdf`, `pdf` (`logpmf`, `pmf` of integers), `cdf`, `logcdf`, `sf`, `logsf`, and `ppf` and `isf` where they have a closed form,
 with derivatives in every argument that has one. Start reading at `distribution`.
@@ -10,6 +11,7 @@ with derivatives in every argument that has one. Start reading at `distribution`
 """
 
 from functrans.scipy.stats.discrete import bernoulli, betabinom, binom, geom, nbinom, poisson
+from functrans.scipy.stats.samples import mode, rankdata, sem
 from functrans.scipy.stats.shaped import (
     beta,
     chi2,
@@ -22,8 +24,10 @@ from functrans.scipy.stats.shaped import (
     wrapcauchy,
 )
 from functrans.scipy.stats.unshaped import cauchy, expon, gumbel_l, gumbel_r, laplace, logistic, norm, uniform
+from functrans.scipy.stats.vectors import dirichlet, multinomial, multivariate_normal
 
 __all__ = [
-    "bernoulli", "beta", "betabinom", "binom", "cauchy", "chi2", "expon", "gamma", "gennorm", "geom", "gumbel_l", "gumbel_r",
-    "laplace", "logistic", "nbinom", "norm", "pareto", "poisson", "t", "truncnorm", "uniform", "vonmises", "wrapcauchy",
+    "bernoulli", "beta", "betabinom", "binom", "cauchy", "chi2", "dirichlet", "expon", "gamma", "gennorm", "geom",
+    "gumbel_l", "gumbel_r", "laplace", "logistic", "mode", "multinomial", "multivariate_normal", "nbinom", "norm",
+    "pareto", "poisson", "rankdata", "sem", "t", "truncnorm", "uniform", "vonmises", "wrapcauchy",
 ]  # fmt: skip
