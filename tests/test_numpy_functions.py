@@ -107,7 +107,7 @@ ROWS = [
         "np.max(b)", "np.max(n, axis=0)", "np.max(x, initial=0.5)", "np.max(x, axis=1, initial=-0.1, where=A)",
         "np.max(e, axis=1)", "np.max(e, axis=0, initial=1.0)", "np.amax(x, axis=-1)", "np.min(x)", "np.min(x, axis=0)",
         "np.min(t, axis=(1, 2))", "np.min(x, 1, keepdims=True)", "np.min(j, axis=0)", "np.min(x, initial=0.5)",
-        "np.min(x, axis=0, initial=9, where=A)", "np.amin(f)", "np.ptp(x)", "np.ptp(x, axis=1)",
+        "np.min(x, axis=0, initial=9, where=A)", "np.amin(f)", "np.amin(x)", "np.ptp(x)", "np.ptp(x, axis=1)",
         "np.ptp(x, axis=0, keepdims=True)", "np.max(h)",
     ),
     *rows(
@@ -174,14 +174,14 @@ ROWS = [
         "np.piecewise(i, [i > 0, i > 2], [1, lambda i: i * 2])", "np.piecewise(v, [M, ~M], [np.cos, s])", rtol=1e-13,
     ),
     *rows(
-        "np.sort_complex(v)", "np.sort_complex(i)", "np.sort_complex(c)", "np.sort_complex(f)", "np.packbits(b)",
+        "np.sort_complex(v)", "np.sort_complex(i)", "np.sort_complex(f)", "np.packbits(b)",
         "np.packbits(b, axis=1)", "np.packbits(i, 0, 'little')", "np.packbits(b, bitorder='little')", "np.unpackbits(j)",
         "np.unpackbits(j, axis=0)", "np.unpackbits(j, 1, count=20)", "np.unpackbits(j, count=-5)",
         "np.unpackbits(j, axis=1, count=40, bitorder='little')", "np.diag_indices_from(q)", "np.tril_indices_from(x, -1)",
         "np.triu_indices_from(x, 1)", "np.min_scalar_type(x)",
         order=0,
     ),
-    *rows("np.asfortranarray(x)", "np.require(x, np.float32, 'C')", plain=False),
+    *rows("np.asfortranarray(x)", "np.require(x, np.float32, 'C')", "np.require(x, None, 'C')", plain=False),
     # ---- searching and counting ----
     *rows(
         "np.searchsorted(V, x)", "np.searchsorted(V, x, side='right')", "np.searchsorted(V, z)", "np.searchsorted(np.sort(v), w)",
@@ -204,7 +204,8 @@ ROWS = [
     ),
     *rows(
         "np.histogram(V, 3, weights=v)", "np.histogram(V, W, weights=d)", "np.histogram(V, W, density=True, weights=v)",
-        "np.histogram2d(V, V, 2, weights=v)", "np.bincount(K, v, 5)", "np.bincount(K, f[0])", rtol=1e-12,
+        "np.histogram2d(V, V, 2, weights=v)", "np.histogramdd(V[:, None], 2, weights=v)",
+        "np.histogram_bin_edges(x, 4)", "np.bincount(K, v, 5)", "np.bincount(K, f[0])", rtol=1e-12,
     ),
     # ---- reductions without NaN ----
     *rows(
@@ -251,7 +252,7 @@ ROWS = [
         "np.flip(t, (0, 2))", "np.fliplr(x)", "np.flipud(x)", "np.rot90(x)", "np.rot90(x, 2)", "np.rot90(x, -1)",
         "np.rot90(t, 1, (1, 2))", "np.rot90(x, 4)", "np.roll(x, 1)", "np.roll(x, -2, axis=1)",
         "np.roll(x, (1, 2), axis=(0, 1))", "np.roll(x, 5, 0)", "np.roll(e, 1, 0)", "np.roll(x, (1, 2), 1)",
-        "np.copy(x)", "np.astype(x, np.float32)", "np.atleast_2d(i)",
+        "np.copy(x)", "np.astype(x, np.float32)", "np.astype(x, complex)", "np.atleast_2d(i)",
     ),
     *rows(
         "np.shape(x)", "np.ndim(t)", "np.size(t)", "np.size(t, 1)", "np.size(t, (0, 2))", "np.astype(x, int)", order=0,
@@ -307,7 +308,7 @@ ROWS = [
     ),
     *rows(
         "np.array([s, 1.0, s])", "np.array([[s, 2], [v[0], 3]])", "np.array([v, w])", "np.array(x, dtype=np.float32)",
-        "np.array(v, ndmin=2)", "np.asarray([v, w], dtype=np.float32)", "np.full((2, 2), s)",
+        "np.array(v, ndmin=2)", "np.asarray([v, w], dtype=np.float32)", "np.asarray([v, w])", "np.full((2, 2), s)",
         "np.full(3, s, np.float32)", "np.asanyarray(x)", "np.ascontiguousarray(s)",
         "np.array([np.array([s, s]), [1.0, 2.0]])", plain=False,
     ),
@@ -354,7 +355,7 @@ ROWS = [
         "np.take_along_axis(x, K[None], 0)", "np.take_along_axis(r, g, 1)", "np.compress(M, x, axis=1)",
         "np.compress([True, False, True], x)", "np.sort(x)", "np.sort(x, axis=0)", "np.sort(x, axis=None)",
         "np.sort(n)", "np.sort(i, kind='stable')", "np.sort(c, 0)", "np.sort(f, stable=True)",
-        "np.sort(x, kind='mergesort')",
+        "np.sort(x, kind='mergesort')", "np.partition(x, 2)[:, 2]", "np.sort_complex(c)",
     ),
     *rows(
         "np.argsort(x)", "np.argsort(x, axis=0)", "np.argsort(x, axis=None)", "np.argsort(i, kind='stable')",

@@ -52,6 +52,15 @@ KNOWN: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda x: x[x > 0], X),
 ]
 
+EMATH_OF_ONE = ["sqrt", "log", "log2", "log10", "arcsin", "arccos", "arctanh"]
+EMATH: list[tuple[str, Callable[[Any], Any], Any]] = [
+    *((name, getattr(np.emath, name), x) for name in EMATH_OF_ONE for x in (0.4, -1.7, 0.4 + 0.3j)),
+    ("power", lambda x: np.emath.power(x, 3.0), -2.0),
+    ("power", lambda x: np.emath.power(x, 3.0), -2.0 + 0.5j),
+    ("logn", lambda x: np.emath.logn(2, x), -4.0),
+    ("logn", lambda x: np.emath.logn(2, x), -4.0 + 0.5j),
+]
+
 
 def _leaves(value: Any) -> list[Any]:
     return [leaf for item in value for leaf in _leaves(item)] if isinstance(value, tuple) else [value]
@@ -88,7 +97,7 @@ def test_where_they_are_not_an_error_says_what_to_write(function: Callable[[Any]
             transform(function)(x if transform is ft.jit else np.zeros(2))
 
 
-@pytest.mark.parametrize("name", ["sqrt", "log", "log2", "log10", "arcsin", "arccos", "arctanh"])
+@pytest.mark.parametrize("name", EMATH_OF_ONE)
 def test_emath_is_complex_where_an_element_asks_for_it(name: str) -> None:
     function: Any = getattr(np.emath, name)
     real: Any = getattr(np, name)
@@ -111,17 +120,21 @@ def test_emath_of_two_arguments() -> None:
     assert ft.grad(lambda x: np.real(np.emath.power(x, -1)))(2.0) == -0.25
 
 
+WINDOWS: list[tuple[Any, Any, Any]] = [
+    (np.arange(24.0).reshape(2, 3, 4), shape, axis) for shape, axis in (((2, 2, 2), None), (3, 2), ((2, 3), (0, 2)))
+]
+
+
 def test_windows_slide_over_any_axes() -> None:
     windows = np.lib.stride_tricks.sliding_window_view
-    x = np.arange(24.0).reshape(2, 3, 4)
-    for shape, axis in (((2, 2, 2), None), (3, 2), ((2, 3), (0, 2))):
+    for x, shape, axis in WINDOWS:
         expected = windows(x, shape, axis)
         for function in (windows, fnp.sliding_window_view):
             compiled: Any = ft.jit(partial(function, window_shape=shape, axis=axis))
             np.testing.assert_array_equal(compiled(x), expected)
     assert ft.grad(lambda v: np.sum(windows(v, 2) ** 2))(np.arange(3.0)).tolist() == [0, 4, 4]
     with pytest.raises(ValueError, match="larger"):
-        ft.jit(lambda x: windows(x, 5, 1))(x)
+        ft.jit(lambda x: windows(x, 5, 1))(np.ones((2, 3)))
 
 
 def test_untrimmed_polynomials_under_jit() -> None:
@@ -134,6 +147,25 @@ def test_untrimmed_polynomials_under_jit() -> None:
 
 SIZED = ["flatnonzero", "unique", "unique_values", "union1d", "intersect1d", "setdiff1d", "setxor1d"]
 OF_ONE = SIZED[:3]
+
+
+def _of_four(name: str) -> Callable[[Any], Any]:
+    """The function with `size=4`, of x and, if it takes two, of a multiple of Y."""
+    function: Callable[..., Any] = getattr(fnp, name)
+    if name in SIZED[3:]:
+        return lambda x: function(x, Y * x[0] / 3, size=4)
+    return lambda x: function(x, size=4)
+
+
+SIZED_CALLS: dict[str, tuple[Callable[..., Any], Any]] = {
+    **{name: (_of_four(name), X) for name in SIZED},
+    **{name: (_of_four(name), M) for name in ("nonzero", "argwhere")},
+    "unique_all": (lambda x: fnp.unique_all(x, size=4)[0], X),
+    "unique_counts": (lambda x: fnp.unique_counts(x, size=4)[0], X),
+    "unique_inverse": (lambda x: fnp.unique_inverse(x, size=4)[0], X),
+    "polymul": (lambda x: fnp.polymul(x, Y[:2], trim_leading_zeros=False), X),
+    "polydiv": (lambda x: fnp.polydiv(x, Y[:2], trim_leading_zeros=False), X),
+}
 _numbers = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=9).map(np.array)
 
 
