@@ -69,6 +69,9 @@ CASES: list[tuple[str, tuple[Any, ...], float]] = [
     ("i0e", (REAL,), 1e-14),
     ("i1", (REAL[np.abs(np.nan_to_num(REAL, nan=0.0)) < 500],), 1e-14),
     ("i1e", (REAL,), 1e-14),
+    ("exp1", (np.append(POSITIVE, [2.0, 2.0000001, 0.0, -1.0]),), 4e-15),
+    ("expi", (np.append(REAL, [0.26, 0.49, 7.9, 8.0, 8.1, 12.0, 40.0, -2.0, -90.0]),), 2e-14),
+    ("spence", (np.append(POSITIVE[:-2], [0.0, 0.49, 0.51, 1.0001, 1.999, 2.001, -1.0, np.nan]),), 4e-15),
 ]
 IDS = [name for name, *_ in CASES]
 

@@ -7,6 +7,7 @@ coefficients were computed with 40 digits. Imports functrans.numpy; start readin
 from __future__ import annotations
 
 import functrans.numpy as fnp
+from functrans.scipy.special.chebyshev import chebyshev
 from functrans.scipy.special.operands import one_float
 from functrans.transforms.custom import custom_jvp
 from functrans.typing import Array, ArrayLike
@@ -133,22 +134,12 @@ _FAR_1 = (
 _BORDER = 8.0
 
 
-def _chebyshev(coefficients: tuple[float, ...], t: Array) -> Array:
-    """½c₀ + Σ cₙ Tₙ(t), by Clenshaw's recurrence."""
-    b0: Array = fnp.zeros_like(t)
-    b1 = b0
-    for c in reversed(coefficients[1:]):
-        b0, b1 = 2 * t * b0 - b1 + c, b0
-    total: Array = t * b0 - b1 + coefficients[0] / 2
-    return total
-
-
 def _both(near: tuple[float, ...], far: tuple[float, ...], size: Array) -> tuple[Array, Array]:
     """The series up to the border and from there, each of what is its own."""
     is_near = size <= _BORDER
     close = fnp.where(is_near, size, 0)
     wide = fnp.where(is_near, _BORDER, size)
-    return _chebyshev(near, close / 4 - 1), _chebyshev(far, 16 / wide - 1) / fnp.sqrt(wide)
+    return chebyshev(near, close / 4 - 1), chebyshev(far, 16 / wide - 1) / fnp.sqrt(wide)
 
 
 @custom_jvp
