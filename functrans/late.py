@@ -12,6 +12,7 @@ from typing import Any
 
 from functrans.core.ir import DRAW
 from functrans.numpy.dispatch import ELSEWHERE, NumpyFunction
+from functrans.numpy.late import EXTENSIONS
 
 __all__ = ["late_names"]
 
@@ -94,3 +95,4 @@ def _traced_elsewhere(function: NumpyFunction) -> NumpyFunction | None:
 
 
 ELSEWHERE.append(_traced_elsewhere)
+EXTENSIONS["special"] = "functrans.scipy.special"

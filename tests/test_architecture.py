@@ -45,7 +45,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     ),
     "public": (
         "functrans.lax functrans.ad_checkpoint functrans.flatten_util functrans.test_util functrans.tree_util"
-        " functrans.nn functrans.random"
+        " functrans.nn functrans.random functrans.einops"
         " functrans.scipy functrans.solvers functrans.optim functrans.debug functrans.callback functrans.called_back"
         " functrans.drawing functrans.late functrans.experimental functrans.external_function functrans.finite_differences"
         " functrans.progress_bar"
@@ -82,6 +82,7 @@ LATE = {
     ("functrans.backends.llvm.threads.pool", "functrans.backends.llvm.threads.pool_code"),
     ("functrans.lowered", "functrans.backends.planned"),
     ("functrans.numpy.array", "functrans.numpy.rewrite.control"),
+    ("functrans.numpy.array", "functrans.numpy.standard"),
     ("functrans.parallel", "functrans.backends.llvm.threads.pool"),
     ("functrans.lowered", "functrans.standalone"),
     ("functrans.exported", "functrans.standalone"),

@@ -682,6 +682,9 @@ def test_every_function_has_a_row() -> None:
     }
     elsewhere |= {getattr(np.emath, name) for name in scimath.__all__} | {np.lib.stride_tricks.sliding_window_view}
     elsewhere |= {np.polymul, np.polydiv}
+    elsewhere |= {
+        function for function in TRACED if function.__module__ in ("numpy.fft", "numpy.linalg")
+    }  # once imported
     missing = [function.__name__ for function in TRACED if function not in tried | elsewhere]
     assert not missing
 

@@ -18,7 +18,7 @@ from numpy import (
     fromfunction, frombuffer, fromiter, fromstring, hanning, hamming, blackman, bartlett, kaiser, broadcast_shapes,
     unravel_index, ravel_multi_index, ix_, s_, index_exp, mgrid, ogrid, r_, c_, diag_indices, tril_indices,
     triu_indices, mask_indices, ndindex, errstate, seterr, geterr, printoptions, set_printoptions, get_printoptions,
-    array_repr, array_str, array2string, save, savez, load, iterable,
+    array_repr, array_str, array2string, save, savez, load, iterable, bool, from_dlpack, __array_api_version__,
 )
 from functrans.numpy.array import ArrayTracer as _ArrayTracer  # first: `array` is the function, not this
 from functrans.numpy.creation import (
@@ -108,6 +108,7 @@ if TYPE_CHECKING:  # what is imported when it is first asked for
     from functrans.numpy.bits import (
         packbits, unpackbits,
     )
+    from functrans.numpy.standard import __array_namespace_info__
     from functrans.numpy import fft as fft, linalg as linalg, scimath as emath
 
 __getattr__, __dir__ = _late_names(globals())
@@ -115,6 +116,7 @@ __getattr__, __dir__ = _late_names(globals())
 del _late_names, _ArrayTracer  # imported so that the submodule `array` does not later take the function's name
 
 __all__ = [
+    "__array_api_version__", "__array_namespace_info__",
     "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "append",
     "apply_along_axis", "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
     "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around", "array", "array2string",
@@ -122,7 +124,7 @@ __all__ = [
     "ascontiguousarray", "asfortranarray", "asin", "asinh", "astype", "at", "atan", "atan2", "atanh", "atleast_1d",
     "atleast_2d", "atleast_3d", "average", "bartlett", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert",
     "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "blackman", "block",
-    "bool_", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "c_", "can_cast", "cbrt", "cdouble", "ceil",
+    "bool", "bool_", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "c_", "can_cast", "cbrt", "cdouble", "ceil",
     "choose", "clip", "column_stack", "common_type", "complex128", "complex64", "complexfloating", "compress", "concat",
     "concatenate", "conj", "conjugate", "convolve", "copy", "copysign", "copyto", "corrcoef", "correlate", "cos",
     "cosh", "count_nonzero", "cov", "cross", "csingle", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum",
@@ -130,8 +132,8 @@ __all__ = [
     "digitize", "divide", "divmod", "dot", "double", "dsplit", "dstack", "dtype", "e", "ediff1d", "einsum", "emath",
     "empty", "empty_like", "equal", "errstate", "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye",
     "fabs", "fill_diagonal", "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float16", "float32", "float64",
-    "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "frombuffer", "fromfunction",
-    "fromiter", "fromstring", "full", "full_like", "gcd", "generic", "geomspace", "get_printoptions", "geterr",
+    "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "frombuffer",
+    "fromfunction", "fromiter", "fromstring", "full", "full_like", "gcd", "generic", "geomspace", "get_printoptions", "geterr",
     "gradient", "greater", "greater_equal", "hamming", "hanning", "heaviside", "histogram", "histogram2d",
     "histogram_bin_edges", "histogramdd", "hsplit", "hstack", "hypot", "identity", "iinfo", "imag", "index_exp",
     "indices", "inexact", "inf", "inner", "insert", "int16", "int32", "int64", "int8", "int_", "integer", "interp",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar, NoReturn, SupportsIndex, TypeAlias, cast
+from types import ModuleType
+from typing import Any, ClassVar, Literal, NoReturn, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from functrans.errors import (
 )
 from functrans.numpy.at import At
 from functrans.numpy.dispatch import NumpyFunction, traced, where
+from functrans.numpy.operands import Device, on_cpu
 from functrans.numpy.operators import Operators, weaken
 from functrans.numpy.promotion import astype
 from functrans.numpy.rewrite import Site, replacing, rewritten, site
@@ -97,6 +99,10 @@ class ArrayTracer(Operators):
         return self._call(np.imag)
 
     @property
+    def device(self) -> Literal["cpu"]:
+        return "cpu"
+
+    @property
     def at(self) -> At:
         """`x.at[i].set(v)`: a copy with x[i] replaced by v, and other updates (see functrans.numpy.at)."""
         return At(self._array)
@@ -132,6 +138,30 @@ class ArrayTracer(Operators):
             self.__index__()
         running = f"`{place.expression}`" if place is not None else "NumPy"
         raise TracerConversionError(self.describe(), running, where(), rewritten(place, self))
+
+    # ---- the Python Array API standard ----
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
+        """`functrans.numpy.standard`; raises ValueError for a version of the standard that NumPy does not know."""
+        np.empty(0).__array_namespace__(api_version=cast(Any, api_version))  # Any: a text, which NumPy checks
+        from functrans.numpy import standard
+
+        return standard
+
+    def to_device(self, device: Device, /, *, stream: None = None) -> Array:
+        on_cpu(device)
+        if stream is not None:
+            raise ValueError("The stream argument to to_device() is not supported")
+        return self._array
+
+    def __dlpack__(self, **kwargs: object) -> NoReturn:
+        raise self.refusal(
+            "memory that DLPack could share",
+            "Convert the arguments before the transformed function, or its results after.",
+        )
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return np.empty(0).__dlpack_device__()
 
     # ---- as a sequence ----
 

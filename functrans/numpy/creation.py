@@ -16,7 +16,7 @@ from functrans.errors import ParameterError, TracedParameterError, ValueDependen
 from functrans.numpy.dispatch import has_tracer, implements
 from functrans.numpy.dispatch import where as user_line
 from functrans.numpy.joining import stack
-from functrans.numpy.operands import shape_of, strong
+from functrans.numpy.operands import Device, on_cpu, shape_of, strong
 from functrans.numpy.promotion import as_operand, broadcast_to_shape, to_common_dtype
 from functrans.numpy.promotion import astype as converted
 from functrans.numpy.reductions import sum
@@ -62,14 +62,20 @@ def _nested(value: Any) -> Array:  # Any: as for array
 
 
 @implements(np.asarray)
-def asarray(a: Any, dtype: DTypeLike | None = None, *, copy: bool | None = None) -> Array:  # Any: as for array
+def asarray(
+    a: Any, dtype: DTypeLike | None = None, *, copy: bool | None = None, device: Device = None
+) -> Array:  # Any: as for array
     """As `array`; a traced array of this dtype is itself, unless `copy` is true."""
+    on_cpu(device)
     return array(a, dtype, copy=copy)
 
 
 @implements(np.asanyarray)
-def asanyarray(a: Any, dtype: DTypeLike | None = None, *, copy: bool | None = None) -> Array:  # Any: as for array
+def asanyarray(
+    a: Any, dtype: DTypeLike | None = None, *, copy: bool | None = None, device: Device = None
+) -> Array:  # Any: as for array
     """As `asarray`."""
+    on_cpu(device)
     return array(a, dtype, copy=copy)
 
 
@@ -86,8 +92,9 @@ def copy(a: ArrayLike) -> Array:
 
 
 @implements(np.astype)
-def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True) -> Array:
+def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: Device = None) -> Array:
     """The array converted; what is integer or bool, before or after, has no derivative."""
+    on_cpu(device)
     return converted(strong(x, "astype"), np.dtype(dtype))
 
 
@@ -105,7 +112,9 @@ def _filled(value: int, shape: Shape, dtype: np.dtype[Any]) -> Array:
 
 
 @implements(np.zeros_like)
-def zeros_like(a: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None) -> Array:
+def zeros_like(
+    a: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None, device: Device = None
+) -> Array:
     """Zeros of the operand's shape and dtype, unless others are given. Traced values can be written into them.
 
     >>> import functrans as ft
@@ -120,52 +129,69 @@ def zeros_like(a: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike
            [1., 1., 0.],
            [1., 1., 1.]])
     """
+    on_cpu(device)
     return _filled(0, *_like(a, dtype, shape, "zeros_like"))
 
 
 @implements(np.ones_like)
-def ones_like(a: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None) -> Array:
+def ones_like(
+    a: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None, device: Device = None
+) -> Array:
     """Ones of the operand's shape and dtype, unless others are given. Traced values can be written into them."""
+    on_cpu(device)
     return _filled(1, *_like(a, dtype, shape, "ones_like"))
 
 
 @implements(np.empty_like)
-def empty_like(prototype: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None) -> Array:
+def empty_like(
+    prototype: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None, device: Device = None
+) -> Array:
     """As `zeros_like`: traced programs have no undefined values."""
+    on_cpu(device)
     return _filled(0, *_like(prototype, dtype, shape, "empty_like"))
 
 
 @implements(np.full_like)
 def full_like(
-    a: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike | None = None, *, shape: ShapeLike | None = None
+    a: ArrayLike,
+    fill_value: ArrayLike,
+    dtype: DTypeLike | None = None,
+    *,
+    shape: ShapeLike | None = None,
+    device: Device = None,
 ) -> Array:
     """The fill value, which may be traced, in the operand's shape and dtype, unless others are given."""
+    on_cpu(device)
     sizes, to = _like(a, dtype, shape, "full_like")
     filled = broadcast_to_shape(converted(as_operand(fill_value, "full_like"), to), sizes)
     return owned(filled) if sizes else filled
 
 
 @implements(np.zeros)
-def zeros(shape: ShapeLike, dtype: DTypeLike = float) -> Array:
+def zeros(shape: ShapeLike, dtype: DTypeLike = float, *, device: Device = None) -> Array:
     """Zeros; with `like=` a traced array, traced values can be written into them."""
+    on_cpu(device)
     return _filled(0, as_shape(_known(shape, "zeros", "shape")), np.dtype(dtype))
 
 
 @implements(np.ones)
-def ones(shape: ShapeLike, dtype: DTypeLike = float) -> Array:
+def ones(shape: ShapeLike, dtype: DTypeLike = float, *, device: Device = None) -> Array:
     """Ones; with `like=` a traced array, traced values can be written into them."""
+    on_cpu(device)
     return _filled(1, as_shape(_known(shape, "ones", "shape")), np.dtype(dtype))
 
 
 @implements(np.empty)
-def empty(shape: ShapeLike, dtype: DTypeLike = float) -> Array:
+def empty(shape: ShapeLike, dtype: DTypeLike = float, *, device: Device = None) -> Array:
     """As `zeros`."""
+    on_cpu(device)
     return _filled(0, as_shape(_known(shape, "empty", "shape")), np.dtype(dtype))
 
 
 @implements(np.full)
-def full(shape: ShapeLike, fill_value: ArrayLike, dtype: DTypeLike | None = None) -> Array:
+def full(shape: ShapeLike, fill_value: ArrayLike, dtype: DTypeLike | None = None, *, device: Device = None) -> Array:
     """The fill value, which may be traced, in a shape."""
+    on_cpu(device)
     value, sizes = strong(fill_value, "full"), as_shape(_known(shape, "full", "shape"))
     filled = broadcast_to_shape(value if dtype is None else converted(value, dtype), sizes)
     return owned(filled) if sizes else filled
@@ -181,7 +207,7 @@ def _known(value: Any, name: str, argument: str) -> Any:  # Any: a shape or a nu
 
 
 @implements(np.arange)
-def arange(*args: ArrayLike, dtype: DTypeLike | None = None) -> Array:
+def arange(*args: ArrayLike, dtype: DTypeLike | None = None, device: Device = None) -> Array:
     """Evenly spaced numbers; the ends must not be traced, since the length depends on them."""
     raise ValueDependentShapeError(
         "arange", "start, stop, step", "Write start + step * np.arange(n) with a length n that is known.", user_line()
@@ -200,8 +226,11 @@ def linspace(
     retstep: bool = False,
     dtype: DTypeLike | None = None,
     axis: SupportsIndex = 0,
+    *,
+    device: Device = None,
 ) -> Array | tuple[Array, Array]:
     """`num` evenly spaced numbers from start to stop, both of which may be traced; with `retstep` also the step."""
+    on_cpu(device)
     count = index(_known(num, "linspace", "num"))
     if count < 0:
         raise ParameterError("linspace", f"num={count}", "a count that is not negative")

@@ -11,19 +11,18 @@ from operator import index
 from typing import Literal, SupportsIndex, TypeAlias
 
 import numpy as np
-from numpy.fft import fftfreq, rfftfreq
 
 from functrans.core.primitive import aval_of
 from functrans.errors import ParameterError
 from functrans.numpy.dispatch import implements
-from functrans.numpy.operands import Axes, axis_index, shape_of, strong
+from functrans.numpy.operands import FLOAT64, Axes, Device, axis_index, shape_of, strong
 from functrans.numpy.promotion import astype
 from functrans.numpy.shapes import along, moveaxis, roll
 from functrans.ops.complex import conj
 from functrans.ops.fourier import FftKind, FftNorm
 from functrans.ops.fourier import fft as transform
 from functrans.ops.shape import pad
-from functrans.typing import Array, ArrayLike, DType
+from functrans.typing import Array, ArrayLike, DType, DTypeLike
 
 __all__ = [
     "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "irfft", "irfft2",
@@ -229,3 +228,16 @@ def fftshift(x: ArrayLike, axes: Axes = None) -> Array:
 def ifftshift(x: ArrayLike, axes: Axes = None) -> Array:
     """The inverse of `fftshift`."""
     return _rolled(x, axes, lambda size: -(size // 2))
+
+
+# ---- frequencies ----
+
+
+def fftfreq(n: int, d: float = 1.0, *, dtype: DTypeLike | None = None, device: Device = None) -> Array:
+    """The frequencies of the `n` values of `fft`, where samples are `d` apart, in float64 or another dtype."""
+    return np.fft.fftfreq(n, d, device=device).astype(dtype or FLOAT64, copy=False)
+
+
+def rfftfreq(n: int, d: float = 1.0, *, dtype: DTypeLike | None = None, device: Device = None) -> Array:
+    """The frequencies of the values of `rfft`, as `fftfreq`."""
+    return np.fft.rfftfreq(n, d, device=device).astype(dtype or FLOAT64, copy=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-__all__ = ["complete", "late_names"]
+__all__ = ["EXTENSIONS", "complete", "late_names"]
 
 _MODULES = {
     "emath": "functrans.numpy.scimath",
@@ -18,6 +18,8 @@ _MODULES = {
     "linalg": "functrans.numpy.linalg",
 }
 """Modules, by their public names."""
+EXTENSIONS: dict[str, str] = {}  # filled by functrans/late.py, which imports this layer
+"""Modules that `standard` has, and this package has not, by name."""
 _OF_NUMPYS = {
     "numpy.fft": "functrans.numpy.fft",
     "numpy.lib.scimath": "functrans.numpy.scimath",
@@ -70,6 +72,7 @@ _FUNCTIONS = {
         "piecewise",
         "sliding_window_view",
     ),
+    "functrans.numpy.standard": ("__array_namespace_info__",),
     "functrans.numpy.bits": (
         "packbits",
         "unpackbits",

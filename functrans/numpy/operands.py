@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -23,10 +23,12 @@ __all__ = [
     "INT",
     "INT32",
     "Axes",
+    "Device",
     "axis_index",
     "axis_indices",
     "known",
     "mask_of",
+    "on_cpu",
     "reduced_axes",
     "shape_of",
     "strong",
@@ -34,6 +36,9 @@ __all__ = [
 
 Axes: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
 """An `axis=` argument: an axis, several, or None for all."""
+
+Device: TypeAlias = Literal["cpu"] | None
+"""A `device=` argument: NumPy has one."""
 
 BOOL, INT, INT32, FLOAT32, FLOAT64 = (np.dtype(t) for t in (np.bool_, np.int64, np.int32, np.float32, np.float64))
 
@@ -43,6 +48,12 @@ def strong(value: ArrayLike, name: str) -> Array:
     x: Any = value if isinstance(value, Tracer) else as_operand(value, name)  # Any: tracers are typed as arrays
     aval = aval_of(x)
     return astype(x, aval.dtype) if aval.weak else x
+
+
+def on_cpu(device: Device) -> None:
+    """Raise NumPy's ValueError for a device that it does not have."""
+    if device not in (None, "cpu"):
+        raise ValueError(f'Device not understood. Only "cpu" is allowed, but received: {device}')
 
 
 def known(value: ArrayLike | None) -> Array | None:

@@ -28,7 +28,7 @@ from functrans.ops import sort as lax
 from functrans.ops.gather import GatherDimensionNumbers, gather
 from functrans.ops.select import select as lax_select
 from functrans.ops.select import select_n
-from functrans.ops.shape import reshape
+from functrans.ops.shape import reshape, rev
 from functrans.typing import Array, ArrayLike
 
 Mode: TypeAlias = Literal["raise", "wrap", "clip"]
@@ -196,13 +196,21 @@ def _ordered(
     return x, axis_index(axis, aval_of(x).ndim)
 
 
-@implements(np.sort)
+@implements(np.sort, more=("descending",))
 def sort(
-    a: ArrayLike, axis: SupportsIndex | None = -1, kind: SortKind | None = None, *, stable: bool | None = None
+    a: ArrayLike,
+    axis: SupportsIndex | None = -1,
+    kind: SortKind | None = None,
+    *,
+    stable: bool | None = None,
+    descending: bool = False,
 ) -> Array:
-    """Sorted along an axis, NaN last; the derivative goes with the elements. Every kind is stable."""
+    """Sorted along an axis, NaN last; the derivative goes with the elements. Every kind is stable.
+
+    descending: the array API standard's, the order of `sort` reversed, so with NaN first.
+    """
     x, at = _ordered(a, axis, kind, stable, "sort")
-    return lax.sort(x, at)
+    return rev(lax.sort(rev(x, (at,)), at), (at,)) if descending else lax.sort(x, at)
 
 
 @implements(np.sort_complex)
@@ -215,13 +223,20 @@ def sort_complex(a: ArrayLike) -> Array:
     return astype(out, np.complex64 if dtype.char in "bhBH" else np.complex128)
 
 
-@implements(np.argsort)
+@implements(np.argsort, more=("descending",))
 def argsort(
-    a: ArrayLike, axis: SupportsIndex | None = -1, kind: SortKind | None = None, *, stable: bool | None = None
+    a: ArrayLike,
+    axis: SupportsIndex | None = -1,
+    kind: SortKind | None = None,
+    *,
+    stable: bool | None = None,
+    descending: bool = False,
 ) -> Array:
-    """The indices that sort along an axis, as int64; every kind is stable."""
+    """The indices that sort along an axis, as int64; every kind is stable, `descending` too."""
     x, at = _ordered(a, axis, kind, stable, "argsort")
-    return lax.argsort(x, at)
+    if not descending:
+        return lax.argsort(x, at)
+    return shape_of(x)[at] - 1 - rev(lax.argsort(rev(x, (at,)), at), (at,))
 
 
 def _check_kth(kth: int | Sequence[int], kind: str, size: int, name: str) -> None:
