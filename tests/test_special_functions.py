@@ -142,6 +142,24 @@ def test_logarithms_of_sums() -> None:
     np.testing.assert_allclose(special.polygamma(2, y + 4), scipy_special.polygamma(2, y + 4))
 
 
+@pytest.mark.parametrize("name", ["fresnel", "sici"])
+def test_oscillating_integrals(name: str) -> None:
+    ours, scipys = getattr(special, name), getattr(scipy_special, name)
+    x = np.concatenate([_rng.uniform(0.01, 12, 60), [1e-9, 1.75, 4.0, 50.0, 900.0]])
+    x = np.concatenate([x, -x, [0.0, -0.0, np.inf, -np.inf, np.nan]])
+    inside = np.abs(x) < 100
+    for k in (0, 1):
+        for run in (ours, ft.jit(ours)):  # SciPy's angles of large numbers are rounded
+            np.testing.assert_allclose(run(x)[k], scipys(x)[k], rtol=2e-14, atol=3e-15)
+        assert ours(x.astype(np.float32))[k].dtype == np.float32
+        got = ft.jvp(lambda x: ours(x)[k], (x[inside],), (np.ones(inside.sum()),))[1]  # noqa: B023
+        step = 1e-5
+        wanted = (scipys(x[inside] + step)[k] - scipys(x[inside] - step)[k]) / (2 * step)
+        is_smooth = np.abs(x[inside]) > 1e-3
+        np.testing.assert_allclose(got[is_smooth], wanted[is_smooth], rtol=1e-6, atol=1e-6)
+    assert ft.grad(lambda x: ours(x)[0])(0.0) == (1.0 if name == "sici" else 0.0)
+
+
 EDGES: list[tuple[Callable[[Any], Any], float, float]] = [
     (lambda x: special.xlogy(x, 0.0), 0.0, -np.inf),
     (lambda x: special.xlogy(x, 2.0), 0.0, np.log(2.0)),
@@ -153,6 +171,11 @@ EDGES: list[tuple[Callable[[Any], Any], float, float]] = [
     (lambda x: special.logit(x), 0.5, 4.0),
     (lambda x: special.expit(x), -800.0, 0.0),
     (lambda x: special.entr(x), -1.0, 0.0),
+    (lambda x: special.gammaincc(1.0, x), 0.0, -1.0),
+    (lambda x: special.betainc(3.0, 1.0, x), 1.0, 3.0),
+    (lambda x: special.betainc(1.0, 3.0, x), 0.0, 3.0),
+    (lambda x: special.betainc(2.0, 3.0, x), 0.0, 0.0),
+    (lambda x: special.spence(x), 1.0, -1.0),
 ]
 
 

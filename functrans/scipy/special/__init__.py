@@ -37,10 +37,11 @@ from functrans.scipy.special.gamma import (
 )
 from functrans.scipy.special.integrals import exp1, expi, spence
 from functrans.scipy.special.normal import erf, erfc, erfcinv, erfinv, log_ndtr, ndtr, ndtri
+from functrans.scipy.special.oscillating import fresnel, sici
 
 __all__ = [
     "beta", "betainc", "betaln", "binom", "digamma", "entr", "erf", "erfc", "erfcinv", "erfinv", "exp1", "expi",
-    "expit", "factorial", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "i0", "i0e", "i1", "i1e", "kl_div",
-    "log_expit", "log_ndtr", "log_softmax", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri", "poch", "polygamma",
-    "psi", "rel_entr", "rgamma", "softmax", "spence", "xlog1py", "xlogy", "zeta",
+    "expit", "factorial", "fresnel", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "i0", "i0e", "i1", "i1e",
+    "kl_div", "log_expit", "log_ndtr", "log_softmax", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri", "poch",
+    "polygamma", "psi", "rel_entr", "rgamma", "sici", "softmax", "spence", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip

@@ -108,13 +108,15 @@ def _one_betainc(a: Array, b: Array, x: Array) -> Array:
     return fnp.where(is_left, part, 1 - part)
 
 
-def _betainc(a: Array, b: Array, x: Array) -> Array:
-    wide = [fnp.ravel(v).astype(np.float64) for v in (a, b, x)]
+def _betainc(p: Array, q: Array, x: Array) -> Array:
+    wide = [fnp.ravel(v).astype(np.float64) for v in (p, q, x)]
     inside = (wide[0] > 0) & (wide[1] > 0) & (wide[2] > 0) & (wide[2] < 1)
     safe = [fnp.where(inside, v, s) for v, s in zip(wide, (1.0, 1.0, 0.5), strict=True)]
     out = vmap(_one_betainc)(*safe)
     good = (wide[0] > 0) & (wide[1] > 0)
-    edge = fnp.where(good & (wide[2] == 0), 0.0, fnp.where(good & (wide[2] == 1), 1.0, fnp.nan))
+    a, b = (fnp.where(good, v, 1) for v in wide[:2])
+    first, last = fnp.where(a == 1, b, 0) * wide[2], 1 - fnp.where(b == 1, a, 0) * (1 - wide[2])  # with their slopes
+    edge = fnp.where(good & (wide[2] == 0), first, fnp.where(good & (wide[2] == 1), last, fnp.nan))
     return fnp.where(inside, out, edge).reshape(fnp.shape(x)).astype(x.dtype)
 
 

@@ -14,6 +14,7 @@ import functrans.numpy as fnp
 from functrans.errors import ParameterError
 from functrans.ops import special as ops
 from functrans.random.gamma_gradient import gamma_gradient, incomplete
+from functrans.scipy.special.exponential import xlogy
 from functrans.scipy.special.operands import floats, one_float
 from functrans.transforms.custom import custom_jvp
 from functrans.typing import Array, ArrayLike
@@ -116,7 +117,8 @@ def multigammaln(a: ArrayLike, d: int) -> Array:
 
 def _log_density(a: Array, x: Array) -> Array:
     """Of x: log(x^(a − 1) e⁻ˣ / Γ(a))."""
-    return (a - 1) * fnp.log(x) - x - ops.lgamma(a)
+    out: Array = xlogy(a - 1, x) - x - ops.lgamma(a)
+    return out
 
 
 def _by_a(a: Array, x: Array) -> Array:
