@@ -39,6 +39,8 @@ SHAPES: dict[str, dict[str, tuple[float, float]]] = {
     "poisson": {"mu": (0.2, 20)},
 }
 INTEGERS = ("bernoulli", "binom", "betabinom", "nbinom", "geom", "poisson")
+LOOPS = ("t", "beta", "binom", "nbinom", "gennorm", "chi2")
+"""Their distribution functions are loops, which take long to differentiate: one of the four is."""
 DENSITIES = ("logpdf", "pdf", "logpmf", "pmf")
 METHODS = (*DENSITIES, "cdf", "logcdf", "sf", "logsf", "ppf", "isf")
 
@@ -112,7 +114,8 @@ def _difference(function: Any, arguments: list[Any], i: int) -> Any:
 def test_derivatives_are_those_of_differences(name: str) -> None:
     ours, scipys = getattr(stats, name), getattr(scipy_stats, name)
     x, parameters = _arguments(name)
-    for method in (method for method in METHODS if hasattr(ours, method) and method not in ("pdf", "pmf")):
+    methods = ("logpdf", "logpmf", "cdf") if name in LOOPS else METHODS
+    for method in (method for method in methods if hasattr(ours, method) and method not in ("pdf", "pmf")):
         first = PROBABILITIES if method in ("ppf", "isf") else x
         arguments = [first, *parameters]
         function, oracle = getattr(ours, method), getattr(scipys, method)
