@@ -69,13 +69,8 @@ REASONS: dict[str, Sequence[str]] = {
     "of numbers that are not traced NumPy's own serves": (
         "numpy.eye", "numpy.fromfunction", "numpy.identity", "numpy.tri",
     ),
-    "not yet: write `np.linalg.eigvals` of the companion matrix, `np.linalg.lstsq` of `np.vander(x)`": (
-        "numpy.poly", "numpy.polyfit", "numpy.roots",
-    ),
     "not yet: write `functrans.scipy.special.i0`": ("numpy.i0",),
-    "not yet": (
-        "numpy.can_cast", "numpy.einsum_path", "numpy.ix_", "numpy.ravel_multi_index", "numpy.unravel_index",
-    ),
+    "not yet: write it with `//` and `%`": ("numpy.ravel_multi_index", "numpy.unravel_index"),
 }  # fmt: skip
 """Why a function has no rows -> the functions. Those of strings and structured arrays are found by `reason_of`."""
 

@@ -79,7 +79,7 @@ def _of_values() -> Iterator[Program]:
     for name, on_known, number in EMATH:
         yield _plain(f"np.emath.{name} of a {type(number).__name__}", on_known, (number,))
     for name, (sized, x) in SIZED_CALLS.items():
-        argument = "trim_leading_zeros=False" if name.startswith("poly") else "size="
+        argument = {"roots": "strip_zeros=False"}.get(name, "trim_leading_zeros=False" if "poly" in name else "size=")
         names = frozenset({f"numpy.{name}"})
         yield Program(names, f"{name}, {argument}", sized, (x,), sized, sized=argument, homogeneous=True)
     windows = np.lib.stride_tricks.sliding_window_view
@@ -101,16 +101,16 @@ def _functions() -> Iterator[Program]:
         numpys, names = function_of(row.call, np)
         operands = tuple(OPERANDS[name] for name in names)
         if row.plain:
-            begin = re.match(r"np\.(\w+)\(", row.call)
-            names_of_it = {name_of(getattr(np, begin[1]))} if begin else functions_of(numpys, operands)
-            yield Program(frozenset(names_of_it), row.call, numpys, operands, numpys, smooth=row.order > 0)
+            yield _plain(row.call, numpys, operands)._replace(smooth=row.order > 0)
         else:
             ours = function_of(row.call, fnp)[0]
             yield Program(frozenset({f"numpy.{row.call[3:].split('(')[0]}"}), row.call, ours, operands, numpys)
 
 
 def _plain(text: str, call: Callable[..., Any], operands: Sequence[Any]) -> Program:
-    return Program(frozenset(functions_of(call, operands)), text, call, tuple(operands), call)
+    begin = re.match(r"np\.(\w+)\(", text)
+    names = {name_of(getattr(np, begin[1]))} if begin else functions_of(call, operands)
+    return Program(frozenset(names), text, call, tuple(operands), call)
 
 
 # ---- which functions a call is about ----

@@ -49,6 +49,7 @@ KNOWN: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda x: np.polydiv(x, [1.0, 2.0, 0.5])[0], X),
     (lambda x: np.polydiv(x, [2.0, 1.0])[1], X),
     (lambda x: np.polydiv(x[:2], [2.0, 1.0, 3.0])[1], X),
+    (lambda x: np.roots(np.array([1.0, 2.0, 5.0, 0.0]) * x[:1] ** np.arange(4)), X),
     (lambda x: x[x > 0], X),
 ]
 
@@ -145,6 +146,19 @@ def test_untrimmed_polynomials_under_jit() -> None:
     assert product.tolist() == [0.0, *np.polymul(u, v)]
 
 
+def test_roots_of_polynomials() -> None:
+    p = np.array([0.0, 1.0, -6.0, 11.0, -6.0, 0.0])
+    found, tangent = ft.jvp(lambda p: np.real(np.roots(p)), (p,), (np.eye(6)[5],))
+    np.testing.assert_allclose(np.sort(found), [0, 1, 2, 3], atol=1e-12)
+    untrimmed = ft.jit(lambda p: fnp.roots(p, strip_zeros=False))
+    np.testing.assert_allclose(np.sort(np.real(untrimmed(p[1:5]))), [1, 2, 3], atol=1e-12)
+    slopes: Any = ft.jacfwd(lambda c: np.real(fnp.roots(p[1:5] + c * np.eye(4)[3], strip_zeros=False)))(0.0)
+    expected = -1 / np.polyval(np.polyder(p[1:5]), np.array([1.0, 2.0, 3.0]))  # of simple roots by the last coefficient
+    np.testing.assert_allclose(np.sort(slopes), np.sort(expected), rtol=1e-9)
+    assert not np.any(tangent)  # what is zero at the end is taken off
+    assert fnp.roots(np.zeros(3)).shape == ft.jvp(np.roots, (np.zeros(3),), (np.zeros(3),))[0].shape == (0,)
+
+
 SIZED = ["flatnonzero", "unique", "unique_values", "union1d", "intersect1d", "setdiff1d", "setxor1d"]
 OF_ONE = SIZED[:3]
 
@@ -163,6 +177,7 @@ SIZED_CALLS: dict[str, tuple[Callable[..., Any], Any]] = {
     "unique_all": (lambda x: fnp.unique_all(x, size=4)[0], X),
     "unique_counts": (lambda x: fnp.unique_counts(x, size=4)[0], X),
     "unique_inverse": (lambda x: fnp.unique_inverse(x, size=4)[0], X),
+    "roots": (lambda x: fnp.roots(np.array([1.0, 2.0, 5.0]) * x[0] ** np.arange(3), strip_zeros=False), X),
     "polymul": (lambda x: fnp.polymul(x, Y[:2], trim_leading_zeros=False), X),
     "polydiv": (lambda x: fnp.polydiv(x, Y[:2], trim_leading_zeros=False), X),
 }

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from numpy import (
     ndarray, generic, number, integer, inexact, floating, complexfloating, signedinteger, unsignedinteger, bool_,
     int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, float32, float64, complex64, complex128, intp,
-    uintp, int_, uint, single, double, csingle, cdouble, dtype, finfo, iinfo, issubdtype, can_cast, promote_types,
+    uintp, int_, uint, single, double, csingle, cdouble, dtype, finfo, iinfo, issubdtype, promote_types,
     isdtype, isscalar, pi, e, inf, nan, euler_gamma, newaxis, zeros, ones, empty, eye, identity, tri, indices,
     fromfunction, frombuffer, fromiter, fromstring, hanning, hamming, blackman, bartlett, kaiser, broadcast_shapes,
-    unravel_index, ravel_multi_index, ix_, s_, index_exp, mgrid, ogrid, r_, c_, diag_indices, tril_indices,
+    unravel_index, ravel_multi_index, s_, index_exp, mgrid, ogrid, r_, c_, diag_indices, tril_indices,
     triu_indices, mask_indices, ndindex, errstate, seterr, geterr, printoptions, set_printoptions, get_printoptions,
     array_repr, array_str, array2string, save, savez, load, iterable, bool, from_dlpack, __array_api_version__,
 )
@@ -39,7 +39,7 @@ from functrans.numpy.repeating import (
     delete, insert, pad, repeat, resize, tile,
 )
 from functrans.numpy.elementwise import (
-    allclose, angle, around, array_equal, array_equiv, common_type, fix, imag, interp, isclose, iscomplex,
+    allclose, angle, around, array_equal, array_equiv, can_cast, common_type, fix, imag, interp, isclose, iscomplex,
     iscomplexobj, isneginf, isposinf, isreal, isrealobj, nan_to_num, real, real_if_close, result_type, round, sinc,
 )
 from functrans.numpy.selection import (
@@ -61,14 +61,14 @@ from functrans.numpy.products import (
     convolve, correlate, cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat,
 )
 from functrans.numpy.value_dependent import (
-    argwhere, extract, flatnonzero, nonzero, trim_zeros,
+    argwhere, extract, flatnonzero, ix_, nonzero, trim_zeros,
 )
 from functrans.numpy.writing import copyto, fill_diagonal, place, put, put_along_axis, putmask
 from functrans.numpy.searching import (
     digitize, isin, lexsort, searchsorted,
 )
 from functrans.numpy.einsum import (
-    einsum,
+    einsum, einsum_path,
 )
 from functrans.numpy.at import (
     at,
@@ -100,7 +100,7 @@ if TYPE_CHECKING:  # what is imported when it is first asked for
         intersect1d, setdiff1d, setxor1d, union1d, unique, unique_all, unique_counts, unique_inverse, unique_values,
     )
     from functrans.numpy.polynomials import (
-        polyadd, polyder, polydiv, polyint, polymul, polysub, polyval,
+        poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots,
     )
     from functrans.numpy.applying import (
         apply_along_axis, apply_over_axes, piecewise, sliding_window_view,
@@ -129,7 +129,8 @@ __all__ = [
     "concatenate", "conj", "conjugate", "convolve", "copy", "copysign", "copyto", "corrcoef", "correlate", "cos",
     "cosh", "count_nonzero", "cov", "cross", "csingle", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum",
     "deg2rad", "degrees", "delete", "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal", "diff",
-    "digitize", "divide", "divmod", "dot", "double", "dsplit", "dstack", "dtype", "e", "ediff1d", "einsum", "emath",
+    "digitize", "divide", "divmod", "dot", "double", "dsplit", "dstack", "dtype", "e", "ediff1d", "einsum",
+    "einsum_path", "emath",
     "empty", "empty_like", "equal", "errstate", "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye",
     "fabs", "fill_diagonal", "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float16", "float32", "float64",
     "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "frombuffer",
@@ -146,11 +147,13 @@ __all__ = [
     "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod",
     "nanquantile", "nanstd", "nansum", "nanvar", "ndarray", "ndim", "ndindex", "negative", "newaxis", "nextafter",
     "nonzero", "not_equal", "number", "ogrid", "ones", "ones_like", "outer", "packbits", "pad", "partition",
-    "percentile", "permute_dims", "pi", "piecewise", "place", "polyadd", "polyder", "polydiv", "polyint", "polymul",
+    "percentile", "permute_dims", "pi", "piecewise", "place", "poly", "polyadd", "polyder", "polydiv",
+    "polyfit", "polyint", "polymul",
     "polysub", "polyval", "positive", "pow", "power", "printoptions", "prod", "promote_types", "ptp", "put",
     "put_along_axis", "putmask", "quantile", "r_", "rad2deg", "radians", "ravel", "ravel_multi_index", "real",
     "real_if_close", "reciprocal", "remainder", "repeat", "require", "reshape", "resize", "result_type", "right_shift",
-    "rint", "roll", "rollaxis", "rot90", "round", "s_", "save", "savez", "searchsorted", "select", "set_printoptions",
+    "rint", "roll", "rollaxis", "roots", "rot90", "round", "s_", "save", "savez", "searchsorted", "select",
+    "set_printoptions",
     "setdiff1d", "seterr", "setxor1d", "shape", "sign", "signbit", "signedinteger", "sin", "sinc", "single", "sinh",
     "size", "sliding_window_view", "sort", "sort_complex", "spacing", "split", "sqrt", "square", "squeeze", "stack",
     "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace",

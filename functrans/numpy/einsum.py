@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from functrans.core.primitive import aval_of
+from functrans.core.primitive import Tracer, aval_of
 from functrans.errors import EinsumError
 from functrans.numpy.dispatch import implements
 from functrans.numpy.operands import shape_of, strong
@@ -67,6 +67,15 @@ def einsum(
         needed = set(output).union(*(factor.labels for factor in factors))
         factors.append(_product(chosen, needed))
     return _ordered(factors[0], output, _sizes(arrays, inputs, output))
+
+
+@implements(np.einsum_path)
+def einsum_path(
+    *operands: Any, optimize: Any = "greedy"
+) -> tuple[list[Any], str]:  # Any: as for einsum, and NumPy's path
+    """The order in which einsum multiplies its operands, and a table of what that costs; it depends on shapes alone."""
+    shown: list[Any] = [np.broadcast_to(0.0, x.aval.shape) if isinstance(x, Tracer) else x for x in operands]
+    return np.einsum_path(*shown, optimize=optimize)
 
 
 # ---- subscripts ----

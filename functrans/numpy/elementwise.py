@@ -21,7 +21,7 @@ from functrans.numpy.searching import position
 from functrans.numpy.selection import take, where
 from functrans.numpy.shapes import along
 from functrans.ops import complex as lax
-from functrans.typing import Array, ArrayLike, DType
+from functrans.typing import Array, ArrayLike, DType, DTypeLike
 
 # ---- complex numbers ----
 
@@ -90,6 +90,14 @@ def isrealobj(x: ArrayLike) -> bool:
 def result_type(*arrays_and_dtypes: Any) -> DType:  # Any: arrays, dtypes and names of dtypes
     """The dtype that NumPy's promotion gives for arrays, numbers and dtypes."""
     return np.result_type(*(_dtype_key(item) if isinstance(item, Tracer) else item for item in arrays_and_dtypes))
+
+
+@implements(np.can_cast)
+def can_cast(
+    from_: Any, to: DTypeLike, /, casting: Any = "safe"
+) -> bool:  # Any: an array or a dtype; a Literal of NumPy's
+    """Whether an array, or what has a dtype, can be converted by the rule."""
+    return np.can_cast(_dtype_key(from_) if isinstance(from_, Tracer) else from_, to, casting)
 
 
 def _dtype_key(x: Tracer) -> Any:  # Any: a dtype or a Python number

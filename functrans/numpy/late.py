@@ -58,13 +58,16 @@ _FUNCTIONS = {
         "unique_values",
     ),
     "functrans.numpy.polynomials": (
+        "poly",
         "polyadd",
         "polyder",
         "polydiv",
+        "polyfit",
         "polyint",
         "polymul",
         "polysub",
         "polyval",
+        "roots",
     ),
     "functrans.numpy.applying": (
         "apply_along_axis",

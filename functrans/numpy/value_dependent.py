@@ -15,10 +15,10 @@ from functrans.numpy.dispatch import implements
 from functrans.numpy.dispatch import where as user_line
 from functrans.numpy.operands import INT, Axes, axis_indices, known, shape_of, strong
 from functrans.numpy.selection import sort, take, where
-from functrans.numpy.shapes import ravel
+from functrans.numpy.shapes import ravel, reshape
 from functrans.typing import Array, ArrayLike
 
-__all__ = ["argwhere", "extract", "flatnonzero", "nonzero", "trim_zeros"]
+__all__ = ["argwhere", "extract", "flatnonzero", "ix_", "nonzero", "trim_zeros"]
 
 _SIZED = ("size", "fill_value")
 _MASK = "Keep the shape: np.where(condition, x, 0) and reduce that, or say how many elements there are to be:"
@@ -81,6 +81,20 @@ def argwhere(a: ArrayLike, *, size: int | None = None, fill_value: int | tuple[i
         return np.zeros((len(_places(x, None, None, "argwhere")), 0), INT)
     indices: Array = np.stack(nonzero(x, size=size, fill_value=fill_value), axis=-1)
     return indices
+
+
+@implements(np.ix_)
+def ix_(*args: ArrayLike) -> tuple[Array, ...]:
+    """Vectors of indices, each along an axis of its own, so that together they index a grid; masks have to be known."""
+    vectors = []
+    for i, arg in enumerate(args):
+        x = strong(arg, "ix_")
+        if aval_of(x).ndim != 1:
+            raise ValueError("Cross index must be 1 dimensional")
+        x = nonzero(x)[0] if aval_of(x).dtype.kind == "b" else x
+        x = x if len(x) else np.zeros(0, INT)
+        vectors.append(reshape(x, (1,) * i + shape_of(x) + (1,) * (len(args) - i - 1)))
+    return tuple(vectors)
 
 
 @implements(np.extract)
