@@ -365,6 +365,45 @@ def test_arguments_are_not_written_to(write: Callable[[Any], Any]) -> None:
         jit(lambda x: lax.fori_loop(0, 3, lambda i, y: fun(y) * y, x))(x)
 
 
+SELDOM_VIEWS: list[Callable[[Any], Any]] = [
+    lambda y: np.einsum("ii->i", y),
+    lambda y: np.einsum("ij->ji", y),
+    lambda y: np.einsum(y, [0, 1], [1, 0]),
+    lambda y: np.einsum("ij->i", y),
+    lambda y: y.conj(),
+    lambda y: y.conjugate(),
+    np.conj,
+    lambda y: np.astype(y, float, copy=False),
+    lambda y: np.astype(y, float),
+    np.real_if_close,
+    lambda y: np.diff(y, 0),
+    lambda y: np.linalg.matrix_power(y, 1),
+    lambda y: np.polyder(y, 0),
+    lambda y: np.polyint(y, 0),
+]
+
+
+@pytest.mark.parametrize("view", SELDOM_VIEWS)
+def test_functions_that_seldom_give_views(view: Callable[[Any], Any]) -> None:
+    def into_the_view(x: Any) -> Any:
+        y = x * 1
+        v = view(y)
+        v *= 10
+        return y
+
+    def into_the_base(x: Any) -> Any:
+        y = x * 1
+        v = view(y)
+        y[1] = [7.0, 8.0]  # a list, too
+        return v
+
+    x = np.arange(1.0, 5).reshape(2, 2)
+    for fun in (into_the_view, into_the_base):
+        assert_close(jit(fun)(x), fun(x))
+        assert_close(vmap(fun)(x[None])[0], fun(x))
+        assert_close(jvp(fun, (x,), (x,))[0], fun(x))
+
+
 def test_augmenting_an_argument_binds_its_name_anew() -> None:
     def fun(x: Any) -> Any:
         x += 1

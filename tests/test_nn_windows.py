@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functrans import jit, nn, random, vjp
+from functrans import grad, jit, nn, random, vjp
 from functrans.errors import ParameterError
 from tests.torch_oracle import Row, check, check_narrow_and_empty, close, draw, for_torch, row
 
@@ -184,3 +184,19 @@ def test_one_element_is_not_apart() -> None:
     for out, places in (pooled(x), jit(pooled)(x)):
         np.testing.assert_array_equal(out, x)
         np.testing.assert_array_equal(places, [[[0, 1, 2, 3]]])
+
+
+def test_a_window_of_padding_alone_has_no_largest_element() -> None:
+    x = np.array([[[5.0, 7.0]]])
+    values, _ = nn.max_pool1d(x, 2, 1, padding=1, dilation=3, return_indices=True)
+    assert values.tolist() == nn.max_pool1d(x, 2, 1, padding=1, dilation=3).tolist() == [[[-np.inf]]]
+    gradient = grad(lambda x: nn.max_pool1d(x, 2, 1, padding=1, dilation=3, return_indices=True)[0].sum())(x)
+    assert gradient.tolist() == [[[0.0, 0.0]]]
+
+
+def test_the_norm_of_a_window_of_zeros_has_derivative_zero() -> None:
+    x = np.array([[[0.0, 0.0, 3.0, 4.0]]])
+    for p in (1.5, 2.0, 3.0):
+        gradient = jit(grad(lambda x, p=p: np.sum(nn.lp_pool1d(x, p, 2))))(x)
+        assert np.isfinite(gradient).all()
+        assert gradient[0, 0, :2].tolist() == [0.0, 0.0]

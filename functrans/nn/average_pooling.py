@@ -112,8 +112,9 @@ def avg_pool3d(
 def _lp_pool(name: str, rank: int, x: Array, p: float, size: Numbers, stride: Numbers | None, ceil_mode: bool) -> Array:
     check_range(name, "norm_type", p, 0, sys.float_info.max, is_open=True)
     windows = Windows.of(name, rank, size, stride, 0, 1, ceil_mode)
-    average = _avg_pool(name, rank, windows, x**p)
-    return cast(Array, (average * prod(windows.sizes)) ** (1 / p))
+    total = _avg_pool(name, rank, windows, x**p) * prod(windows.sizes)
+    is_zero = total == 0  # where the derivative of the root is infinite, and that of the norm is 0
+    return cast(Array, np.where(is_zero, total, np.where(is_zero, 1, total) ** (1 / p)))
 
 
 def lp_pool1d(

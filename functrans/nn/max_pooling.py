@@ -163,4 +163,7 @@ def _max_pool(name: str, rank: int, windows: Windows, return_indices: bool, x: A
     if not return_indices:
         return _pooled_max(name, rank, windows, x)
     places = _pooled_places(name, rank, windows, x)
-    return picked(x, places, rank), places
+    if max(windows.dilation) == 1:
+        return picked(x, places, rank), places
+    inside = places >= 0  # else all that the window meets is padding
+    return np.where(inside, picked(x, np.maximum(places, 0), rank), _least(x)), places

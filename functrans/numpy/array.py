@@ -21,7 +21,7 @@ from functrans.errors import (
     TracerConversionError,
 )
 from functrans.numpy.at import At
-from functrans.numpy.dispatch import NumpyFunction, traced, where
+from functrans.numpy.dispatch import NumpyFunction, has_tracer, traced, where
 from functrans.numpy.operands import Device, on_cpu
 from functrans.numpy.operators import Operators, weaken
 from functrans.numpy.promotion import astype
@@ -257,6 +257,8 @@ class ArrayTracer(Operators):
     # ---- what changes it in place: see `versions` ----
 
     def __setitem__(self, idx: Any, value: ArrayLike) -> None:  # Any: all that NumPy takes as a subscript
+        if isinstance(value, list | tuple | range):
+            value = cast(Array, traced(np.array, (value,), {}) if has_tracer(value) else np.asarray(value))
         assign(self, idx, value)
 
     def __delitem__(self, index: object) -> None:
@@ -460,6 +462,8 @@ class ArrayTracer(Operators):
         return weaken(rounded) if self.aval.weak else rounded
 
     def conjugate(self) -> Array:
+        if self.dtype.kind != "c":
+            return self._array  # as NumPy's method does
         return cast(Array, array_ufunc(np.conjugate, "__call__", (self,), {}))
 
     conj = conjugate

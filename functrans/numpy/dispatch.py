@@ -119,19 +119,24 @@ def traced(function: NumpyFunction, args: Sequence[Any], kwargs: Mapping[str, An
         return store(to, out, f"{name_of(function)}(..., out=...)")
     if function in _VIEWS:
         return _viewed(function, entry, args, kwargs, out)
-    if isinstance(out, Tracer) and function not in _SELF and is_alias(out, args):
+    gives_itself = function in _SELF or kwargs.get("copy", True) is False
+    if isinstance(out, Tracer) and not gives_itself and is_alias(out, args):
         return owned(cast(Any, out))  # there was nothing to do, but NumPy's result is a copy
     return out
 
 
 _VIEWS: set[NumpyFunction] = {
-    np.array_split, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_to, np.diagonal, np.dsplit, np.expand_dims,
-    np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.matrix_transpose, np.moveaxis, np.ravel, np.real, np.reshape,
-    np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose, np.unstack, np.vsplit,
+    np.array_split, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_to, np.diagonal, np.dsplit, np.einsum,
+    np.expand_dims, np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.matrix_transpose, np.moveaxis, np.ravel,
+    np.real, np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose, np.unstack, np.vsplit,
+    np.lib.stride_tricks.sliding_window_view,
 }  # fmt: skip
 """What gives views of its first argument, or a view if strides allow it."""
 
-_SELF: set[NumpyFunction] = {np.asarray, np.asanyarray, np.ascontiguousarray, np.broadcast_arrays}
+_SELF: set[NumpyFunction] = {
+    np.asarray, np.asanyarray, np.ascontiguousarray, np.broadcast_arrays, np.diff, np.linalg.matrix_power, np.polyder,
+    np.polyint, np.real_if_close,
+}  # fmt: skip
 """What else may give its argument itself."""
 
 
@@ -139,12 +144,16 @@ def _viewed(
     function: NumpyFunction, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any
 ) -> Any:  # Any: as for NumpyFunction
     """The result of one of `_VIEWS`, which shares memory with the first argument where NumPy's does."""
-    base, rest = args[0], args[1:]
+    place = int(function is np.einsum and isinstance(args[0], str))  # behind the subscripts
+    base, rest = args[place], args[place + 1 :]
     if not isinstance(base, Tracer) or not base.aval.shape or (isinstance(out, tuple) and rest and rest[0] is not None):
+        return out
+    if any(isinstance(arg, Tracer) for arg in rest):  # einsum of several
         return out
     if out is base:
         return owned(cast(Any, out)) if kwargs.get("copy") else out
-    return view(base, out, lambda x: entry.implementation(x, *rest, **kwargs), lambda x: function(x, *rest, **kwargs))
+    of: Callable[[Callable[..., Any]], Callable[[Any], Any]] = lambda f: lambda x: f(*args[:place], x, *rest, **kwargs)
+    return view(base, out, of(entry.implementation), of(function))
 
 
 def name_of(function: NumpyFunction) -> str:

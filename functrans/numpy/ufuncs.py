@@ -219,7 +219,9 @@ def _at(ufunc: np.ufunc, a: object, indices: Any, values: ArrayLike | None = Non
     """`ufunc.at(a, indices, values)`: a[indices] changed in place, as often as each is addressed."""
     how = _SCATTERS.get(ufunc)
     if not isinstance(a, Tracer):
-        raise OutArgumentError(f"{name_of(ufunc)}.at", where(), replacing())
+        method = {"minimum": "min", "maximum": "max"}.get(ufunc.__name__, ufunc.__name__)
+        fix = "" if how is None else f"x = functrans.numpy.at(x)[indices].{method}(values)"
+        raise OutArgumentError(f"{name_of(ufunc)}.at", where(), fix)
     if how is None or values is None:
         raise UnsupportedFunctionError(f"{name_of(ufunc)}.at", where())
     values = np.negative(values) if ufunc is np.subtract else values

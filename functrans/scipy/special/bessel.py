@@ -157,9 +157,10 @@ def _i1e(x: Array) -> Array:
 
 
 def _i1e_over_x(x: Array) -> Array:
-    """Which is ½ at 0."""
-    is_zero = x == 0
-    return fnp.where(is_zero, 0.5, _i1e(x) / fnp.where(is_zero, 1, x))
+    """Which is ½ at 0: the near series itself, with no quotient."""
+    size = fnp.abs(x)
+    near, far = _both(_NEAR_1, _FAR_1, size)
+    return fnp.where(size <= _BORDER, near, far / fnp.where(size <= _BORDER, _BORDER, size))
 
 
 _i0e.defjvps(lambda tangent, value, x: tangent * (_i1e(x) - fnp.sign(x) * value))

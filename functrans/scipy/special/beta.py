@@ -17,6 +17,8 @@ __all__ = ["beta", "betainc", "betaln", "binom"]
 _LARGE = 10.0
 """From here on differences of logarithms of Γ are taken by Stirling's series, without cancellation."""
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+_FACTORS = 20
+"""Binomial coefficients of fewer are products."""
 _SMALL = float(np.finfo(np.float64).eps) / 4
 _TINY = 1e-300
 _STILL = 6
@@ -45,7 +47,30 @@ def betaln(a: ArrayLike, b: ArrayLike) -> Array:
     return _betaln(a, b)
 
 
+def _is_pole(x: Array) -> Array:
+    is_pole: Array = (x <= 0) & (fnp.floor(x) == x)
+    return is_pole
+
+
+def _mirrored(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Where Γ(a) and Γ(a + b) both have poles, B(a, b) is (−1)ᵇ B(1 − a − b, b): whether it is so, and these arguments."""
+    both = _is_pole(a) & _is_pole(a + b) & (fnp.floor(b) == b) & (b > 0)
+    return both, fnp.where(both, 1 - a - b, a), b
+
+
+def _parity(x: Array) -> Array:
+    return fnp.where(fnp.mod(x, 2) == 0, 1.0, -1.0).astype(x.dtype)
+
+
 def _betaln(a: Array, b: Array) -> Array:
+    for _ in range(2):  # in either argument
+        _, a, b = _mirrored(a, b)
+        a, b = b, a
+    is_infinite = _is_pole(a) | _is_pole(b)
+    return fnp.where(is_infinite, fnp.inf, _finite_betaln(fnp.where(is_infinite, 1, a), fnp.where(is_infinite, 1, b)))
+
+
+def _finite_betaln(a: Array, b: Array) -> Array:
     low, high = fnp.minimum(a, b), fnp.maximum(a, b)
     is_large = (high >= _LARGE) & (low > -high / 2)
     far = fnp.where(is_large, high, _LARGE)
@@ -58,14 +83,30 @@ def _betaln(a: Array, b: Array) -> Array:
 def beta(a: ArrayLike, b: ArrayLike) -> Array:
     """The beta function, Γ(a) Γ(b) / Γ(a + b)."""
     a, b = floats("beta", a, b)
-    return gammasgn(a) * gammasgn(b) * gammasgn(a + b) * fnp.exp(_betaln(a, b))
+    size, sign = fnp.exp(_betaln(a, b)), gammasgn(a) * gammasgn(b) * gammasgn(a + b)
+    for one, other in ((a, b), (b, a)):
+        both, _, _ = _mirrored(one, other)
+        sign = fnp.where(both, _parity(other), sign)
+    return fnp.where(size == fnp.inf, size, sign * size)
 
 
 def binom(n: ArrayLike, k: ArrayLike) -> Array:
     """Binomial coefficients of real numbers, 1 / ((n + 1) B(n − k + 1, k + 1))."""
     n, k = floats("binom", n, k)
+    is_counted = (fnp.floor(k) == k) & (k >= 0) & (k < _FACTORS)
+    product = fnp.ones_like(n)
+    for i in range(_FACTORS - 1):  # n (n - 1) … / 1 · 2 …, from its smallest factors: exact where the quotient is not
+        product = fnp.where(is_counted & (i < k), product * (n - i) / (i + 1), product)
+    m = fnp.where(is_counted, 1, k)
+    return fnp.where(is_counted, product, _binom(fnp.where(is_counted, 2, n), m))
+
+
+def _binom(n: Array, k: Array) -> Array:
+    is_none = _is_pole(n - k + 1) & ~_is_pole(n + 1)
+    n = fnp.where(is_none, k + 1, n)
     sign = gammasgn(n - k + 1) * gammasgn(k + 1) * gammasgn(n + 2)
-    return sign * fnp.exp(-fnp.log(fnp.abs(n + 1)) - _betaln(n - k + 1, k + 1)) * fnp.sign(n + 1)
+    size = fnp.exp(-fnp.log(fnp.abs(n + 1)) - _betaln(n - k + 1, k + 1))
+    return fnp.where(is_none, 0, sign * size * fnp.sign(n + 1))
 
 
 # ---- the incomplete beta function ----
@@ -110,13 +151,21 @@ def _one_betainc(a: Array, b: Array, x: Array) -> Array:
 
 def _betainc(p: Array, q: Array, x: Array) -> Array:
     wide = [fnp.ravel(v).astype(np.float64) for v in (p, q, x)]
-    inside = (wide[0] > 0) & (wide[1] > 0) & (wide[2] > 0) & (wide[2] < 1)
+    inside = (wide[0] > 0) & (wide[1] > 0) & (wide[2] > 0) & (wide[2] < 1) & fnp.isfinite(wide[0] + wide[1])
     safe = [fnp.where(inside, v, s) for v, s in zip(wide, (1.0, 1.0, 0.5), strict=True)]
     out = vmap(_one_betainc)(*safe)
     good = (wide[0] > 0) & (wide[1] > 0)
     a, b = (fnp.where(good, v, 1) for v in wide[:2])
     first, last = fnp.where(a == 1, b, 0) * wide[2], 1 - fnp.where(b == 1, a, 0) * (1 - wide[2])  # with their slopes
     edge = fnp.where(good & (wide[2] == 0), first, fnp.where(good & (wide[2] == 1), last, fnp.nan))
+    is_inner = (wide[2] > 0) & (wide[2] < 1)
+    all_low = is_inner & (
+        ((wide[0] == 0) & (wide[1] > 0)) | ((wide[0] > 0) & fnp.isfinite(wide[0]) & (wide[1] == fnp.inf))
+    )
+    all_high = is_inner & (
+        ((wide[1] == 0) & (wide[0] > 0)) | ((wide[1] > 0) & fnp.isfinite(wide[1]) & (wide[0] == fnp.inf))
+    )
+    edge = fnp.where(all_low, 1.0, fnp.where(all_high, 0.0, edge))
     return fnp.where(inside, out, edge).reshape(fnp.shape(x)).astype(x.dtype)
 
 

@@ -12,6 +12,7 @@ from functrans.core.primitive import aval_of
 from functrans.lax import logistic, stop_gradient
 from functrans.numpy.operands import Axes
 from functrans.scipy.special.operands import floats, one_float
+from functrans.transforms.custom import custom_jvp
 from functrans.typing import Array, ArrayLike
 
 __all__ = [
@@ -50,7 +51,7 @@ def xlogy(x: ArrayLike, y: ArrayLike) -> Array:
     """
     x, y = floats("xlogy", x, y)
     is_zero = (x == 0) & ~fnp.isnan(y)
-    inside = fnp.where(is_zero & (y <= 0), 1, y)
+    inside = fnp.where(is_zero & ((y <= 0) | fnp.isinf(y)), 1, y)
     return x * fnp.log(inside)
 
 
@@ -58,20 +59,26 @@ def xlog1py(x: ArrayLike, y: ArrayLike) -> Array:
     """x log(1 + y), and 0 where x is 0, unless y is NaN."""
     x, y = floats("xlog1py", x, y)
     is_zero = (x == 0) & ~fnp.isnan(y)
-    inside = fnp.where(is_zero & (y <= -1), 0, y)
+    inside = fnp.where(is_zero & ((y <= -1) | fnp.isinf(y)), 0, y)
     return x * fnp.log1p(inside)
 
 
-def entr(x: ArrayLike) -> Array:
-    """−x log x; 0 at 0, −∞ below."""
-    x = one_float("entr", x)
+@custom_jvp
+def _entr(x: Array) -> Array:
     inside = fnp.where(x > 0, x, 1)
     return fnp.where(x > 0, -inside * fnp.log(inside), fnp.where(x == 0, 0, fnp.where(x < 0, -fnp.inf, x)))
 
 
-def rel_entr(x: ArrayLike, y: ArrayLike) -> Array:
-    """x log(x / y); 0 where x is 0 and y is not negative, ∞ where one is out of range."""
-    x, y = floats("rel_entr", x, y)
+_entr.defjvps(lambda tangent, _, x: -tangent * (fnp.log(x) + 1))
+
+
+def entr(x: ArrayLike) -> Array:
+    """−x log x; 0 at 0, −∞ below."""
+    return _entr(one_float("entr", x))
+
+
+@custom_jvp
+def _rel_entr(x: Array, y: Array) -> Array:
     both = (x > 0) & (y > 0)
     u, v = fnp.where(both, x, 1), fnp.where(both, y, 1)
     rest = fnp.where((x == 0) & (y >= 0), 0, fnp.where(fnp.isnan(x) | fnp.isnan(y), fnp.nan, fnp.inf))
@@ -79,6 +86,17 @@ def rel_entr(x: ArrayLike, y: ArrayLike) -> Array:
     near = (ratio > 0.5) & (ratio < 2)  # the logarithm of the ratio is the exact one there
     log_ratio = fnp.where(near, fnp.log1p((u - v) / v), fnp.log(u) - fnp.log(v))
     return fnp.where(both, u * log_ratio, rest.astype(x.dtype))
+
+
+_rel_entr.defjvps(
+    lambda tangent, _, x, y: tangent * (fnp.log(x) - fnp.log(y) + 1), lambda tangent, _, x, y: -tangent * x / y
+)
+
+
+def rel_entr(x: ArrayLike, y: ArrayLike) -> Array:
+    """x log(x / y); 0 where x is 0 and y is not negative, ∞ where one is out of range."""
+    x, y = floats("rel_entr", x, y)
+    return _rel_entr(x, y)
 
 
 def kl_div(x: ArrayLike, y: ArrayLike) -> Array:

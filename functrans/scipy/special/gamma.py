@@ -101,8 +101,15 @@ def factorial(n: ArrayLike, exact: bool = False) -> Array:
 def poch(z: ArrayLike, m: ArrayLike) -> Array:
     """Pochhammer's symbol, Γ(z + m) / Γ(z)."""
     z, m = floats("poch", z, m)
-    both = gammasgn(z + m) * gammasgn(z)
-    return both * fnp.exp(ops.lgamma(z + m) - ops.lgamma(z))
+    a, b = z.astype(np.float64), m.astype(np.float64)
+    starts_at_pole, ends_at_pole = ((v <= 0) & (fnp.floor(v) == v) for v in (a, a + b))
+    both, one = starts_at_pole & ends_at_pole, starts_at_pole | ends_at_pole
+    from_one, to_one = fnp.where(both, 1 - a, 1), fnp.where(both, 1 - a - b, 1)  # Γ(1 − z) / Γ(1 − z − m), up to a sign
+    mirrored = fnp.where(fnp.mod(b, 2) == 0, 1.0, -1.0) * fnp.exp(ops.lgamma(from_one) - ops.lgamma(to_one))
+    x, y = fnp.where(one, 1, a), fnp.where(one, 1, b)
+    out = gammasgn(x + y) * gammasgn(x) * fnp.exp(ops.lgamma(x + y) - ops.lgamma(x))
+    rest = fnp.where(both, mirrored, fnp.where(starts_at_pole, 0.0, fnp.inf))
+    return fnp.where(one, rest, out).astype(z.dtype)
 
 
 def multigammaln(a: ArrayLike, d: int) -> Array:
