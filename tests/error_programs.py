@@ -177,7 +177,7 @@ NUMPY = {
     "concatenate": Mistake(
         "def f(a, b):\n    return np.concatenate([a, b])\nft.jit(f)(x, np.ones((2, 3)))", "return np.vstack([a, b])"
     ),
-    "function": _line("t = np.i0(t)", "t = functrans.scipy.special.i0(t)"),
+    "function": _line("t = np.unravel_index(t.astype(int), (3, 2))[0]", "t = t.astype(int) // 2"),
     "keyword": _line("t = np.sort(t, order='f0')", "t = np.sort(t)"),
     "ufunc's keyword": _line("t = np.sin(t, where=t > 0)", "t = np.where(t > 0, np.sin(t), 0)"),
     "method of a ufunc": _line("np.add.at(a, [0], s)", "a = fnp.at(a)[[0]].add(s)"),
