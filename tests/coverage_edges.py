@@ -84,7 +84,6 @@ EDGES = (
     Edge("special.logsumexp(x)", ([-INF, 0.0],), ([0.0, 1.0],), _LIMIT),
     Edge("special.logsumexp(x)", ([-INF, -INF],), ([0.0, 0.0],), "constant: nothing finite moves it"),
     Edge("special.xlogy(x, y)", (0.0, 0.0), (0.0, 0.0), "0 · log 0 = 0"),
-    Edge("special.entr(x)", (0.0,), (0.0,), "0 · log 0 = 0"),
     Edge("special.expit(x)", (-1000.0,), (0.0,), _LIMIT),
     Edge("np.prod(x)", ([0.0, 3.0, 5.0],), ([15.0, 0.0, 0.0],), "the products of the others, no division"),
     Edge("np.prod(x)", ([0.0, 3.0, 0.0],), ([0.0, 0.0, 0.0],), "the products of the others, no division"),
@@ -96,6 +95,7 @@ EDGES = (
     Edge("np.interp(x, [0.0, 1.0, 2.0], [0.0, 1.0, 5.0])", (1.0,), (4.0,), "the slope to the right of a knot"),
     Edge("np.sqrt(x)", (0.0,), (INF,), _TRUE),
     Edge("np.log(x)", (0.0,), (INF,), _TRUE),
+    Edge("special.entr(x)", (0.0,), (INF,), _TRUE),
     Edge("x ** y", (0.0, 0.5), (INF, 0.0), _TRUE),
     Edge(
         "np.where(x > 0, np.sqrt(x), 0)",
