@@ -17,6 +17,8 @@ ErrorOf = Callable[[Array, Array], float]
 
 TOLERANCES = {"float32": 2e-5, "float64": 1e-11, "int64": 0.0}
 """For every number, by the dtype that the workload computes in; see `number_error`."""
+IMAGE_TOLERANCE = 1e-5
+"""For convolutions, which may be done by Winograd's sums; see `largest_error`."""
 STEP_TOLERANCE = 0.01
 """For what a training step changes; see `norm_error`. Rounding takes single units over relu's kink."""
 
@@ -29,6 +31,8 @@ def wrong(workload: Workload, got: Arrays, want: Arrays) -> str | None:
     if workload.kind.endswith("_step"):
         start = leaves(workload.inputs()[0])
         return difference(_changes(got, start), _changes(want, start), dtype, norm_error, STEP_TOLERANCE)
+    if workload.group == "convolution" and dtype == np.float32:
+        return difference(got, want, dtype, largest_error, IMAGE_TOLERANCE)
     return difference(got, want, dtype, number_error, TOLERANCES[dtype.name])
 
 
@@ -76,6 +80,11 @@ def number_error(got: Array, want: Array) -> float:
     """The largest error of a number, relative to itself and the root mean square of all."""
     typical = np.sqrt(np.mean(np.square(want), dtype=np.float64))
     return float(np.max(np.abs(got - want) / (np.abs(want) + (typical or 1.0))))
+
+
+def largest_error(got: Array, want: Array) -> float:
+    """The largest error, relative to the largest number."""
+    return float(np.max(np.abs(got - want)) / (np.max(np.abs(want)) or 1.0))
 
 
 def norm_error(got: Array, want: Array) -> float:
