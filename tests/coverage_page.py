@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.char  # they change the list of functions when they are imported
+import numpy.lib.recfunctions
 from numpy.testing import overrides
 
 from functrans.core.primitive import Tracer
@@ -76,9 +78,13 @@ REASONS: dict[str, Sequence[str]] = {
 
 
 def overridable() -> list[str]:
-    """The names of all functions and ufuncs that NumPy lets be overridden."""
+    """The names of all functions and ufuncs that NumPy lets be overridden, but for its modules of strings.
+
+    Those are in its list only when somebody has imported them.
+    """
     functions = {name_of(f) for f in overrides.get_overridable_numpy_array_functions()}
-    return sorted(functions | {name_of(f) for f in overrides.get_overridable_numpy_ufuncs()})
+    names = functions | {name_of(f) for f in overrides.get_overridable_numpy_ufuncs()}
+    return sorted(name for name in names if not name.startswith(("numpy.char.", "numpy.strings.")))
 
 
 def reason_of(name: str) -> str:

@@ -493,7 +493,7 @@ np.nanmean(A, dtype=int) | np.nanstd(A, dtype=bool) | np.nanvar(A, ddof=1, corre
 np.cumsum(A, (0,)) | np.cumsum(A, axis=True) | np.diff(A, 1, (0,)) | np.sort(A, (0,)) | np.take(A, [0, 2], (1, 0))
 np.stack([A, B], (0,)) | np.concatenate([A, B], (0,)) | np.swapaxes(A, (0,), 1) | np.delete(A, 1, (0,)) | np.append(A, B, (0,))
 np.transpose(A, 0) | np.transpose(A, (0, 0)) | np.reshape(A, (4, 3), order='K') | np.reshape(A, (4, 3), order='F')
-np.ravel(A, order='K') | np.ravel(E) | A.copy(order='X') | A.astype(np.float32, order='X') | A.astype(int, casting='safe')
+np.ravel(A, order='F') | np.ravel(E) | A.copy(order='X') | A.astype(np.float32, order='X') | A.astype(int, casting='safe')
 np.angle(K) | np.angle(MASK) | np.angle(F) | np.angle(K.astype(np.int8)) | np.isposinf(C) | np.isneginf(A)
 np.pad(A, 1, 'edge', constant_values=3) | np.pad(A, 1, 'constant', reflect_type='odd') | np.pad(A, 2, constant_values=(1, 2))
 np.partition(A, 1, kind='quicksort') | np.partition(A, 1.5) | np.argpartition(A[0], 9) | np.sort(A, kind='foo')
