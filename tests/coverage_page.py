@@ -32,6 +32,7 @@ from tests.identity_trace import through_identity
 for _module in ("numpy.char", "numpy.lib.recfunctions"):
     import_module(_module)  # they change the list of functions when they are imported
 
+_MODULES = ("numpy.fft.", "numpy.lib.", "numpy.linalg.")
 PAGE = Path(__file__).parent.parent / "COVERAGE.md"
 FULL, IN_PART = "✓", "(✓)"
 _VERSION = ".".join(np.__version__.split(".")[:2])
@@ -80,13 +81,13 @@ REASONS: dict[str, Sequence[str]] = {
 
 
 def overridable() -> list[str]:
-    """The names of all functions and ufuncs that NumPy lets be overridden, but for its modules of strings.
+    """The names of the functions and ufuncs that NumPy lets be overridden, of its own and of these modules.
 
-    Those are in its list only when somebody has imported them.
+    Other modules' (of strings and polynomials) are in NumPy's list only when somebody has imported them.
     """
     functions = {name_of(f) for f in overrides.get_overridable_numpy_array_functions()}
     names = functions | {name_of(f) for f in overrides.get_overridable_numpy_ufuncs()}
-    return sorted(name for name in names if not name.startswith(("numpy.char.", "numpy.strings.")))
+    return sorted(name for name in names if name.count(".") == 1 or name.startswith(_MODULES))
 
 
 def reason_of(name: str) -> str:
