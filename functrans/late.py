@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from functrans.core.ir import DRAW
+from functrans.numpy import late as numpy_late
 from functrans.numpy.dispatch import ELSEWHERE, NumpyFunction
 from functrans.numpy.late import EXTENSIONS
 
@@ -59,19 +60,8 @@ importing it would put it in the function's place."""
 
 
 def late_names(namespace: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of the package with this namespace. Any: a module, a class or a function."""
-
-    def find(name: str) -> Any:
-        if name in _MODULES:
-            found = import_module(_MODULES[name])
-        elif name in _MEMBERS:
-            found = getattr(import_module(_MEMBERS[name]), name)
-        else:
-            raise AttributeError(f"module 'functrans' has no attribute {name!r}")
-        namespace[name] = found  # this is not asked again
-        return found
-
-    return find, lambda: sorted({*namespace, *_MODULES, *_MEMBERS})
+    """The `__getattr__` and `__dir__` of `functrans`. Any: a module, a class or a function."""
+    return numpy_late.late_names(namespace, _MODULES, _MEMBERS)
 
 
 def _drawn(what: Any) -> str | None:  # Any: see DRAW

@@ -6,7 +6,7 @@ nothing of functrans.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -93,17 +93,22 @@ def complete(function: Callable[..., Any]) -> None:
         import_module(home)
 
 
-def late_names(namespace: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of the package with this namespace. Any: a module or a function."""
+def late_names(
+    namespace: dict[str, Any], modules: Mapping[str, str] = _MODULES, homes: Mapping[str, str] = _HOME
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of the package with this namespace. Any: a module, a class or a function.
+
+    modules, homes: the modules with public names, and those that have the functions and classes.
+    """
 
     def find(name: str) -> Any:
-        if name in _MODULES:
-            found = import_module(_MODULES[name])
-        elif name in _HOME:
-            found = getattr(import_module(_HOME[name]), name)
+        if name in modules:
+            found = import_module(modules[name])
+        elif name in homes:
+            found = getattr(import_module(homes[name]), name)
         else:
-            raise AttributeError(f"module 'functrans.numpy' has no attribute {name!r}")
+            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
         namespace[name] = found  # this is not asked again
         return found
 
-    return find, lambda: sorted({*namespace, *_MODULES, *_HOME})
+    return find, lambda: sorted({*namespace, *modules, *homes})

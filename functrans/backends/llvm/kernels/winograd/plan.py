@@ -30,7 +30,7 @@ _TILES = {6: 256, 8: 96}
 """Tiles that are gone through at once, for so many products along an axis: what they are made into stays near the caches."""
 CHAIN = {6: 64, 8: 32}
 """Products that are added up before their sum is added to those before: with 64 errors are half of those with 192; with 32 they
-are two thirds, in 1.05 of the time."""
+are two thirds, in about 1.1 of the time."""
 _PADDING = 80
 """Numbers between the memory of points, which else lay at one place of the caches."""
 _MOST = 8
